@@ -1,0 +1,257 @@
+//! The Confluent wire format: a zero byte, the schema's id (4 bytes, big endian), then the Avro datum.
+//!
+//! A record whose writer schema is the newest version goes straight through serde; an older one is resolved
+//! through Avro's value tree, which costs several times as much and happens only then. Ids come from the table
+//! checked in beside the schemas, or from a registry; an unknown id is asked for once and kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, RwLock};
+
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::writer::datum::GenericDatumWriter;
+use apache_avro::Schema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::envelope::Body;
+
+/// The schemas of one topic family, oldest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject {
+    /// The topic, or the family's name where many topics hold the same records.
+    pub name: &'static str,
+    /// The texts of `avro/<name>/v<n>.avsc`.
+    pub versions: &'static [&'static str],
+}
+
+macro_rules! subjects {
+    ($($name:literal: $($version:literal),+;)+) => {
+        pub const SUBJECTS: &[Subject] = &[
+            $(Subject {
+                name: $name,
+                versions: &[$(include_str!(concat!("../avro/", $name, "/", $version, ".avsc")),)+],
+            },)+
+        ];
+    };
+}
+
+subjects! {
+    "directory.commands": "v1";
+    "directory.events": "v1";
+    "referral.commands": "v1";
+    "referral.events": "v1";
+    "routing.commands": "v1";
+    "routing.events": "v1";
+    "delivery.commands": "v1";
+    "delivery.events": "v1";
+    "sealed-keys": "v1";
+    "jurisdiction": "v1";
+    "dead-letter": "v1";
+}
+
+/// The ids of the checked-in table: subject, then an id per version.
+pub const ID_TABLE: &str = include_str!("../avro/ids.json");
+
+/// Most schemas that are fetched and kept by id; far more than the versions a deployment lives through.
+const MAX_FETCHED: usize = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    #[error("the record is not in the Confluent wire format: {0}")]
+    NotFramed(&'static str),
+    #[error("schema id {0} is unknown")]
+    UnknownId(i32),
+    #[error("schema id {0} could not be fetched")]
+    Unreachable(i32, #[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("no subject {0}")]
+    NoSubject(String),
+    #[error("failed to encode a record of {subject}")]
+    Encode { subject: String, source: Box<apache_avro::Error> },
+    #[error("failed to decode a record of {subject} written with schema id {id}")]
+    Decode { subject: String, id: i32, source: Box<apache_avro::Error> },
+}
+
+impl CodecError {
+    /// Whether the record may be readable by another version or at another time: then its reader stops and
+    /// waits. What cannot be read by anyone is a poisonous record.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::UnknownId(_) | Self::Unreachable(..))
+    }
+}
+
+/// Where a schema that is not known here may be asked for.
+pub trait SchemaSource: Send + Sync {
+    /// # Errors
+    /// When the source cannot be reached; `None` when it does not know the id.
+    fn fetch(&self, id: i32) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>>;
+}
+
+/// No registry: every id stands in the table.
+pub struct NoSource;
+
+impl SchemaSource for NoSource {
+    fn fetch(&self, _: i32) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(None)
+    }
+}
+
+/// Encodes and decodes the records of every topic. Cheap to clone.
+#[derive(Clone)]
+pub struct Codec {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    newest: HashMap<&'static str, Newest>,
+    /// Writer schemas by id, with the subject and version where they are ours.
+    known: RwLock<HashMap<i32, Known>>,
+    source: Box<dyn SchemaSource>,
+}
+
+struct Newest {
+    id: i32,
+    schema: &'static Schema,
+    writer: GenericDatumWriter<'static>,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    schema: &'static Schema,
+    reader: &'static GenericDatumReader<'static>,
+}
+
+impl Codec {
+    /// With the ids of the checked-in table.
+    pub fn with_table() -> Self {
+        Self::new(&table(), Box::new(NoSource))
+    }
+
+    /// With the ids of a registry: for each subject the id of each of its versions.
+    pub fn new(ids: &HashMap<String, Vec<i32>>, source: Box<dyn SchemaSource>) -> Self {
+        let mut newest = HashMap::new();
+        let mut known = HashMap::new();
+        for subject in SUBJECTS {
+            let Some(subject_ids) = ids.get(subject.name) else { continue };
+            for (schema, id) in schemas_of(subject).iter().zip(subject_ids) {
+                known.insert(*id, Known { schema, reader: leaked_reader(schema) });
+                newest.insert(subject.name, Newest { id: *id, schema, writer: writer(schema) });
+            }
+        }
+        Self { inner: Arc::new(Inner { newest, known: RwLock::new(known), source }) }
+    }
+
+    /// Encodes one record of the topic that `B` stands in, or of its family.
+    ///
+    /// # Errors
+    /// When the value does not fit its schema, which a test of every type rules out.
+    pub fn encode<B: Body>(&self, value: &impl Serialize) -> Result<Vec<u8>, CodecError> {
+        let newest = self.newest(B::TOPIC)?;
+        let mut bytes = Vec::with_capacity(512);
+        bytes.push(0);
+        bytes.extend_from_slice(&newest.id.to_be_bytes());
+        newest
+            .writer
+            .write_ser(&mut bytes, value)
+            .map_err(|error| CodecError::Encode { subject: B::TOPIC.to_owned(), source: Box::new(error) })?;
+        Ok(bytes)
+    }
+
+    /// Decodes one record of the topic that `B` stands in, or of its family.
+    ///
+    /// # Errors
+    /// See [`CodecError`]; [`CodecError::is_transient`] tells an unknown schema from a broken record.
+    pub fn decode<B: Body, T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CodecError> {
+        let newest = self.newest(B::TOPIC)?;
+        let (id, mut datum) = split_frame(bytes)?;
+        let known = self.known(id)?;
+        let decoded = if id == newest.id || known.schema == newest.schema {
+            known.reader.read_deser(&mut datum)
+        } else {
+            resolve(known.schema, newest.schema, &mut datum)
+        };
+        match decoded {
+            Ok(value) if datum.is_empty() => Ok(value),
+            Ok(_) => Err(CodecError::NotFramed("bytes are left over after the datum")),
+            Err(error) => {
+                Err(CodecError::Decode { subject: B::TOPIC.to_owned(), id, source: Box::new(error) })
+            }
+        }
+    }
+
+    /// The id that new records of a subject carry.
+    pub fn newest_id(&self, subject: &str) -> Option<i32> {
+        self.inner.newest.get(subject).map(|newest| newest.id)
+    }
+
+    fn newest(&self, subject: &'static str) -> Result<&Newest, CodecError> {
+        self.inner.newest.get(subject).ok_or_else(|| CodecError::NoSubject(subject.to_owned()))
+    }
+
+    fn known(&self, id: i32) -> Result<Known, CodecError> {
+        if let Some(known) = self.inner.known.read().expect("no holder of this lock panics").get(&id) {
+            return Ok(*known);
+        }
+        let text = self.inner.source.fetch(id).map_err(|error| CodecError::Unreachable(id, error))?;
+        let text = text.ok_or(CodecError::UnknownId(id))?;
+        let schema = Schema::parse_str(&text).map_err(|_| CodecError::UnknownId(id))?;
+        let mut all = self.inner.known.write().expect("no holder of this lock panics");
+        if all.len() >= MAX_FETCHED {
+            return Err(CodecError::UnknownId(id));
+        }
+        let schema: &'static Schema = Box::leak(Box::new(schema));
+        let known = Known { schema, reader: leaked_reader(schema) };
+        all.insert(id, known);
+        Ok(known)
+    }
+}
+
+/// The schema id of a framed record.
+///
+/// # Errors
+/// When the bytes are not in the Confluent wire format.
+pub fn schema_id(bytes: &[u8]) -> Result<i32, CodecError> {
+    split_frame(bytes).map(|(id, _)| id)
+}
+
+fn split_frame(bytes: &[u8]) -> Result<(i32, &[u8]), CodecError> {
+    let Some((frame, datum)) = bytes.split_at_checked(5) else {
+        return Err(CodecError::NotFramed("shorter than its five-byte head"));
+    };
+    match frame {
+        [0, a, b, c, d] => Ok((i32::from_be_bytes([*a, *b, *c, *d]), datum)),
+        _ => Err(CodecError::NotFramed("the first byte is not zero")),
+    }
+}
+
+fn resolve<T: DeserializeOwned>(
+    writer: &Schema,
+    reader: &Schema,
+    datum: &mut &[u8],
+) -> apache_avro::AvroResult<T> {
+    let value = GenericDatumReader::builder(writer).reader_schema(reader).build()?.read_value(datum)?;
+    apache_avro::from_value(&value)
+}
+
+/// Parsed once per process: schemas live as long as it does.
+fn schemas_of(subject: &'static Subject) -> &'static [Schema] {
+    static PARSED: OnceLock<HashMap<&'static str, Vec<Schema>>> = OnceLock::new();
+    let parsed = PARSED.get_or_init(|| {
+        let parse = |text: &&str| Schema::parse_str(text).expect("a test parses every checked-in schema");
+        SUBJECTS.iter().map(|subject| (subject.name, subject.versions.iter().map(parse).collect())).collect()
+    });
+    &parsed[subject.name]
+}
+
+fn writer(schema: &'static Schema) -> GenericDatumWriter<'static> {
+    GenericDatumWriter::builder(schema).build().expect("a parsed schema resolves its own names")
+}
+
+fn leaked_reader(schema: &'static Schema) -> &'static GenericDatumReader<'static> {
+    let reader = GenericDatumReader::builder(schema).build().expect("a parsed schema resolves its own names");
+    Box::leak(Box::new(reader))
+}
+
+/// The checked-in table as [`Codec::new`] takes it.
+pub fn table() -> HashMap<String, Vec<i32>> {
+    serde_json::from_str(ID_TABLE).expect("a test parses the checked-in id table")
+}

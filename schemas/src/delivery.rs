@@ -1,0 +1,145 @@
+//! `delivery.commands` and `delivery.events`: what was put before whom, what was disclosed, what was opened.
+
+use apache_avro::AvroSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::codes::{
+    AlertReason, AssignmentState, DangerReason, FacetKind, IncidentKind, PersonCategory, Urgency, WithheldReason,
+};
+use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
+use crate::ids::{
+    AgencyId, AssignmentId, Country, DisclosureId, FacetId, KeyId, KeySetId, PersonRef, ReferralId,
+};
+use crate::referral::Person;
+use crate::routing::{Entitlement, FacetRef, Transfer};
+use crate::time::Timestamp;
+use crate::{command_bodies, event_bodies};
+
+/// What delivery knows of an incident: where the ciphertexts stand and which facets there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct IncidentRegistered {
+    pub referral_id: ReferralId,
+    pub referral_at: InputPosition,
+    pub reporter: AgencyId,
+    pub kind: IncidentKind,
+    pub urgency: Urgency,
+    pub danger_reason: Option<DangerReason>,
+    pub week: Option<String>,
+    pub people: Vec<Person>,
+    pub facets: Vec<FacetRef>,
+}
+
+/// An item in an agency's inbox: an assignment as it was offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ItemDelivered {
+    pub assignment_id: AssignmentId,
+    pub agency: AgencyId,
+    pub country: Country,
+    pub entitlement: Entitlement,
+    pub transfer: Transfer,
+    pub respond_by: Timestamp,
+}
+
+/// The assignment of an inbox item stands differently now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ItemChanged {
+    pub assignment_id: AssignmentId,
+    pub agency: AgencyId,
+    pub state: AssignmentState,
+}
+
+/// A duty contact is to be called about an inbox item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct CallDelivered {
+    pub assignment_id: AssignmentId,
+    pub agency: AgencyId,
+    pub contact: String,
+    pub attempt: i32,
+    pub acknowledge_by: Timestamp,
+}
+
+/// A coordinator is told, coarsely, what needs a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct AlertDelivered {
+    pub agency: AgencyId,
+    pub country: Option<Country>,
+    pub reason: AlertReason,
+    pub withheld: Option<WithheldReason>,
+}
+
+/// One facet of a disclosure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema, ToSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct FacetDisclosed {
+    pub facet_id: FacetId,
+    pub kind: FacetKind,
+    pub person_ref: Option<PersonRef>,
+    pub person_category: Option<PersonCategory>,
+    pub key_set_id: KeySetId,
+}
+
+/// Data keys were re-wrapped to an agency's public key. Committed before the answer leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct FacetsDisclosed {
+    pub disclosure_id: DisclosureId,
+    pub assignment_id: AssignmentId,
+    pub agency: AgencyId,
+    pub recipient_key_id: KeyId,
+    pub facets: Vec<FacetDisclosed>,
+    pub transfer: Transfer,
+    /// Whether it was opened with the offer, before the assignment was accepted.
+    pub with_offer: bool,
+}
+
+/// The agency's own client says that a person opened what was disclosed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct AccessReported {
+    pub disclosure_id: DisclosureId,
+    pub agency: AgencyId,
+    pub facets: Vec<FacetId>,
+}
+
+/// One of routing's events, as far as delivery acts on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct OpenFacets {
+    /// Empty asks for all that the assignment names.
+    pub facets: Vec<FacetId>,
+    pub recipient_key_id: KeyId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ReportAccess {
+    pub disclosure_id: DisclosureId,
+    pub facets: Vec<FacetId>,
+}
+
+command_bodies! {
+    /// What stands in `delivery.commands`.
+    DeliveryCommand in "delivery.commands" {
+        OpenFacets,
+        ReportAccess,
+    }
+}
+
+event_bodies! {
+    /// What stands in `delivery.events`.
+    DeliveryEvent in "delivery.events" {
+        IncidentRegistered,
+        ItemDelivered,
+        ItemChanged,
+        CallDelivered,
+        AlertDelivered,
+        FacetsDisclosed,
+        AccessReported,
+    }
+}

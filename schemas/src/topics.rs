@@ -1,0 +1,171 @@
+//! The topics: who writes them, how they are keyed, and how long they are kept.
+//!
+//! From this one table come `causeway topics`, the AsyncAPI document and the rights of each service.
+
+use crate::ids::Country;
+
+/// One topic of the deployment, or one family of topics.
+#[derive(Clone, Copy, Debug)]
+pub struct Topic {
+    /// Without the deployment's prefix.
+    pub name: &'static str,
+    /// What the record's key is.
+    pub key: &'static str,
+    pub partitions: Partitions,
+    pub kept: Kept,
+    /// The services, or people by way of a service, that write it.
+    pub written_by: &'static [&'static str],
+    /// The services that read it.
+    pub read_by: &'static [&'static str],
+    pub holds: &'static str,
+}
+
+/// How many partitions a topic has. A count is fixed for the life of the deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partitions {
+    /// Total order over the whole topic.
+    One,
+    /// The deployment's count: the same for all topics keyed by incident, so that they are co-partitioned.
+    PerIncident,
+}
+
+/// How long records stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The record itself: never cut.
+    ForGood,
+    /// Never cut by time; records below the committed offset are deleted by hand or by an operator's job.
+    UntilAnswered,
+    /// One value per key; a tombstone erases.
+    Compacted,
+}
+
+pub const TOPICS: &[Topic] = &[
+    Topic {
+        name: "directory.commands",
+        key: "directory entry",
+        partitions: Partitions::One,
+        kept: Kept::UntilAnswered,
+        written_by: &["directory"],
+        read_by: &["directory"],
+        holds: "what operators and agencies ask of the directory",
+    },
+    Topic {
+        name: "directory.events",
+        key: "directory entry",
+        partitions: Partitions::One,
+        kept: Kept::ForGood,
+        written_by: &["directory"],
+        read_by: &["directory", "intake", "routing", "delivery"],
+        holds: "agencies, keys and policies, with their whole history",
+    },
+    Topic {
+        name: "referral.commands",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::UntilAnswered,
+        written_by: &["intake"],
+        read_by: &["intake"],
+        holds: "referrals as submitted, sealed",
+    },
+    Topic {
+        name: "referral.events",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::ForGood,
+        written_by: &["intake"],
+        read_by: &["intake", "routing", "delivery"],
+        holds: "referrals received and refused, and the reporter's feedback",
+    },
+    Topic {
+        name: "routing.commands",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::UntilAnswered,
+        written_by: &["routing"],
+        read_by: &["routing"],
+        holds: "what agencies answer, and clocks that have run out",
+    },
+    Topic {
+        name: "routing.events",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::ForGood,
+        written_by: &["routing"],
+        read_by: &["routing", "intake", "delivery"],
+        holds: "jurisdictions, assignments, answers, the lead",
+    },
+    Topic {
+        name: "delivery.commands",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::UntilAnswered,
+        written_by: &["delivery"],
+        read_by: &["delivery"],
+        holds: "requests to open facets, and reports of access",
+    },
+    Topic {
+        name: "delivery.events",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::ForGood,
+        written_by: &["delivery"],
+        read_by: &["delivery"],
+        holds: "what was put before whom, disclosed to whom, and opened",
+    },
+    Topic {
+        name: "sealed-keys",
+        key: "key set",
+        partitions: Partitions::PerIncident,
+        kept: Kept::Compacted,
+        written_by: &["intake", "delivery"],
+        read_by: &["delivery"],
+        holds: "wrapped data keys, the only place where they stand",
+    },
+];
+
+/// Notices of one country; one topic each, created when the directory first names the country.
+pub const JURISDICTION: Topic = Topic {
+    name: "jurisdiction",
+    key: "incident",
+    partitions: Partitions::One,
+    kept: Kept::ForGood,
+    written_by: &["delivery"],
+    read_by: &[],
+    holds: "the notices that every agency of one country may see",
+};
+
+/// Records set aside; one topic per topic that a service reads as input.
+pub const DEAD_LETTER: Topic = Topic {
+    name: "dead-letter",
+    key: "as the record's source",
+    partitions: Partitions::One,
+    kept: Kept::ForGood,
+    written_by: &["directory", "intake", "routing", "delivery"],
+    read_by: &[],
+    holds: "records that could not be decoded or decided, with the reason",
+};
+
+/// The inputs a service takes records from, and so may set records aside from.
+pub const INPUTS: &[&str] = &[
+    "directory.commands",
+    "referral.commands",
+    "routing.commands",
+    "delivery.commands",
+    "referral.events",
+    "routing.events",
+];
+
+pub fn named(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name)
+}
+
+/// The topic of one country's notices.
+pub fn jurisdiction(country: &Country) -> String {
+    format!("{}.{}", JURISDICTION.name, country.as_str().to_ascii_lowercase())
+}
+
+/// The topic of records set aside from a topic.
+pub fn dead_letter(topic: &str) -> String {
+    format!("{topic}.{}", DEAD_LETTER.name)
+}

@@ -1,0 +1,82 @@
+//! A real Apache Kafka without containers: the pinned jars, one or more brokers in KRaft mode as child
+//! processes, ready when `start` returns and gone when xtask is.
+
+mod distribution;
+mod node;
+mod storage;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use self::distribution::Distribution;
+use self::node::Node;
+use self::storage::Storage;
+
+/// What to start.
+pub struct KafkaOptions {
+    /// Holds all of the cluster: logs, ports, identity.
+    pub data_dir: PathBuf,
+    /// Brokers, each of which is a controller too. From three on, internal topics survive the loss of one.
+    pub nodes: u16,
+    /// Empty the data directory first.
+    pub clean: bool,
+}
+
+/// A running cluster. Dropping it stops it as `stop` does.
+pub struct Kafka {
+    nodes: Vec<Node>,
+    brokers: String,
+    /// Held for its lock on the data directory.
+    _storage: Storage,
+}
+
+impl Kafka {
+    /// Fetches the jars if need be, formats new storage, starts every node and waits until all serve.
+    pub fn start(options: KafkaOptions) -> Result<Self> {
+        let began = Instant::now();
+        let distribution = Distribution::ensure()?;
+        let storage = Storage::open(&options)?;
+        let places = storage.prepare_nodes(options.nodes, &distribution)?;
+        let brokers = places
+            .iter()
+            .map(|place| place.ports.broker())
+            .collect::<Vec<_>>()
+            .join(",");
+        let mut nodes = Vec::new();
+        for place in &places {
+            nodes.push(Node::spawn(place, &distribution)?);
+        }
+        for node in &mut nodes {
+            node.wait_until_ready()?;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        println!(
+            "kafka {} is ready on {brokers} after {seconds:.1} s",
+            distribution.version()
+        );
+        Ok(Self {
+            nodes,
+            brokers,
+            _storage: storage,
+        })
+    }
+
+    /// The bootstrap servers, comma separated.
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Fails when a node has died by itself.
+    pub fn ensure_alive(&mut self) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(Node::ensure_alive)
+    }
+
+    /// Asks every node to shut down, waits a bounded time, then kills.
+    pub fn stop(mut self) -> Result<()> {
+        // All are asked before any is awaited: a lone survivor of three would wait in vain for its quorum.
+        self.nodes.iter_mut().for_each(Node::ask_to_stop);
+        self.nodes.drain(..).try_for_each(Node::stop)
+    }
+}

@@ -1,0 +1,90 @@
+//! The workspace's own tool, `cargo xtask <command>`: it installs what the machine lacks, runs a real Kafka
+//! and holds the rules that a machine can hold. All of CI is `cargo xtask ci`.
+#![allow(
+    clippy::print_stdout,
+    reason = "a command line tool talks on its standard output"
+)]
+
+mod ci;
+mod deny;
+mod install;
+mod java;
+mod kafka;
+mod process;
+mod repo;
+mod signals;
+mod stages;
+mod test;
+mod tidy;
+mod up;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::kafka::{Kafka, KafkaOptions};
+use crate::signals::Signals;
+use crate::test::TestOptions;
+use crate::up::UpOptions;
+
+/// Builds, runs and checks Causeway.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything on this machine and run until Ctrl-C.
+    Up(UpOptions),
+    /// Run the tests of the workspace against a fresh Kafka.
+    Test(TestOptions),
+    /// Run all of CI: install, format, tidy, deny, clippy, test.
+    Ci,
+    /// Check the rules of this repository that no other tool checks.
+    Tidy,
+    /// Check licences, sources and bans of the dependencies against deny.toml.
+    Deny,
+    /// Start a Kafka and run it until Ctrl-C.
+    Kafka(KafkaArgs),
+}
+
+#[derive(clap::Args)]
+struct KafkaArgs {
+    /// How many brokers; three replicate every internal topic three times.
+    #[arg(long, default_value_t = 1)]
+    nodes: u16,
+    /// Throw away what an earlier run has left.
+    #[arg(long)]
+    clean: bool,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Up(options) => up::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Ci => ci::run(),
+        Command::Tidy => tidy::run(&repo::root()?),
+        Command::Deny => deny::run(),
+        Command::Kafka(args) => run_kafka(&args),
+    }
+}
+
+/// Only Kafka, for work on one service or a look with an outside client.
+fn run_kafka(args: &KafkaArgs) -> Result<()> {
+    let signals = Signals::catch()?;
+    install::ensure_system_packages()?;
+    let data_dir = repo::root()?.join(".kafka/standalone");
+    let mut kafka = Kafka::start(KafkaOptions {
+        data_dir,
+        nodes: args.nodes,
+        clean: args.clean,
+    })?;
+    println!("kafka listens on {}; Ctrl-C stops it", kafka.brokers());
+    while !signals.any() {
+        kafka.ensure_alive()?;
+        std::thread::sleep(signals::POLL);
+    }
+    kafka.stop()
+}

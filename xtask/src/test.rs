@@ -1,0 +1,124 @@
+//! `cargo xtask test`: the tests of the workspace against a real Kafka that starts empty.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::kafka::{Kafka, KafkaOptions};
+use crate::signals::Signals;
+use crate::stages::Stages;
+use crate::{install, process, repo};
+
+/// Where the tests find Kafka.
+const BROKERS: &str = "CAUSEWAY_TEST_BROKERS";
+
+#[derive(clap::Args)]
+pub struct TestOptions {
+    /// Brokers that already run, instead of a fresh one.
+    #[arg(long)]
+    brokers: Option<String>,
+    /// Goes to `cargo test`, such as `-p intake`, a test's name, or `-- --nocapture`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// Installs, starts Kafka, tests, stops Kafka; prints how long each took.
+pub fn run(options: &TestOptions) -> Result<()> {
+    let mut stages = Stages::default();
+    let result = stages
+        .run("install", install::ensure_system_packages)
+        .and_then(|()| run_in(&mut stages, options));
+    stages.print();
+    result
+}
+
+/// The stages of a whole test run without arguments, for `ci`.
+pub fn run_all_in(stages: &mut Stages) -> Result<()> {
+    run_in(
+        stages,
+        &TestOptions {
+            brokers: None,
+            arguments: Vec::new(),
+        },
+    )
+}
+
+fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
+    let signals = Signals::catch()?;
+    if let Some(brokers) = &options.brokers {
+        return stages.run("test", || cargo_test(brokers, &options.arguments, &signals));
+    }
+    // Tests that do not compile need no Kafka.
+    stages.run("build tests", || build_tests(&options.arguments))?;
+    let kafka = stages.run("start kafka", start_kafka)?;
+    let tested = stages.run("test", || {
+        cargo_test(kafka.brokers(), &options.arguments, &signals)
+    });
+    let stopped = stages.run("stop kafka", || kafka.stop());
+    tested.and(stopped)
+}
+
+/// Under target/, so that `cargo clean` takes what an aborted run has left. The process id keeps two runs
+/// apart.
+fn start_kafka() -> Result<Kafka> {
+    let data_dir = repo::root()?.join(format!("target/kafka-test/{}", std::process::id()));
+    Kafka::start(KafkaOptions {
+        data_dir,
+        nodes: 1,
+        clean: true,
+    })
+}
+
+fn build_tests(arguments: &[String]) -> Result<()> {
+    let own = arguments.iter().take_while(|argument| *argument != "--");
+    process::run(
+        Command::new("cargo")
+            .args(["test", "--no-run"])
+            .args(scope(arguments))
+            .args(own),
+    )
+}
+
+fn cargo_test(brokers: &str, arguments: &[String], signals: &Signals) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command
+        .arg("test")
+        .args(scope(arguments))
+        .args(arguments)
+        .env(BROKERS, brokers);
+    process::run_to_drain(&mut command, signals)?;
+    if signals.any() {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
+/// The whole workspace, unless the caller names packages.
+fn scope(arguments: &[String]) -> Option<&'static str> {
+    let names_a_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
+    let own = arguments.iter().take_while(|argument| *argument != "--");
+    if own.into_iter().any(names_a_package) {
+        None
+    } else {
+        Some("--workspace")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scope;
+
+    #[test]
+    fn tests_the_workspace_unless_told_otherwise() {
+        for (arguments, expected) in [
+            (vec![], Some("--workspace")),
+            (vec!["decides"], Some("--workspace")),
+            (vec!["-p", "intake"], None),
+            (vec!["--package=intake"], None),
+            (vec!["--", "-p"], Some("--workspace")),
+        ] {
+            let owned = arguments.iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!(scope(&owned), expected, "{arguments:?}");
+        }
+    }
+}

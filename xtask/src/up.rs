@@ -1,0 +1,57 @@
+//! `cargo xtask up`: everything on this machine, from an empty one to running services. Data stays in
+//! `.kafka/data` from one run to the next.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::kafka::{Kafka, KafkaOptions};
+use crate::signals::Signals;
+use crate::{install, process, repo};
+
+#[derive(clap::Args)]
+pub struct UpOptions {
+    /// Brokers that already run, instead of one that xtask starts.
+    #[arg(long)]
+    brokers: Option<String>,
+    /// Forget what an earlier run has left.
+    #[arg(long)]
+    clean: bool,
+}
+
+/// Runs until Ctrl-C: the services drain, then Kafka stops.
+pub fn run(options: &UpOptions) -> Result<()> {
+    let signals = Signals::catch()?;
+    install::ensure_system_packages()?;
+    let kafka = start_kafka(options)?;
+    let result = run_services(options, kafka.as_ref(), &signals);
+    let stopped = kafka.map_or(Ok(()), Kafka::stop);
+    result.and(stopped)
+}
+
+fn start_kafka(options: &UpOptions) -> Result<Option<Kafka>> {
+    if options.brokers.is_some() {
+        return Ok(None);
+    }
+    let data_dir = repo::root()?.join(".kafka/data");
+    Kafka::start(KafkaOptions {
+        data_dir,
+        nodes: 1,
+        clean: options.clean,
+    })
+    .map(Some)
+}
+
+fn run_services(options: &UpOptions, kafka: Option<&Kafka>, signals: &Signals) -> Result<()> {
+    let build = ["build", "-p", "causeway", "-p", "integration-tests", "--bins"];
+    process::run_to_drain(Command::new("cargo").args(build), signals)?;
+    if signals.any() {
+        return Ok(());
+    }
+    let brokers = kafka
+        .map(Kafka::brokers)
+        .or(options.brokers.as_deref())
+        .unwrap_or_default();
+    let program = repo::root()?.join("target/debug/causeway");
+    process::run_to_drain(Command::new(program).args(["up", "--brokers", brokers]), signals)
+}
