@@ -255,3 +255,11 @@ fn leaked_reader(schema: &'static Schema) -> &'static GenericDatumReader<'static
 pub fn table() -> HashMap<String, Vec<i32>> {
     serde_json::from_str(ID_TABLE).expect("a test parses the checked-in id table")
 }
+
+/// Whether two schema texts are the same schema, whatever their white space, order of keys or documentation.
+pub fn same_schema(one: &str, other: &str) -> bool {
+    match (Schema::parse_str(one), Schema::parse_str(other)) {
+        (Ok(one), Ok(other)) => one.canonical_form() == other.canonical_form(),
+        _ => false,
+    }
+}

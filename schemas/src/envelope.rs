@@ -34,6 +34,11 @@ pub struct Event<B: AvroSchemaComponent> {
     pub input: InputPosition,
     /// The command, or the other service's event, that this event answers.
     pub cause: String,
+    /// Digest over what the command asked, to tell a resend from another command under the same id; empty when
+    /// the cause is another service's event.
+    #[avro(with)]
+    #[serde(with = "apache_avro::serde::bytes")]
+    pub cause_digest: Vec<u8>,
     /// When the command was given.
     pub time: Timestamp,
     /// The agency that acted.
@@ -105,9 +110,6 @@ pub struct CommandRejected {
     pub command_id: CommandId,
     /// What was asked, by the name of the command's record.
     pub command: String,
-    #[avro(with)]
-    #[serde(with = "apache_avro::serde::bytes")]
-    pub digest: Vec<u8>,
     pub code: RejectionCode,
     /// JSON pointer to the field at fault, where one is.
     pub pointer: Option<String>,
@@ -123,7 +125,7 @@ pub struct CommandFailed {
 }
 
 /// The bodies of one command topic.
-pub trait Body: Clone + Send + Sync + Serialize + DeserializeOwned + AvroSchemaComponent + 'static {
+pub trait Body: Clone + PartialEq + Send + Sync + Serialize + DeserializeOwned + AvroSchemaComponent + 'static {
     /// The topic, without the deployment's prefix.
     const TOPIC: &'static str;
 

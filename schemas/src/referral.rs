@@ -207,10 +207,6 @@ pub struct RefusalCount {
 #[avro(namespace = "org.causeway.referral")]
 pub struct ReferralReceived {
     pub referral: Referral,
-    /// HMAC under the identity secret over the canonical referral: tells a resend from a conflict.
-    #[avro(with)]
-    #[serde(with = "apache_avro::serde::bytes")]
-    pub digest: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]

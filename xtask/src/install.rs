@@ -2,7 +2,7 @@
 //! there it only looks for files, and so costs a few milliseconds.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -10,54 +10,25 @@ use anyhow::{Context, Result, bail};
 use crate::java::{Java, on_path};
 use crate::process;
 
-/// A Debian package, and how to see without dpkg that it, or an equal, is there.
-struct Package {
-    name: &'static str,
-    is_present: fn() -> bool,
-}
+const JAVA_PACKAGE: &str = "openjdk-17-jre-headless";
+
+/// A Debian package, and how to see without dpkg that it, or its equal, is there.
+type Package = (&'static str, fn() -> bool);
 
 const PACKAGES: &[Package] = &[
-    Package {
-        name: "openjdk-17-jre-headless",
-        is_present: has_java,
-    },
-    Package {
-        name: "maven",
-        is_present: || on_path("mvn").is_some(),
-    },
-    // The compiler without the C library's headers compiles nothing, and Debian keeps them apart.
-    Package {
-        name: "gcc",
-        is_present: || on_path("gcc").is_some(),
-    },
-    Package {
-        name: "libc6-dev",
-        is_present: || has_header("stdlib.h"),
-    },
-    Package {
-        name: "make",
-        is_present: || on_path("make").is_some(),
-    },
-    Package {
-        name: "pkg-config",
-        is_present: || on_path("pkg-config").is_some(),
-    },
-    Package {
-        name: "libssl-dev",
-        is_present: || has_header("openssl/ssl.h"),
-    },
-    Package {
-        name: "zlib1g-dev",
-        is_present: || has_header("zlib.h"),
-    },
-    Package {
-        name: "python3",
-        is_present: || on_path("python3").is_some(),
-    },
-    Package {
-        name: "python3-venv",
-        is_present: has_python_venv,
-    },
+    (JAVA_PACKAGE, has_java),
+    ("maven", || on_path("mvn").is_some()),
+    ("gcc", || on_path("gcc").is_some()),
+    // The configure script of librdkafka insists on a C++ compiler.
+    ("g++", || on_path("g++").is_some()),
+    // Without the C library's headers, which Debian keeps apart, a compiler compiles nothing.
+    ("libc6-dev", || has_header("stdlib.h")),
+    ("make", || on_path("make").is_some()),
+    ("pkg-config", || on_path("pkg-config").is_some()),
+    ("libssl-dev", || has_header("openssl/ssl.h")),
+    ("zlib1g-dev", || has_header("zlib.h")),
+    ("python3", || on_path("python3").is_some()),
+    ("python3-venv", has_python_venv),
 ];
 
 /// Installs the packages that are missing. Asks nothing; needs root or sudo, and apt, only when there is
@@ -69,13 +40,10 @@ pub fn ensure_system_packages() -> Result<()> {
     }
     println!("missing system packages: {}", missing.join(" "));
     let rights = rights(&missing)?;
-    let missing = without_missing_java_version(missing, rights)?;
-    process::run(&mut apt_get(
-        rights,
-        &["install", "-y", "--no-install-recommends"],
-        &missing,
-    ))
-    .context("failed to install the missing system packages")?;
+    process::run(&mut apt_get(rights, &["update"], &[])).context("failed to refresh the package lists")?;
+    let packages = missing.into_iter().map(offered_name).collect::<Vec<_>>();
+    let install = ["install", "-y", "--no-install-recommends"];
+    process::run(&mut apt_get(rights, &install, &packages)).context("failed to install system packages")?;
     let still = missing_packages();
     if !still.is_empty() {
         bail!("installed, and yet not found: {}", still.join(" "));
@@ -86,8 +54,8 @@ pub fn ensure_system_packages() -> Result<()> {
 fn missing_packages() -> Vec<&'static str> {
     PACKAGES
         .iter()
-        .filter(|package| !(package.is_present)())
-        .map(|package| package.name)
+        .filter(|(_, is_present)| !is_present())
+        .map(|(name, _)| *name)
         .collect()
 }
 
@@ -99,7 +67,10 @@ enum Rights {
 }
 
 fn rights(missing: &[&str]) -> Result<Rights> {
-    let advice = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
+    let advice = format!(
+        "apt-get update && apt-get install -y --no-install-recommends {}",
+        missing.join(" ")
+    );
     if on_path("apt-get").is_none() {
         bail!(
             "this machine has no apt-get; install the likes of {} by hand",
@@ -120,18 +91,18 @@ fn is_root() -> Result<bool> {
     Ok(id.trim() == "0")
 }
 
-/// Refreshes the package lists; a release that has no Java 17 any more gets its default one, which is newer.
-fn without_missing_java_version(missing: Vec<&'static str>, rights: Rights) -> Result<Vec<&'static str>> {
-    process::run(&mut apt_get(rights, &["update"], &[])).context("failed to refresh the package lists")?;
-    let has_java_17 = Command::new("apt-cache")
-        .args(["show", "--no-all-versions", "openjdk-17-jre-headless"])
-        .output()
-        .is_ok_and(|output| output.status.success());
-    let replace = |name| match name {
-        "openjdk-17-jre-headless" if !has_java_17 => "default-jre-headless",
-        name => name,
+/// A release that offers no Java 17 any more has a newer one as its default.
+fn offered_name(name: &'static str) -> &'static str {
+    let is_offered = || {
+        let mut show = Command::new("apt-cache");
+        show.args(["show", "--no-all-versions", name]);
+        show.output().is_ok_and(|output| output.status.success())
     };
-    Ok(missing.into_iter().map(replace).collect())
+    if name == JAVA_PACKAGE && !is_offered() {
+        "default-jre-headless"
+    } else {
+        name
+    }
 }
 
 /// sudo drops the environment, so the variable goes through `env` behind it.
@@ -177,7 +148,7 @@ fn has_python_venv() -> bool {
     })
 }
 
-fn subdirectories(directory: &Path) -> impl Iterator<Item = std::path::PathBuf> {
+fn subdirectories(directory: &Path) -> impl Iterator<Item = PathBuf> {
     fs::read_dir(directory)
         .into_iter()
         .flatten()

@@ -15,8 +15,12 @@ pub fn run(command: &mut Command) -> Result<()> {
     check(command, status)
 }
 
-/// As `run`, for a child that is to drain on Ctrl-C: xtask stays until the child has ended.
+/// As `run`, for a child that is to drain on Ctrl-C: xtask stays until the child has ended. After a Ctrl-C nothing
+/// is started any more, and how the child ended is of no interest.
 pub fn run_to_drain(command: &mut Command, signals: &Signals) -> Result<()> {
+    if signals.any() {
+        return Ok(());
+    }
     println!("$ {}", shown(command));
     let mut child = command
         .spawn()
@@ -56,7 +60,8 @@ fn wait(child: &mut Child, signals: &Signals) -> Result<ExitStatus> {
 /// The standard library can only kill; the shell's own `kill` asks politely.
 fn terminate(child: &Child) -> Result<()> {
     let pid = child.id().to_string();
-    run(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "terminate", &pid]))
+    output(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "terminate", &pid]))?;
+    Ok(())
 }
 
 fn check(command: &Command, status: ExitStatus) -> Result<()> {

@@ -1,8 +1,10 @@
 //! `cargo xtask test`: the tests of the workspace against a real Kafka that starts empty.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::kafka::{Kafka, KafkaOptions};
 use crate::signals::Signals;
@@ -50,23 +52,25 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     }
     // Tests that do not compile need no Kafka.
     stages.run("build tests", || build_tests(&options.arguments))?;
-    let kafka = stages.run("start kafka", start_kafka)?;
+    let data_dir = data_dir()?;
+    let fresh = KafkaOptions {
+        data_dir: data_dir.clone(),
+        nodes: 1,
+        clean: true,
+    };
+    let kafka = stages.run("start kafka", || Kafka::start(fresh))?;
     let tested = stages.run("test", || {
         cargo_test(kafka.brokers(), &options.arguments, &signals)
     });
     let stopped = stages.run("stop kafka", || kafka.stop());
-    tested.and(stopped)
+    tested.and(stopped)?;
+    // After a failure Kafka's log and data stay, to be looked at.
+    fs::remove_dir_all(&data_dir).context("failed to remove the data of a passed test")
 }
 
-/// Under target/, so that `cargo clean` takes what an aborted run has left. The process id keeps two runs
-/// apart.
-fn start_kafka() -> Result<Kafka> {
-    let data_dir = repo::root()?.join(format!("target/kafka-test/{}", std::process::id()));
-    Kafka::start(KafkaOptions {
-        data_dir,
-        nodes: 1,
-        clean: true,
-    })
+/// Under target/, so that `cargo clean` takes what failed runs have left. The process id keeps two runs apart.
+fn data_dir() -> Result<PathBuf> {
+    Ok(repo::root()?.join(format!("target/kafka-test/{}", std::process::id())))
 }
 
 fn build_tests(arguments: &[String]) -> Result<()> {

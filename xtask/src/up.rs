@@ -45,9 +45,6 @@ fn start_kafka(options: &UpOptions) -> Result<Option<Kafka>> {
 fn run_services(options: &UpOptions, kafka: Option<&Kafka>, signals: &Signals) -> Result<()> {
     let build = ["build", "-p", "causeway", "-p", "integration-tests", "--bins"];
     process::run_to_drain(Command::new("cargo").args(build), signals)?;
-    if signals.any() {
-        return Ok(());
-    }
     let brokers = kafka
         .map(Kafka::brokers)
         .or(options.brokers.as_deref())

@@ -1,1 +1,34 @@
+//! All that is not domain: configuration, telemetry, HTTP, identity, Kafka, the store, sealing.
+//!
+//! The only crate that knows rdkafka, sled and JWT, and the only one that holds no domain word beyond the
+//! contract's own. A service brings a [`decider::Service`] and its pages; [`host`] runs them.
+//!
+//! Reading order: [`decider`] says what a service is, [`runner`] how its inputs are answered exactly once,
+//! [`fold`] and [`store`] where its state stands, [`front`] how HTTP comes in, [`host`] how it all starts.
 
+pub mod decider;
+
+pub mod clock;
+pub mod config;
+pub mod problem;
+pub mod telemetry;
+
+pub mod follower;
+pub mod fold;
+pub mod kafka;
+pub mod key_index;
+pub mod reader;
+pub mod reference;
+pub mod registry;
+pub mod runner;
+pub mod store;
+mod transaction;
+
+pub mod auth;
+pub mod cursor;
+pub mod front;
+pub mod http;
+
+pub mod seal;
+
+pub mod host;

@@ -45,7 +45,7 @@ impl Distribution {
         &self.version
     }
 
-    /// A `java` command with every jar on its class path.
+    /// Every jar, as an argument of `java -cp`.
     pub fn class_path(&self) -> String {
         format!("{}/*", self.libs().display())
     }

@@ -24,8 +24,13 @@ const POLL: Duration = Duration::from_millis(20);
 /// A broker here lives for minutes on a few cores that it shares with the services. With the first compiler
 /// tier alone it starts in half the time and takes half the processor for the same transactions (3.6 s instead
 /// of 7.4 s for 20,000 records), as the second tier would compile all the while.
-const JVM_FLAGS: [&str; 5] =
-    ["-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+const JVM_FLAGS: [&str; 5] = [
+    "-Xmx512m",
+    "-Xms256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-Xshare:auto",
+];
 /// How much of the log an error repeats.
 const SHOWN_LINES: usize = 20;
 
@@ -61,13 +66,8 @@ impl Node {
         let jvm = Command::new("sh")
             .args(["-c", LAUNCHER, "kafka"])
             .arg(distribution.java())
-            .args([
-                "-Xmx512m",
-                "-Xms256m",
-                "-XX:+UseSerialGC",
-                "-Xshare:auto",
-                &archive_flag,
-            ])
+            .args(JVM_FLAGS)
+            .arg(archive_flag)
             .args(["-Dorg.slf4j.simpleLogger.showDateTime=true"])
             .args(["-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"])
             .args(["-cp", &distribution.class_path(), "kafka.Kafka"])

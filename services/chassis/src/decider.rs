@@ -1,0 +1,159 @@
+//! What a service is: a decider around its own topic.
+//!
+//! ```text
+//! command ──▶ decide(state, command) ──▶ events ──▶ evolve(state, event) ──▶ state
+//! ```
+//!
+//! Everything in [`Decider`] is pure: time, ids and the directory arrive as data, so that a decision can be
+//! taken again and come out the same.
+
+use schemas::codes::RejectionCode;
+use schemas::codec::{Codec, CodecError};
+use schemas::directory::view::Directory;
+use schemas::envelope::{Body, EventBody};
+use schemas::ids::AgencyId;
+use schemas::{Actor, Event, InputPosition, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What a decision may know beside state and command.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The aggregate the command is about.
+    pub aggregate_id: &'a str,
+    /// When the command was given: the only time a decision knows.
+    pub now: Timestamp,
+    pub agency: &'a AgencyId,
+    pub actor: &'a Actor,
+    pub directory: &'a Directory,
+}
+
+/// A command that was understood and is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    pub code: RejectionCode,
+    /// JSON pointer to the field at fault, where one is.
+    pub pointer: Option<String>,
+}
+
+impl Rejection {
+    pub fn at(code: RejectionCode, pointer: &str) -> Self {
+        Self { code, pointer: Some(pointer.to_owned()) }
+    }
+}
+
+impl From<RejectionCode> for Rejection {
+    fn from(code: RejectionCode) -> Self {
+        Self { code, pointer: None }
+    }
+}
+
+/// A moment at which an aggregate wants to hear that it has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clock<C> {
+    /// Which clock of the aggregate: the same name at the same due time is the same tick.
+    pub name: String,
+    pub due: Timestamp,
+    /// What the owner of the partition writes once the time has come.
+    pub command: C,
+}
+
+pub trait Decider: Send + Sync + 'static {
+    /// The state derives serde for the cache alone; its form may change with every build.
+    type State: Clone + Default + Send + Sync + Serialize + DeserializeOwned + 'static;
+    type Command: Body;
+    type Event: EventBody;
+
+    /// # Errors
+    /// A rejection, which becomes an event as well: refused attempts are on record.
+    fn decide(context: &Context<'_>, state: &Self::State, command: &Self::Command) -> Result<Vec<Self::Event>, Rejection>;
+
+    /// Total, and holds no rule: what has happened has happened.
+    fn evolve(state: &mut Self::State, event: &Event<Self::Event>);
+
+    /// The clocks that run in this state.
+    fn clocks(state: &Self::State) -> Vec<Clock<Self::Command>> {
+        let _ = state;
+        Vec::new()
+    }
+}
+
+/// A decider with its place in the house: the topics it reads besides its own, and what it tells others.
+pub trait Service: Decider {
+    /// The service's name: its topics are `<TOPIC_FAMILY>.commands` and `.events`.
+    const NAME: &'static str;
+
+    /// Event topics of other services that this one answers, keyed and partitioned as its own.
+    const INPUTS: &'static [&'static str] = &[];
+
+    /// What a record of one of [`Service::INPUTS`] asks of this service; `None` when nothing.
+    ///
+    /// # Errors
+    /// When the record cannot be decoded.
+    fn react(
+        &self,
+        codec: &Codec,
+        position: &InputPosition,
+        value: &[u8],
+    ) -> Result<Option<Reaction<Self::Command>>, CodecError> {
+        let _ = (codec, position, value);
+        Ok(None)
+    }
+
+    /// Records for topics that nothing folds from, written in the event's own transaction.
+    ///
+    /// # Errors
+    /// When a record cannot be encoded.
+    fn tell(
+        &self,
+        codec: &Codec,
+        state: &Self::State,
+        event: &Event<Self::Event>,
+    ) -> Result<Vec<Outgoing>, CodecError> {
+        let _ = (codec, state, event);
+        Ok(Vec::new())
+    }
+
+    /// What a query needs to find this event's aggregate by: entries of the service's index.
+    fn index(state: &Self::State, event: &Event<Self::Event>, at: Place) -> Vec<IndexEntry> {
+        let _ = (state, event, at);
+        Vec::new()
+    }
+}
+
+/// A command that another service's event gives rise to.
+#[derive(Clone, Debug)]
+pub struct Reaction<C> {
+    pub aggregate_id: String,
+    /// The other service's event.
+    pub cause: String,
+    pub time: Timestamp,
+    pub agency: AgencyId,
+    pub command: C,
+}
+
+/// A record for another topic.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Without the deployment's prefix.
+    pub topic: String,
+    pub partition: i32,
+    pub key: String,
+    pub value: Vec<u8>,
+    /// The CloudEvents type's last part.
+    pub type_name: &'static str,
+}
+
+/// Where an event stands in its own topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub partition: i32,
+    pub offset: i64,
+}
+
+/// One entry of a service's index; a `None` value takes the entry out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexEntry {
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}

@@ -1,0 +1,405 @@
+//! The fold of a service's own event topic: every aggregate's state, every command's outcome, every clock.
+//!
+//! It covers all partitions, so any instance can answer any question. A partition advances from the owner's
+//! own commits or from the follower, never both: [`Fold::apply`] skips what is below the partition's position.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+use parking_lot::Mutex;
+use schemas::codes::RejectionCode;
+use schemas::envelope::{Body, EventBody};
+use schemas::ids::CommandId;
+use schemas::{Event, Timestamp, digest};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{oneshot, watch};
+
+use crate::decider::{Clock, Decider, Place, Service};
+use crate::store::{Batch, Kind, Store, StoreError};
+
+/// One aggregate: its state, and where its stream of events has got to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Aggregate<S> {
+    /// The sequence of its last event; 0 before the first.
+    pub sequence: i64,
+    /// Digest of its last event; empty before the first.
+    pub predecessor: Vec<u8>,
+    pub state: S,
+}
+
+impl<S: Default> Default for Aggregate<S> {
+    fn default() -> Self {
+        Self { sequence: 0, predecessor: Vec::new(), state: S::default() }
+    }
+}
+
+/// What came of a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    pub aggregate_id: String,
+    /// The last event that answers the command.
+    pub partition: i32,
+    pub offset: i64,
+    /// Digest over what the command asked.
+    pub digest: Vec<u8>,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    Done,
+    Rejected { code: RejectionCode, pointer: Option<String> },
+    Failed { reason: String },
+}
+
+/// An event as it stands in the topic.
+pub struct Recorded<E: EventBody> {
+    pub place: Place,
+    pub event: Event<E>,
+    /// Digest of the record: the predecessor of the aggregate's next event.
+    pub digest: [u8; 32],
+}
+
+impl<E: EventBody> Recorded<E> {
+    pub fn new(place: Place, event: Event<E>, value: &[u8]) -> Self {
+        let digest = digest::of_record(E::TOPIC, event.aggregate_id.as_bytes(), value);
+        Self { place, event, digest }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("event {sequence} of aggregate {aggregate_id} follows {after}: the topic is not in order")]
+    Gap { aggregate_id: String, sequence: i64, after: i64 },
+}
+
+pub struct Fold<S: Service> {
+    store: Store,
+    cache: Mutex<LruCache<String, Arc<Aggregate<S::State>>>>,
+    positions: watch::Sender<Positions>,
+    inputs: Mutex<HashMap<(String, i32), i64>>,
+    waiting: Mutex<HashMap<CommandId, Vec<oneshot::Sender<Outcome>>>>,
+    /// Whoever applies holds this: one batch after the other.
+    applying: Mutex<()>,
+}
+
+/// The next offset per partition of the own event topic.
+pub type Positions = HashMap<i32, i64>;
+
+impl<S: Service> Fold<S> {
+    /// Takes up where the store left off.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn open(store: Store, cached_aggregates: NonZeroUsize) -> Result<Self, FoldError> {
+        let mut positions = Positions::new();
+        for entry in store.all(Kind::Position) {
+            let (key, value) = entry?;
+            positions.insert(read_i32(&key), read_i64(&value));
+        }
+        let mut inputs = HashMap::new();
+        for entry in store.all(Kind::Input) {
+            let (key, value) = entry?;
+            let (topic, partition) = key.split_at(key.len().saturating_sub(4));
+            let topic = String::from_utf8_lossy(topic).into_owned();
+            inputs.insert((topic, read_i32(partition)), read_i64(&value));
+        }
+        Ok(Self {
+            store,
+            cache: Mutex::new(LruCache::new(cached_aggregates)),
+            positions: watch::Sender::new(positions),
+            inputs: Mutex::new(inputs),
+            waiting: Mutex::default(),
+            applying: Mutex::default(),
+        })
+    }
+
+    /// The aggregate as of everything folded; the default when nothing was.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn aggregate(&self, id: &str) -> Result<Arc<Aggregate<S::State>>, FoldError> {
+        if let Some(aggregate) = self.cache.lock().get(id) {
+            return Ok(Arc::clone(aggregate));
+        }
+        let aggregate = match self.store.get(Kind::Aggregate, id.as_bytes())? {
+            Some(bytes) => postcard::from_bytes(&bytes).map_err(StoreError::Decode)?,
+            None => return Ok(Arc::default()),
+        };
+        let aggregate = Arc::new(aggregate);
+        self.cache.lock().put(id.to_owned(), Arc::clone(&aggregate));
+        Ok(aggregate)
+    }
+
+    /// The next offset of the own topic's partition.
+    pub fn position(&self, partition: i32) -> i64 {
+        self.positions.borrow().get(&partition).copied().unwrap_or(0)
+    }
+
+    /// The last input of a topic's partition that an event answers; -1 before the first.
+    pub fn input(&self, topic: &str, partition: i32) -> i64 {
+        self.inputs.lock().get(&(topic.to_owned(), partition)).copied().unwrap_or(-1)
+    }
+
+    /// Follows the positions: for answers that wait until this instance has folded far enough.
+    pub fn positions(&self) -> watch::Receiver<Positions> {
+        self.positions.subscribe()
+    }
+
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outcome(&self, command: CommandId) -> Result<Option<Outcome>, FoldError> {
+        let bytes = self.store.get(Kind::Outcome, command.as_uuid().as_bytes())?;
+        Ok(bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(StoreError::Decode)).transpose()?)
+    }
+
+    /// Hears of the command's outcome once it is folded. Ask for [`Fold::outcome`] after, not before.
+    pub fn wait_for(&self, command: CommandId) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.lock();
+        waiting.retain(|_, senders| {
+            senders.retain(|sender| !sender.is_closed());
+            !senders.is_empty()
+        });
+        waiting.entry(command).or_default().push(sender);
+        receiver
+    }
+
+    /// Entries of the service's index with `from <= key < to`.
+    pub fn index(
+        &self,
+        from: &[u8],
+        to: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<S> {
+        self.store.range(Kind::Index, from, to)
+    }
+
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn index_entry(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(Kind::Index, key)
+    }
+
+    /// The clocks that are due, oldest first.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = Result<DueClock, FoldError>> + use<S> {
+        let end = now.plus_millis(1).as_millis().to_be_bytes();
+        self.store.range(Kind::Clock, &[], &end).map(|entry| Ok(DueClock::read(&entry?.0)))
+    }
+
+    /// Folds events in, all of them or none. Skips what was folded before; answers whoever waits.
+    ///
+    /// # Errors
+    /// When the store does not take the batch, or the topic has a gap: then the caller must not go on.
+    pub fn apply(&self, records: &[Recorded<S::Event>]) -> Result<(), FoldError> {
+        let _applying = self.applying.lock();
+        let mut changes = Changes::<S>::new(self);
+        for record in records {
+            if record.place.offset >= changes.position(record.place.partition) {
+                changes.take_in(record)?;
+            }
+        }
+        let Changes { aggregates, positions, inputs, outcomes, batch, .. } = changes.finish()?;
+        self.store.apply(batch)?;
+        {
+            let mut cache = self.cache.lock();
+            for (id, aggregate) in aggregates {
+                cache.put(id, Arc::new(aggregate));
+            }
+        }
+        self.inputs.lock().extend(inputs);
+        self.positions.send_modify(|all| all.extend(positions));
+        self.answer(outcomes);
+        Ok(())
+    }
+
+    fn answer(&self, outcomes: HashMap<CommandId, Outcome>) {
+        let mut waiting = self.waiting.lock();
+        for (command, outcome) in outcomes {
+            for sender in waiting.remove(&command).unwrap_or_default() {
+                // Whoever asked may have gone; the outcome stands in the store all the same.
+                let _ = sender.send(outcome.clone());
+            }
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// What one call of [`Fold::apply`] changes, until it is written as one batch.
+struct Changes<'a, S: Service> {
+    fold: &'a Fold<S>,
+    aggregates: HashMap<String, Aggregate<S::State>>,
+    positions: Positions,
+    inputs: HashMap<(String, i32), i64>,
+    outcomes: HashMap<CommandId, Outcome>,
+    batch: Batch,
+}
+
+impl<'a, S: Service> Changes<'a, S> {
+    fn new(fold: &'a Fold<S>) -> Self {
+        Self {
+            fold,
+            aggregates: HashMap::new(),
+            positions: Positions::new(),
+            inputs: HashMap::new(),
+            outcomes: HashMap::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    fn position(&self, partition: i32) -> i64 {
+        self.positions.get(&partition).copied().unwrap_or_else(|| self.fold.position(partition))
+    }
+
+    fn take_in(&mut self, record: &Recorded<S::Event>) -> Result<(), FoldError> {
+        let event = &record.event;
+        let mut aggregate = match self.aggregates.remove(&event.aggregate_id) {
+            Some(aggregate) => aggregate,
+            None => Aggregate::clone(&*self.fold.aggregate(&event.aggregate_id)?),
+        };
+        if event.sequence != aggregate.sequence + 1 {
+            return Err(FoldError::Gap {
+                aggregate_id: event.aggregate_id.clone(),
+                sequence: event.sequence,
+                after: aggregate.sequence,
+            });
+        }
+        let clocks_before = S::clocks(&aggregate.state);
+        S::evolve(&mut aggregate.state, event);
+        aggregate.sequence = event.sequence;
+        aggregate.predecessor = record.digest.to_vec();
+        self.move_clocks(record, &clocks_before, &S::clocks(&aggregate.state));
+        for entry in S::index(&aggregate.state, event, record.place) {
+            match entry.value {
+                Some(value) => self.batch.put(Kind::Index, &entry.key, value),
+                None => self.batch.delete(Kind::Index, &entry.key),
+            }
+        }
+        self.note_outcome(record);
+        let input = (event.input.topic.clone(), event.input.partition);
+        let last = self.inputs.entry(input).or_insert(event.input.offset);
+        *last = event.input.offset.max(*last);
+        self.positions.insert(record.place.partition, record.place.offset + 1);
+        self.aggregates.insert(event.aggregate_id.clone(), aggregate);
+        Ok(())
+    }
+
+    fn move_clocks(
+        &mut self,
+        record: &Recorded<S::Event>,
+        before: &[Clock<S::Command>],
+        after: &[Clock<S::Command>],
+    ) {
+        let key = |clock: &Clock<S::Command>| {
+            DueClock {
+                due: clock.due,
+                partition: record.place.partition,
+                aggregate_id: record.event.aggregate_id.clone(),
+                name: clock.name.clone(),
+            }
+            .write()
+        };
+        for clock in before.iter().filter(|clock| !after.contains(clock)) {
+            self.batch.delete(Kind::Clock, &key(clock));
+        }
+        for clock in after.iter().filter(|clock| !before.contains(clock)) {
+            self.batch.put(Kind::Clock, &key(clock), Vec::new());
+        }
+    }
+
+    fn note_outcome(&mut self, record: &Recorded<S::Event>) {
+        let event = &record.event;
+        // Only commands have an outcome to be asked for; other causes are events of other services.
+        if event.input.topic != S::Command::TOPIC {
+            return;
+        }
+        let Ok(command) = event.cause.parse::<CommandId>() else { return };
+        let verdict = match (event.body.as_rejected(), event.body.as_failed()) {
+            (Some(rejected), _) => {
+                Verdict::Rejected { code: rejected.code, pointer: rejected.pointer.clone() }
+            }
+            (_, Some(failed)) => Verdict::Failed { reason: failed.reason.clone() },
+            _ => Verdict::Done,
+        };
+        let outcome = Outcome {
+            aggregate_id: event.aggregate_id.clone(),
+            partition: record.place.partition,
+            offset: record.place.offset,
+            digest: event.cause_digest.clone(),
+            verdict,
+        };
+        self.outcomes.insert(command, outcome);
+    }
+
+    fn finish(mut self) -> Result<Self, FoldError> {
+        for (id, aggregate) in &self.aggregates {
+            self.batch.put(Kind::Aggregate, id.as_bytes(), encode(aggregate)?);
+        }
+        for (partition, offset) in &self.positions {
+            self.batch.put(Kind::Position, &partition.to_be_bytes(), offset.to_be_bytes());
+        }
+        for ((topic, partition), offset) in &self.inputs {
+            let mut key = topic.clone().into_bytes();
+            key.extend_from_slice(&partition.to_be_bytes());
+            self.batch.put(Kind::Input, &key, offset.to_be_bytes());
+        }
+        for (command, outcome) in &self.outcomes {
+            self.batch.put(Kind::Outcome, command.as_uuid().as_bytes(), encode(outcome)?);
+        }
+        Ok(self)
+    }
+}
+
+/// A clock as the store keys it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DueClock {
+    pub due: Timestamp,
+    pub partition: i32,
+    pub aggregate_id: String,
+    pub name: String,
+}
+
+impl DueClock {
+    fn write(&self) -> Vec<u8> {
+        let mut key = self.due.as_millis().to_be_bytes().to_vec();
+        key.extend_from_slice(&self.partition.to_be_bytes());
+        key.extend_from_slice(self.aggregate_id.as_bytes());
+        key.push(0);
+        key.extend_from_slice(self.name.as_bytes());
+        key
+    }
+
+    fn read(key: &[u8]) -> Self {
+        let (due, rest) = key.split_at(8.min(key.len()));
+        let (partition, rest) = rest.split_at(4.min(rest.len()));
+        let text = String::from_utf8_lossy(rest);
+        let (aggregate_id, name) = text.split_once('\0').unwrap_or((&text, ""));
+        Self {
+            due: Timestamp::from_millis(read_i64(due)),
+            partition: read_i32(partition),
+            aggregate_id: aggregate_id.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    postcard::to_stdvec(value).map_err(StoreError::Decode)
+}
+
+fn read_i64(bytes: &[u8]) -> i64 {
+    bytes.try_into().map(i64::from_be_bytes).unwrap_or_default()
+}
+
+fn read_i32(bytes: &[u8]) -> i32 {
+    bytes.try_into().map(i32::from_be_bytes).unwrap_or_default()
+}
+
+/// The state of an aggregate that a batch has changed but not yet committed.
+pub(crate) type Overlay<D> = HashMap<String, Aggregate<<D as Decider>::State>>;

@@ -1,0 +1,289 @@
+//! The command front: a request becomes a command, and is answered once its outcome has been folded.
+//!
+//! The command is durable before the wait begins, and its id follows from agency and idempotency key: whoever
+//! hears nothing sends the same again and gets the same outcome.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use schemas::codec::Codec;
+use schemas::envelope::Body;
+use schemas::ids::{AgencyId, CommandId, partition_of};
+use schemas::{Actor, Command, digest, topics};
+use tokio::sync::Semaphore;
+
+use crate::auth::Caller;
+use crate::clock::Clock;
+use crate::decider::Service;
+use crate::fold::{Fold, Outcome, Verdict};
+use crate::kafka::Kafka;
+use crate::problem::{Problem, chain};
+use crate::telemetry;
+
+/// How long an answer is waited for before the caller is told where to ask again.
+const ANSWER_WAIT: Duration = Duration::from_secs(15);
+/// How long a read that brings a position token waits until this instance has folded so far.
+const POSITION_WAIT: Duration = Duration::from_secs(10);
+/// Most commands of one service waiting for their outcome; beyond it the caller is told to come back.
+const MAX_WAITING: usize = 4_096;
+/// What a caller that cannot be served now is told to wait.
+const RETRY_SECONDS: u32 = 2;
+/// Longest Idempotency-Key.
+const MAX_KEY_BYTES: usize = 128;
+
+/// The header that names the thing a caller wants done.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header of a position token, on answers and on the reads that follow them.
+pub const POSITION: HeaderName = HeaderName::from_static("causeway-position");
+
+/// The agency under which the services themselves act.
+pub fn own_agency() -> AgencyId {
+    AgencyId::try_new("causeway").expect("the name keeps the rule of agency ids")
+}
+
+/// What a caller asks a service to do.
+pub struct Request<C> {
+    pub command_id: CommandId,
+    pub aggregate_id: String,
+    /// Digest over what is asked: tells a resend from another request under the same key.
+    pub digest: Vec<u8>,
+    pub agency: AgencyId,
+    pub actor: Actor,
+    pub body: C,
+}
+
+/// A service's command front. Cheap to clone.
+pub struct Front<S: Service> {
+    inner: Arc<Inner<S>>,
+}
+
+impl<S: Service> Clone for Front<S> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+struct Inner<S: Service> {
+    fold: Arc<Fold<S>>,
+    producer: FutureProducer,
+    kafka: Kafka,
+    codec: Codec,
+    clock: Clock,
+    waiting: Semaphore,
+}
+
+impl<S: Service> Front<S> {
+    /// # Errors
+    /// When Kafka's client does not accept its configuration.
+    pub fn new(
+        fold: Arc<Fold<S>>,
+        kafka: Kafka,
+        codec: Codec,
+        clock: Clock,
+    ) -> Result<Self, rdkafka::error::KafkaError> {
+        let producer = kafka.producer().create()?;
+        let waiting = Semaphore::new(MAX_WAITING);
+        Ok(Self { inner: Arc::new(Inner { fold, producer, kafka, codec, clock, waiting }) })
+    }
+
+    pub fn fold(&self) -> &Fold<S> {
+        &self.inner.fold
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// Writes the command and waits for its outcome.
+    ///
+    /// # Errors
+    /// A rejection, a conflict of keys, or that Kafka does not answer: a problem document each. A 202-like
+    /// [`Problem`] is never returned: see [`Answer::Pending`].
+    pub async fn submit(&self, request: Request<S::Command>) -> Result<Answer, Problem> {
+        let _place = self.inner.waiting.try_acquire().map_err(|_| {
+            Problem::too_many().detail(format!("{MAX_WAITING} commands wait already")).retry_after(RETRY_SECONDS)
+        })?;
+        let (command_id, asked) = (request.command_id, request.digest.clone());
+        let heard = self.inner.fold.wait_for(command_id);
+        if let Some(outcome) = self.outcome(command_id)? {
+            return judge(outcome, &asked, true);
+        }
+        self.write(request).await?;
+        match tokio::time::timeout(ANSWER_WAIT, heard).await {
+            Ok(Ok(outcome)) => judge(outcome, &asked, false),
+            _ => Ok(Answer::Pending(command_id)),
+        }
+    }
+
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outcome(&self, command: CommandId) -> Result<Option<Outcome>, Problem> {
+        self.inner.fold.outcome(command).map_err(|error| broken(&error))
+    }
+
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn state(&self, aggregate_id: &str) -> Result<Arc<crate::fold::Aggregate<S::State>>, Problem> {
+        self.inner.fold.aggregate(aggregate_id).map_err(|error| broken(&error))
+    }
+
+    /// Waits until this instance has folded as far as the token says.
+    ///
+    /// # Errors
+    /// When the token is none, or the wait is too long.
+    pub async fn await_position(&self, token: Option<&Position>) -> Result<(), Problem> {
+        let Some(position) = token.filter(|position| position.service == S::NAME) else { return Ok(()) };
+        let mut positions = self.inner.fold.positions();
+        let reached = positions.wait_for(|all| {
+            all.get(&position.partition).is_some_and(|next| *next > position.offset)
+        });
+        match tokio::time::timeout(POSITION_WAIT, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err(Problem::unavailable()
+                .detail("this instance has not folded as far as the position token says")
+                .retry_after(RETRY_SECONDS)),
+        }
+    }
+
+    async fn write(&self, request: Request<S::Command>) -> Result<(), Problem> {
+        let inner = &self.inner;
+        let count = topics::named(S::Command::TOPIC).map_or(1, |topic| inner.kafka.partitions_of(topic.partitions));
+        let partition = partition_of(&request.aggregate_id, count);
+        let command = Command {
+            command_id: request.command_id,
+            aggregate_id: request.aggregate_id,
+            digest: request.digest,
+            time: inner.clock.now(),
+            agency: request.agency,
+            actor: request.actor,
+            signature: None,
+            body: request.body,
+        };
+        let value = inner.codec.encode::<S::Command>(&command).map_err(|error| broken(&error))?;
+        let topic = inner.kafka.topic(S::Command::TOPIC);
+        let mut record = FutureRecord::to(&topic).partition(partition).key(&command.aggregate_id).payload(&value);
+        if let Some(traceparent) = telemetry::current() {
+            let header = Header { key: telemetry::TRACEPARENT, value: Some(&traceparent) };
+            record = record.headers(OwnedHeaders::new().insert(header));
+        }
+        inner.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| {
+            tracing::warn!(service = S::NAME, error = %error, "failed to write a command");
+            Problem::unavailable().detail("Kafka does not take the command").retry_after(RETRY_SECONDS)
+        })?;
+        Ok(())
+    }
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error = %chain(error), "a request failed");
+    Problem::internal()
+}
+
+/// What a caller is told of its command.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// Done; `again` when it was done before and this is the same outcome.
+    Done { outcome: Outcome, again: bool },
+    /// Durable, and will be answered; ask again at the command's address.
+    Pending(CommandId),
+}
+
+fn judge(outcome: Outcome, asked: &[u8], again: bool) -> Result<Answer, Problem> {
+    if outcome.digest != asked {
+        return Err(Problem::key_reused());
+    }
+    match &outcome.verdict {
+        Verdict::Done => Ok(Answer::Done { outcome, again }),
+        Verdict::Rejected { code, pointer } => Err(Problem::of_rejection(*code, pointer.as_deref())),
+        Verdict::Failed { reason } => Err(Problem::failed().detail(reason.clone())),
+    }
+}
+
+/// How far a service's instance must have folded for an answer to be seen: `routing:3:1024`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub service: String,
+    pub partition: i32,
+    pub offset: i64,
+}
+
+impl Position {
+    pub fn of<S: Service>(outcome: &Outcome) -> Self {
+        Self { service: S::NAME.to_owned(), partition: outcome.partition, offset: outcome.offset }
+    }
+
+    pub fn header(&self) -> HeaderValue {
+        HeaderValue::try_from(self.to_string()).expect("a position is plain ASCII")
+    }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.service, self.partition, self.offset)
+    }
+}
+
+/// The position token of a request, where it brings one.
+#[derive(Clone, Debug)]
+pub struct AtPosition(pub Option<Position>);
+
+impl<S: Send + Sync> FromRequestParts<S> for AtPosition {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(&POSITION) else { return Ok(Self(None)) };
+        let position = value.to_str().ok().and_then(|text| {
+            let mut parts = text.splitn(3, ':');
+            let service = parts.next()?.to_owned();
+            Some(Position { service, partition: parts.next()?.parse().ok()?, offset: parts.next()?.parse().ok()? })
+        });
+        match position {
+            Some(position) => Ok(Self(Some(position))),
+            None => Err(Problem::malformed().field(POSITION.as_str(), "expected service:partition:offset")),
+        }
+    }
+}
+
+/// The Idempotency-Key of a request: required of every command.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let value = parts.headers.get(&IDEMPOTENCY_KEY).ok_or_else(Problem::key_missing)?;
+        match value.to_str() {
+            Ok(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => Ok(Self(key.to_owned())),
+            _ => Err(Problem::malformed()
+                .field(IDEMPOTENCY_KEY.as_str(), format!("expected 1 to {MAX_KEY_BYTES} printable ASCII characters"))),
+        }
+    }
+}
+
+impl IdempotencyKey {
+    /// The request of a caller under this key; what is asked is told apart by its JSON.
+    pub fn request<S: Service>(
+        &self,
+        caller: &Caller,
+        aggregate_id: impl ToString,
+        body: impl Into<S::Command>,
+    ) -> Request<S::Command> {
+        let body = body.into();
+        let aggregate_id = aggregate_id.to_string();
+        let asked = serde_json::to_vec(&body).expect("a command is plain data");
+        Request {
+            command_id: CommandId::of_key(S::NAME, &caller.agency.id, &self.0),
+            digest: digest::sha256(&[aggregate_id.as_bytes(), &asked]).to_vec(),
+            aggregate_id,
+            agency: caller.agency.id.clone(),
+            actor: caller.actor.clone(),
+            body,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The process around one or more services: what they share, how they start, and how they stop.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use schemas::codec::{Codec, SUBJECTS, table};
+use schemas::digest::Secret;
+use tracing::info;
+
+use crate::auth::{AuthError, Authenticator, KeysAt, TrustedIssuer};
+use crate::clock::Clock;
+use crate::config::Reader;
+use crate::cursor::Cursors;
+use crate::decider::Service;
+use crate::fold::{Fold, FoldError};
+use crate::front::Front;
+use crate::http::{self, Check};
+use crate::kafka::{Kafka, TopicError};
+use crate::reference::Reference;
+use crate::registry::{BlockingSource, Registry, RegistryError};
+use crate::runner::{Runner, Status};
+use crate::store::{Store, StoreError};
+use crate::telemetry;
+
+/// What every service needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub kafka: Kafka,
+    pub listen: SocketAddr,
+    /// This process's name among the instances of a service: stable over restarts.
+    pub instance: String,
+    pub data: PathBuf,
+    pub store_cache_bytes: u64,
+    pub cached_aggregates: NonZeroUsize,
+    pub registry: Option<String>,
+    pub issuers: Vec<TrustedIssuer>,
+    pub cursor_secret: [u8; 32],
+    pub development_clock: bool,
+    pub telemetry: telemetry::Settings,
+}
+
+impl Settings {
+    pub fn read(reader: &mut Reader) -> Self {
+        let instance: String = reader.or("instance", "0".to_owned());
+        let kafka = Kafka {
+            brokers: reader.required("kafka.brokers", String::new()),
+            prefix: reader.or("kafka.prefix", String::new()),
+            partitions: reader.or("kafka.partitions", 8),
+            replication: reader.or("kafka.replication", 1),
+            extra: reader.table("kafka.client").into_iter().collect(),
+        };
+        if kafka.partitions < 1 {
+            reader.mistake("kafka.partitions must be at least 1");
+        }
+        let store_cache_mib: u64 = reader.or("store.cache_mib", 32);
+        Self {
+            kafka,
+            listen: reader.or("http.listen", SocketAddr::from(([127, 0, 0, 1], 8080))),
+            data: reader.or("store.path", PathBuf::from("data")),
+            store_cache_bytes: store_cache_mib << 20,
+            cached_aggregates: reader.or("store.cached_aggregates", NonZeroUsize::MIN.saturating_add(9_999)),
+            registry: reader.optional("registry.address"),
+            issuers: read_issuers(reader),
+            cursor_secret: reader.secret_file("secrets.cursor_file").unwrap_or_else(|| {
+                reader.mistake("secrets.cursor_file is missing: cursors must hold on every instance");
+                [0; 32]
+            }),
+            development_clock: reader.or("development.clock", false),
+            telemetry: telemetry::Settings {
+                log: reader.or("log.filter", "info".to_owned()),
+                log_json: reader.or("log.json", true),
+                otlp: reader.optional("telemetry.otlp"),
+                instance: instance.clone(),
+            },
+            instance,
+        }
+    }
+}
+
+fn read_issuers(reader: &mut Reader) -> Vec<TrustedIssuer> {
+    let mut issuers = Vec::new();
+    for table in reader.tables("identity.issuer") {
+        let text = |key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+        let keys = match (text("keys_file"), text("keys_address")) {
+            (Some(path), None) => Some(KeysAt::File(path.into())),
+            (None, Some(address)) => Some(KeysAt::Address(address)),
+            _ => None,
+        };
+        match (text("issuer"), text("audience"), keys) {
+            (Some(issuer), Some(audience), Some(keys)) => issuers.push(TrustedIssuer { issuer, audience, keys }),
+            _ => reader.mistake("identity.issuer takes issuer, audience, and one of keys_file and keys_address"),
+        }
+    }
+    issuers
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum HostError {
+    #[error(transparent)]
+    Topics(#[from] TopicError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    #[error("failed to set up a client of Kafka")]
+    Kafka(#[from] rdkafka::error::KafkaError),
+    #[error("failed to start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("failed to listen on {address}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("serving http broke off")]
+    Http(#[source] std::io::Error),
+}
+
+/// What the services of a process share, and what runs for them.
+pub struct Host {
+    pub settings: Settings,
+    pub codec: Codec,
+    pub reference: Reference,
+    pub clock: Clock,
+    pub cursors: Cursors,
+    authenticator: Authenticator,
+    checks: Vec<Check>,
+    runners: Vec<(Arc<Status>, JoinHandle<()>)>,
+    stopping: Arc<AtomicBool>,
+    followers: Vec<JoinHandle<()>>,
+}
+
+impl Host {
+    /// Checks the topics, agrees on schema ids, begins to follow the directory.
+    ///
+    /// # Errors
+    /// What keeps any service from starting; see [`HostError`].
+    pub async fn start(settings: Settings) -> Result<Self, HostError> {
+        settings.kafka.check_topics()?;
+        let codec = codec(&settings).await?;
+        let clock = if settings.development_clock { Clock::development() } else { Clock::system() };
+        let reference = Reference::default();
+        let authenticator = Authenticator::start(settings.issuers.clone(), reference.clone(), clock.clone()).await?;
+        let cursors = Cursors::new(Secret::new(settings.cursor_secret));
+        let complete = reference.clone();
+        let mut host = Self {
+            settings,
+            codec,
+            reference,
+            clock,
+            cursors,
+            authenticator,
+            checks: vec![("directory", Arc::new(move || complete.is_complete()))],
+            runners: Vec::new(),
+            stopping: Arc::default(),
+            followers: Vec::new(),
+        };
+        let (reference, kafka, codec) = (host.reference.clone(), host.settings.kafka.clone(), host.codec.clone());
+        host.follow("directory-reference", move |stopping| reference.follow(&kafka, &codec, stopping))?;
+        Ok(host)
+    }
+
+    /// Runs something that follows a topic, on a thread of its own, until the process stops.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn follow(
+        &mut self,
+        name: &str,
+        follow: impl FnOnce(&dyn Fn() -> bool) + Send + 'static,
+    ) -> Result<(), HostError> {
+        let stopping = Arc::clone(&self.stopping);
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || follow(&|| stopping.load(Ordering::Relaxed)))
+            .map_err(HostError::Thread)?;
+        self.followers.push(thread);
+        Ok(())
+    }
+
+    /// A store of this process's instance.
+    ///
+    /// # Errors
+    /// When not even an empty store can be made.
+    pub fn store(&self, name: &str) -> Result<Store, HostError> {
+        let path = self.settings.data.join(format!("{name}.{}", self.settings.instance));
+        Ok(Store::open(&path, self.settings.store_cache_bytes)?)
+    }
+
+    /// Starts a service's runner; its front takes commands from now on.
+    ///
+    /// # Errors
+    /// When its store or its clients cannot be set up.
+    pub fn run<S: Service>(&mut self, service: S) -> Result<Front<S>, HostError> {
+        let fold = Arc::new(Fold::<S>::open(self.store(S::NAME)?, self.settings.cached_aggregates)?);
+        let status = Arc::new(Status::default());
+        let runner = Runner {
+            service: Arc::new(service),
+            fold: Arc::clone(&fold),
+            kafka: self.settings.kafka.clone(),
+            instance: self.settings.instance.clone(),
+            codec: self.codec.clone(),
+            reference: self.reference.clone(),
+            clock: self.clock.clone(),
+            status: Arc::clone(&status),
+        };
+        let front = Front::new(fold, self.settings.kafka.clone(), self.codec.clone(), self.clock.clone())?;
+        let caught_up = Arc::clone(&status);
+        self.checks.push((S::NAME, Arc::new(move || caught_up.is_caught_up())));
+        observe::<S>(&status);
+        self.runners.push((status, runner.spawn().map_err(HostError::Thread)?));
+        Ok(front)
+    }
+
+    /// Serves the pages until the stop sign, then drains: requests first, then the runners.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn serve(self, pages: Router, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), HostError> {
+        let address = self.settings.listen;
+        let listener = http::bind(address).await.map_err(|source| HostError::Listen { address, source })?;
+        let router = http::shell(pages, self.authenticator.clone(), self.checks.clone());
+        let served = http::serve(listener, router, stop).await.map_err(HostError::Http);
+        info!("draining");
+        for (status, _) in &self.runners {
+            status.stop();
+        }
+        self.stopping.store(true, Ordering::Relaxed);
+        let threads = self.runners.into_iter().map(|(_, thread)| thread).chain(self.followers);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A thread that panicked has nothing left to drain.
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+        info!("drained");
+        served
+    }
+}
+
+/// Partitions owned and inputs behind, per service.
+fn observe<S: Service>(status: &Arc<Status>) {
+    let meter = opentelemetry::global::meter("causeway");
+    let service = || [opentelemetry::KeyValue::new("service", S::NAME)];
+    let owned = Arc::clone(status);
+    let _owned = meter
+        .u64_observable_gauge("causeway.partitions.owned")
+        .with_description("partitions that this instance decides on")
+        .with_callback(move |gauge| gauge.observe(owned.owned_partitions() as u64, &service()))
+        .build();
+    let lag = Arc::clone(status);
+    let _lag = meter
+        .u64_observable_gauge("causeway.consumer.lag")
+        .with_description("inputs in Kafka that this instance has not answered yet")
+        .with_callback(move |gauge| gauge.observe(lag.lag() as u64, &service()))
+        .build();
+}
+
+async fn codec(settings: &Settings) -> Result<Codec, HostError> {
+    let Some(address) = &settings.registry else { return Ok(Codec::new(&table(), Box::new(schemas::codec::NoSource))) };
+    let registry = Registry::new(address);
+    let kafka = &settings.kafka;
+    let topics: Vec<String> = kafka.topic_names()?;
+    for (topic, id) in kafka.ids_in_use(&topics) {
+        let subject = SUBJECTS.iter().find(|subject| subject.name == topic);
+        if let Some(subject) = subject {
+            registry.check_in_use(&topic, id, subject).await?;
+        }
+    }
+    let ids = registry.register(&kafka.prefix, &topics).await?;
+    let source = BlockingSource { registry, runtime: tokio::runtime::Handle::current() };
+    Ok(Codec::new(&ids, Box::new(source)))
+}

@@ -1,0 +1,283 @@
+//! Every client of Kafka that a service uses, configured in one place.
+//!
+//! The traps that the settings answer are named where they stand.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use schemas::ids::Country;
+use schemas::topics::{self, Kept, Partitions, Topic};
+
+/// Largest record that is ever written; topics are created with it. A referral of the largest permitted size
+/// (256 KiB of narrative and 256 KiB of everything else, sealed) fits four times.
+pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
+
+/// A group member silent for so long is taken for gone.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// An open transaction stalls every reader of its topics, so a stuck one is aborted soon.
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Must be below the transaction's, or a record may be sent into a transaction already aborted.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// How long an administrative request may take.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Where Kafka is, and under which prefix this deployment's names stand.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    pub brokers: String,
+    /// Before every topic, group and transactional id; empty in most deployments.
+    pub prefix: String,
+    pub partitions: i32,
+    pub replication: i32,
+    /// librdkafka settings of the operator: security, mostly.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// What a reader sees of transactions that are not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    Committed,
+    Uncommitted,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TopicError {
+    #[error("failed to ask Kafka about its topics")]
+    Ask(#[source] KafkaError),
+    #[error("failed to create topic {topic}: {code}")]
+    Create { topic: String, code: RDKafkaErrorCode },
+    #[error("topic {topic} has {found} partitions and must have {expected}: a count is fixed for life")]
+    PartitionCount { topic: String, found: usize, expected: i32 },
+    #[error("topic {0} is missing: create it with `causeway topics create`")]
+    Missing(String),
+}
+
+impl Kafka {
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The topic without the deployment's prefix, as records and rules name it.
+    pub fn without_prefix<'a>(&self, topic: &'a str) -> &'a str {
+        topic.strip_prefix(&self.prefix).unwrap_or(topic)
+    }
+
+    pub fn partitions_of(&self, partitions: Partitions) -> i32 {
+        match partitions {
+            Partitions::One => 1,
+            Partitions::PerIncident => self.partitions,
+        }
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers);
+        config.set("client.id", "causeway");
+        // Logs speak through tracing; the client's own chatter about reconnects stays out of the way.
+        config.set_log_level(rdkafka::config::RDKafkaLogLevel::Warning);
+        config.set("reconnect.backoff.max.ms", "1000");
+        for (key, value) in &self.extra {
+            config.set(key, value);
+        }
+        config
+    }
+
+    /// A member of a service's group. The name is stable: a restart is the same member (static membership).
+    pub fn group_member(&self, service: &str, instance: &str) -> ClientConfig {
+        let mut config = self.config();
+        config
+            .set("group.id", format!("{}{service}", self.prefix))
+            .set("group.instance.id", format!("{}{service}.{instance}", self.prefix))
+            .set("partition.assignment.strategy", "range")
+            .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
+            .set("heartbeat.interval.ms", "1500")
+            .set("max.poll.interval.ms", "300000")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed")
+            // A lost offset is an error: input positions say where to go on, never a reset.
+            .set("auto.offset.reset", "error")
+            .set("fetch.queue.backoff.ms", "1")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.message.max.bytes", MAX_RECORD_BYTES.to_string());
+        config
+    }
+
+    /// Reads assigned partitions to their end and on, telling when an end is reached.
+    pub fn follower(&self, isolation: Isolation) -> ClientConfig {
+        let mut config = self.config();
+        config
+            // librdkafka wants a group to hold the assignment; nothing is ever committed to it.
+            .set("group.id", format!("{}follower", self.prefix))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            // The end of a partition is told when a fetch comes back empty: so long does a take-over wait.
+            .set("fetch.wait.max.ms", "50")
+            .set("isolation.level", isolation.name())
+            .set("auto.offset.reset", "error")
+            .set("fetch.queue.backoff.ms", "1")
+            .set("queued.max.messages.kbytes", "16384")
+            .set("fetch.message.max.bytes", MAX_RECORD_BYTES.to_string());
+        config
+    }
+
+    /// Writes commands and keys: each record on its own, durable and in order, not in a transaction.
+    pub fn producer(&self) -> ClientConfig {
+        let mut config = self.config();
+        config
+            .set("enable.idempotence", "true")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
+            .set("message.max.bytes", MAX_RECORD_BYTES.to_string())
+            .set("compression.type", "zstd");
+        config
+    }
+
+    /// Writes a service's events. `transactional.id` is the service, the stable instance name and the turn.
+    pub fn transactional_producer(&self, service: &str, instance: &str, turn: usize) -> ClientConfig {
+        let mut config = self.producer();
+        config
+            .set("transactional.id", format!("{}{service}.{instance}.{turn}", self.prefix))
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
+            // AddOffsets right after a commit meets CONCURRENT_TRANSACTIONS; the default waits 100 ms then.
+            .set("retry.backoff.ms", "1");
+        config
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
+        self.config().create()
+    }
+
+    /// Creates what is missing of the deployment's topics, and those of the countries' notices.
+    ///
+    /// # Errors
+    /// When Kafka cannot be reached, or a topic that is there has another partition count.
+    pub async fn create_topics(&self, countries: impl IntoIterator<Item = Country>) -> Result<Vec<String>, TopicError> {
+        let wanted = self.wanted_topics(countries);
+        let found = self.partition_counts()?;
+        let missing: Vec<_> = wanted.iter().filter(|(name, _)| !found.contains_key(name)).collect();
+        let admin = self.admin().map_err(TopicError::Ask)?;
+        let size = MAX_RECORD_BYTES.to_string();
+        let new: Vec<NewTopic<'_>> = missing
+            .iter()
+            .map(|(name, topic)| {
+                let count = self.partitions_of(topic.partitions);
+                let topic_config = NewTopic::new(name, count, TopicReplication::Fixed(self.replication));
+                settings(topic.kept)
+                    .iter()
+                    .fold(topic_config, |config, (key, value)| config.set(key, value))
+                    .set("max.message.bytes", &size)
+            })
+            .collect();
+        if !new.is_empty() {
+            let options = AdminOptions::new().operation_timeout(Some(ADMIN_TIMEOUT));
+            for result in admin.create_topics(&new, &options).await.map_err(TopicError::Ask)? {
+                match result {
+                    Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                    Err((topic, code)) => return Err(TopicError::Create { topic, code }),
+                }
+            }
+        }
+        let created: Vec<String> = missing.into_iter().map(|(name, _)| name.clone()).collect();
+        self.check_counts(&wanted, &found)?;
+        Ok(created)
+    }
+
+    /// # Errors
+    /// When a topic is missing or has another partition count than the table says.
+    pub fn check_topics(&self) -> Result<(), TopicError> {
+        let wanted = self.wanted_topics([]);
+        let found = self.partition_counts()?;
+        if let Some((name, _)) = wanted.iter().find(|(name, _)| !found.contains_key(name)) {
+            return Err(TopicError::Missing(name.clone()));
+        }
+        self.check_counts(&wanted, &found)
+    }
+
+    fn check_counts(&self, wanted: &[(String, &Topic)], found: &BTreeMap<String, usize>) -> Result<(), TopicError> {
+        for (name, topic) in wanted {
+            let expected = self.partitions_of(topic.partitions);
+            if let Some(found) = found.get(name).copied().filter(|found| i32::try_from(*found) != Ok(expected)) {
+                return Err(TopicError::PartitionCount { topic: name.clone(), found, expected });
+            }
+        }
+        Ok(())
+    }
+
+    fn wanted_topics(&self, countries: impl IntoIterator<Item = Country>) -> Vec<(String, &'static Topic)> {
+        let own = topics::TOPICS.iter().map(|topic| (self.topic(topic.name), topic));
+        let dead = topics::INPUTS.iter().map(|input| (self.topic(&topics::dead_letter(input)), &topics::DEAD_LETTER));
+        let notices =
+            countries.into_iter().map(|country| (self.topic(&topics::jurisdiction(&country)), &topics::JURISDICTION));
+        own.chain(dead).chain(notices).collect()
+    }
+
+    /// The names of this deployment's topics, without the prefix.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked.
+    pub fn topic_names(&self) -> Result<Vec<String>, TopicError> {
+        let names = self.partition_counts()?.into_keys();
+        Ok(names.filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned)).collect())
+    }
+
+    /// The schema id that the oldest record of each topic carries, for those that hold one.
+    pub fn ids_in_use(&self, topics: &[String]) -> Vec<(String, i32)> {
+        let Ok(reader) = crate::reader::RecordReader::new(self) else { return Vec::new() };
+        let id = |topic: &String| {
+            let (partition, offset) = self.oldest_record(topic)?;
+            let (_, value) = reader.read(topic, partition, offset).ok()??;
+            Some((topic.clone(), schemas::codec::schema_id(&value).ok()?))
+        };
+        topics.iter().filter_map(id).collect()
+    }
+
+    fn oldest_record(&self, topic: &str) -> Option<(i32, i64)> {
+        let client: BaseConsumer = self.follower(Isolation::Committed).create().ok()?;
+        let count = topics::named(topic).map_or(1, |topic| self.partitions_of(topic.partitions));
+        (0..count).find_map(|partition| {
+            let (low, high) = client.fetch_watermarks(&self.topic(topic), partition, ADMIN_TIMEOUT).ok()?;
+            (low < high).then_some((partition, low))
+        })
+    }
+
+    fn partition_counts(&self) -> Result<BTreeMap<String, usize>, TopicError> {
+        let client: BaseConsumer = self.follower(Isolation::Uncommitted).create().map_err(TopicError::Ask)?;
+        let metadata = client.fetch_metadata(None, ADMIN_TIMEOUT).map_err(TopicError::Ask)?;
+        let counts = metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len()));
+        Ok(counts.collect())
+    }
+}
+
+impl Isolation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Committed => "read_committed",
+            Self::Uncommitted => "read_uncommitted",
+        }
+    }
+}
+
+fn settings(kept: Kept) -> &'static [(&'static str, &'static str)] {
+    match kept {
+        Kept::ForGood | Kept::UntilAnswered => &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")],
+        // A tombstoned key is really gone within a day: segments roll hourly and are cleaned whatever their
+        // share of old records (docs/decisions/0006-how-erasure-works.md).
+        Kept::Compacted => &[
+            ("cleanup.policy", "compact"),
+            ("segment.ms", "3600000"),
+            ("max.compaction.lag.ms", "43200000"),
+            ("min.cleanable.dirty.ratio", "0.01"),
+            ("delete.retention.ms", "3600000"),
+        ],
+    }
+}

@@ -1,0 +1,129 @@
+//! Where each wrapped key set stands in `sealed-keys`: offsets of keys on disk, never keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use schemas::codec::Codec;
+use schemas::envelope::Body;
+use schemas::ids::{KeySetId, partition_of};
+use schemas::sealed_keys::KeySet;
+use tracing::error;
+
+use crate::kafka::{Isolation, Kafka};
+use crate::problem::chain;
+use crate::reader::{ReadError, RecordReader};
+use crate::store::{Batch, Kind, Store, StoreError};
+
+const POLL: Duration = Duration::from_millis(50);
+const AGAIN: Duration = Duration::from_secs(1);
+/// Most offsets written in one batch.
+const MAX_BATCH: usize = 2_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the key set is not there: erased, or not followed yet")]
+    Gone,
+    #[error("the key set does not decode")]
+    Decode(#[from] schemas::codec::CodecError),
+}
+
+/// Finds key sets by id. Cheap to clone.
+#[derive(Clone)]
+pub struct KeyIndex {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    reader: RecordReader,
+    kafka: Kafka,
+    codec: Codec,
+}
+
+impl KeyIndex {
+    /// # Errors
+    /// When Kafka's client does not accept its configuration.
+    pub fn new(store: Store, kafka: &Kafka, codec: Codec) -> Result<Self, KafkaError> {
+        let reader = RecordReader::new(kafka)?;
+        Ok(Self { inner: Arc::new(Inner { store, reader, kafka: kafka.clone(), codec }) })
+    }
+
+    /// Reads the key set where it stands. Blocks.
+    ///
+    /// # Errors
+    /// [`KeyError::Gone`] when it was erased.
+    pub fn key_set(&self, id: KeySetId) -> Result<KeySet, KeyError> {
+        let inner = &self.inner;
+        let offset = inner.store.get(Kind::Index, id.as_uuid().as_bytes())?.ok_or(KeyError::Gone)?;
+        let offset = offset.try_into().map(i64::from_be_bytes).map_err(|_| KeyError::Gone)?;
+        let partition = partition_of(&id.to_string(), inner.kafka.partitions);
+        match inner.reader.read(KeySet::TOPIC, partition, offset)? {
+            Some((key, value)) if key == id.to_string().as_bytes() => Ok(inner.codec.decode::<KeySet, _>(&value)?),
+            _ => Err(KeyError::Gone),
+        }
+    }
+
+    /// Follows the topic until `stopping`, on a thread of its own. Failures are told and begun anew.
+    pub fn follow(&self, stopping: impl Fn() -> bool) {
+        while !stopping() {
+            if let Err(error) = self.follow_once(&stopping) {
+                error!(error = %chain(&*error), "following sealed-keys failed, retrying");
+                std::thread::sleep(AGAIN);
+            }
+        }
+    }
+
+    fn follow_once(&self, stopping: &impl Fn() -> bool) -> Result<(), Box<dyn std::error::Error>> {
+        let kafka = &self.inner.kafka;
+        // A compacted topic may have lost what was below: its first record is as good a start as any.
+        let mut config = kafka.follower(Isolation::Committed);
+        let consumer: BaseConsumer = config.set("auto.offset.reset", "earliest").create()?;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..kafka.partitions {
+            let next = self.inner.store.get(Kind::Position, &partition.to_be_bytes())?;
+            let next = next.and_then(|bytes| bytes.try_into().ok()).map_or(0, i64::from_be_bytes);
+            list.add_partition_offset(&kafka.topic(KeySet::TOPIC), partition, Offset::Offset(next))?;
+        }
+        consumer.assign(&list)?;
+        while !stopping() {
+            self.take_in(&consumer)?;
+        }
+        Ok(())
+    }
+
+    fn take_in(&self, consumer: &BaseConsumer) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        let mut wait = POLL;
+        for taken in 0..MAX_BATCH {
+            let Some(polled) = consumer.poll(wait) else {
+                if taken == 0 {
+                    return Ok(());
+                }
+                break;
+            };
+            let Ok(message) = polled else { continue };
+            wait = Duration::ZERO;
+            note(&mut batch, &message);
+        }
+        self.inner.store.apply(batch)
+    }
+}
+
+fn note(batch: &mut Batch, message: &impl Message) {
+    let id = message.key().and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.parse::<KeySetId>().ok());
+    if let Some(id) = id {
+        match message.payload() {
+            Some(_) => batch.put(Kind::Index, id.as_uuid().as_bytes(), message.offset().to_be_bytes()),
+            None => batch.delete(Kind::Index, id.as_uuid().as_bytes()),
+        }
+    }
+    batch.put(Kind::Position, &message.partition().to_be_bytes(), (message.offset() + 1).to_be_bytes());
+}

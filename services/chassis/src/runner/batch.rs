@@ -1,0 +1,373 @@
+//! One batch: each input is decided on the fold plus what this batch has decided before it.
+//!
+//! A record that cannot be decoded, decided or written becomes a dead letter and a `CommandFailed`; the rest of
+//! its batch goes through. What goes wrong for one record is found before anything is produced.
+
+use std::collections::{BTreeMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rdkafka::message::{Header, Headers, OwnedHeaders};
+use schemas::codec::CodecError;
+use schemas::dead_letter::DeadLetter;
+use schemas::envelope::{Body, CommandFailed, CommandRejected};
+use schemas::ids::{AgencyId, CommandId, EventId};
+use schemas::{Actor, Command, Event, InputPosition, Timestamp, digest, topics};
+
+use crate::decider::{Context, Outgoing, Place, Rejection, Service};
+use crate::fold::{Aggregate, FoldError, Overlay, Recorded};
+use crate::kafka::MAX_RECORD_BYTES;
+use crate::reference::Snapshot;
+use crate::runner::Runner;
+use crate::telemetry;
+
+/// A dead letter holds the record as it was, cut to this, so that it fits where the record came from.
+const MAX_DEAD_LETTER_BYTES: usize = MAX_RECORD_BYTES / 2;
+
+/// Room for key and headers under the topic's limit.
+const MAX_EVENT_BYTES: usize = MAX_RECORD_BYTES - 4096;
+
+/// An input as it came from Kafka.
+pub struct Input {
+    pub position: InputPosition,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub traceparent: Option<String>,
+}
+
+/// What stops a batch before the record at hand; what came before it goes through.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// Another version can read it: the partition waits.
+    #[error("a record's schema is not known here")]
+    UnknownSchema(#[source] CodecError),
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+}
+
+/// A record to be produced, and the event in it that the fold takes in once its offset is known.
+pub struct Draft<S: Service> {
+    pub topic: String,
+    pub partition: i32,
+    pub key: String,
+    pub value: Vec<u8>,
+    pub headers: OwnedHeaders,
+    pub event: Option<Event<S::Event>>,
+}
+
+impl<S: Service> Draft<S> {
+    /// The event as it stands in the topic, where the draft is an event of the service's own.
+    pub fn into_recorded(self, offset: i64) -> Option<Recorded<S::Event>> {
+        let place = Place { partition: self.partition, offset };
+        self.event.map(|event| Recorded::new(place, event, &self.value))
+    }
+}
+
+pub struct Batch<'a, S: Service> {
+    runner: &'a Runner<S>,
+    directory: Snapshot,
+    overlay: Overlay<S>,
+    answered: HashSet<CommandId>,
+    pub drafts: Vec<Draft<S>>,
+    /// Next offset per input topic and partition, over everything taken in.
+    pub next: BTreeMap<(String, i32), i64>,
+}
+
+/// A command with its circumstances, whether an agency gave it or another service's event did.
+struct Request<C> {
+    aggregate_id: String,
+    command_id: Option<CommandId>,
+    cause: String,
+    digest: Vec<u8>,
+    time: Timestamp,
+    agency: AgencyId,
+    actor: Actor,
+    signature: Option<Vec<u8>>,
+    body: C,
+}
+
+/// Why a record is set aside. Never any of the record's content.
+struct Poison(&'static str);
+
+impl<'a, S: Service> Batch<'a, S> {
+    pub fn new(runner: &'a Runner<S>) -> Self {
+        Self {
+            runner,
+            directory: runner.reference.snapshot(),
+            overlay: Overlay::<S>::new(),
+            answered: HashSet::new(),
+            drafts: Vec::new(),
+            next: BTreeMap::new(),
+        }
+    }
+
+    /// Decides one input.
+    ///
+    /// # Errors
+    /// See [`Stop`]; then the input was not taken in.
+    pub fn take_in(&mut self, input: &Input) -> Result<(), Stop> {
+        let position = &input.position;
+        if position.offset > self.runner.fold.input(&position.topic, position.partition) {
+            match self.read(input)? {
+                Ok(None) => {}
+                Ok(Some(request)) => self.answer(input, &request)?,
+                Err(poison) => self.set_aside(input, None, &poison)?,
+            }
+        }
+        self.next.insert((position.topic.clone(), position.partition), position.offset + 1);
+        Ok(())
+    }
+
+    fn read(&self, input: &Input) -> Result<Result<Option<Request<S::Command>>, Poison>, Stop> {
+        let Some(value) = &input.value else { return Ok(Err(Poison("the record has no value"))) };
+        let read = if input.position.topic == S::Command::TOPIC {
+            self.read_command(value)
+        } else {
+            self.read_reaction(input, value)
+        };
+        match read {
+            Ok(request) => Ok(Ok(request)),
+            Err(error) if error.is_transient() => Err(Stop::UnknownSchema(error)),
+            Err(_) => Ok(Err(Poison("the record does not decode"))),
+        }
+    }
+
+    fn read_command(&self, value: &[u8]) -> Result<Option<Request<S::Command>>, CodecError> {
+        let command: Command<S::Command> = self.runner.codec.decode::<S::Command, _>(value)?;
+        Ok(Some(Request {
+            aggregate_id: command.aggregate_id,
+            command_id: Some(command.command_id),
+            cause: command.command_id.to_string(),
+            digest: command.digest,
+            time: command.time,
+            agency: command.agency,
+            actor: command.actor,
+            signature: command.signature,
+            body: command.body,
+        }))
+    }
+
+    fn read_reaction(&self, input: &Input, value: &[u8]) -> Result<Option<Request<S::Command>>, CodecError> {
+        let reaction = self.runner.service.react(&self.runner.codec, &input.position, value)?;
+        Ok(reaction.map(|reaction| Request {
+            aggregate_id: reaction.aggregate_id,
+            command_id: None,
+            cause: reaction.cause,
+            digest: Vec::new(),
+            time: reaction.time,
+            agency: reaction.agency,
+            actor: Actor::service(S::NAME),
+            signature: None,
+            body: reaction.command,
+        }))
+    }
+
+    fn answer(&mut self, input: &Input, request: &Request<S::Command>) -> Result<(), Stop> {
+        if let Some(command) = request.command_id {
+            // A command has one outcome: a resend finds it, whatever it asks.
+            if self.answered.contains(&command) || self.runner.fold.outcome(command)?.is_some() {
+                return Ok(());
+            }
+        }
+        let aggregate = match self.overlay.get(&request.aggregate_id) {
+            Some(aggregate) => aggregate.clone(),
+            None => Aggregate::clone(&*self.runner.fold.aggregate(&request.aggregate_id)?),
+        };
+        // A decider is pure, so a panic leaves nothing half done: it costs this record and no other.
+        let drafted = catch_unwind(AssertUnwindSafe(|| self.draft(input, request, aggregate)))
+            .unwrap_or(Err(Poison("the decider failed")));
+        match drafted {
+            Ok((aggregate, drafts)) => self.accept(request, aggregate, drafts),
+            Err(poison) => self.set_aside(input, Some(request), &poison)?,
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, request: &Request<S::Command>, aggregate: Aggregate<S::State>, drafts: Vec<Draft<S>>) {
+        self.overlay.insert(request.aggregate_id.clone(), aggregate);
+        self.answered.extend(request.command_id);
+        self.drafts.extend(drafts);
+    }
+
+    /// The events that answer the request, as records, and the aggregate after them.
+    fn draft(
+        &self,
+        input: &Input,
+        request: &Request<S::Command>,
+        mut aggregate: Aggregate<S::State>,
+    ) -> Result<(Aggregate<S::State>, Vec<Draft<S>>), Poison> {
+        let context = Context {
+            aggregate_id: &request.aggregate_id,
+            now: request.time,
+            agency: &request.agency,
+            actor: &request.actor,
+            directory: &self.directory.directory,
+        };
+        let bodies = match S::decide(&context, &aggregate.state, &request.body) {
+            Ok(bodies) => bodies,
+            Err(rejection) => vec![rejected::<S>(request, rejection)],
+        };
+        let mut drafts = Vec::with_capacity(bodies.len());
+        for body in bodies {
+            self.draft_event(input, request, &mut aggregate, body, &mut drafts)?;
+        }
+        Ok((aggregate, drafts))
+    }
+
+    fn draft_event(
+        &self,
+        input: &Input,
+        request: &Request<S::Command>,
+        aggregate: &mut Aggregate<S::State>,
+        body: S::Event,
+        drafts: &mut Vec<Draft<S>>,
+    ) -> Result<(), Poison> {
+        let event = self.event(input, request, aggregate, body);
+        let codec = &self.runner.codec;
+        let value = codec.encode::<S::Event>(&event).map_err(|_| Poison("an event does not encode"))?;
+        if value.len() > MAX_EVENT_BYTES {
+            return Err(Poison("an event is over the topic's limit"));
+        }
+        S::evolve(&mut aggregate.state, &event);
+        aggregate.sequence = event.sequence;
+        let key = event.aggregate_id.clone();
+        aggregate.predecessor = digest::of_record(S::Event::TOPIC, key.as_bytes(), &value).to_vec();
+        let told = self
+            .runner
+            .service
+            .tell(codec, &aggregate.state, &event)
+            .map_err(|_| Poison("a record for another topic does not encode"))?;
+        let headers = self.headers(input, &event.event_id.to_string(), event.body.name(), event.time, &key);
+        let partition = input.position.partition;
+        let topic = self.runner.kafka.topic(S::Event::TOPIC);
+        drafts.push(Draft { topic, partition, key, value, headers, event: Some(event) });
+        let time = request.time;
+        drafts.extend(told.into_iter().map(|outgoing| self.draft_outgoing(input, outgoing, time)));
+        Ok(())
+    }
+
+    fn event(
+        &self,
+        input: &Input,
+        request: &Request<S::Command>,
+        aggregate: &Aggregate<S::State>,
+        body: S::Event,
+    ) -> Event<S::Event> {
+        let sequence = aggregate.sequence + 1;
+        let parts = [S::Event::TOPIC.as_bytes(), request.aggregate_id.as_bytes(), &sequence.to_be_bytes()];
+        Event {
+            event_id: EventId::derive(&parts),
+            aggregate_id: request.aggregate_id.clone(),
+            sequence,
+            predecessor: aggregate.predecessor.clone(),
+            salt: rand::random::<[u8; 16]>().to_vec(),
+            input: input.position.clone(),
+            cause: request.cause.clone(),
+            cause_digest: request.digest.clone(),
+            time: request.time,
+            agency: request.agency.clone(),
+            actor: request.actor.clone(),
+            directory_position: self.directory.position,
+            signature: request.signature.clone(),
+            body,
+        }
+    }
+
+    fn draft_outgoing(&self, input: &Input, outgoing: Outgoing, time: Timestamp) -> Draft<S> {
+        let id = format!("{}-{}", input.position.offset, outgoing.key);
+        let headers = self.headers(input, &id, outgoing.type_name, time, &outgoing.key);
+        Draft {
+            topic: self.runner.kafka.topic(&outgoing.topic),
+            partition: outgoing.partition,
+            key: outgoing.key,
+            value: outgoing.value,
+            headers,
+            event: None,
+        }
+    }
+
+    /// The record as it was into its dead-letter topic, and the outcome that its command gets all the same.
+    fn set_aside(
+        &mut self,
+        input: &Input,
+        request: Option<&Request<S::Command>>,
+        poison: &Poison,
+    ) -> Result<(), Stop> {
+        tracing::error!(
+            service = S::NAME,
+            topic = input.position.topic,
+            partition = input.position.partition,
+            offset = input.position.offset,
+            reason = poison.0,
+            "record set aside as a dead letter"
+        );
+        let time = request.map_or_else(|| self.runner.clock.now(), |request| request.time);
+        let letter = DeadLetter {
+            source: input.position.clone(),
+            reason: poison.0.to_owned(),
+            service: S::NAME.to_owned(),
+            time,
+            key: input.key.clone(),
+            value: input.value.as_ref().map(|value| value[..value.len().min(MAX_DEAD_LETTER_BYTES)].to_vec()),
+        };
+        let value = self.runner.codec.encode::<DeadLetter>(&letter).map_err(Stop::UnknownSchema)?;
+        let key = String::from_utf8_lossy(input.key.as_deref().unwrap_or_default()).into_owned();
+        let headers = self.headers(input, &key, letter.name(), time, &key);
+        let topic = self.runner.kafka.topic(&topics::dead_letter(&input.position.topic));
+        self.drafts.push(Draft { topic, partition: 0, key, value, headers, event: None });
+        if let Some(request) = request {
+            self.fail(input, request, poison)?;
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, input: &Input, request: &Request<S::Command>, poison: &Poison) -> Result<(), Stop> {
+        let mut aggregate = match self.overlay.remove(&request.aggregate_id) {
+            Some(aggregate) => aggregate,
+            None => Aggregate::clone(&*self.runner.fold.aggregate(&request.aggregate_id)?),
+        };
+        let failed = CommandFailed { command_id: request.command_id, reason: poison.0.to_owned() };
+        let mut drafts = Vec::new();
+        if self.draft_event(input, request, &mut aggregate, failed.into(), &mut drafts).is_ok() {
+            self.accept(request, aggregate, drafts);
+        }
+        Ok(())
+    }
+
+    /// CloudEvents attributes (Kafka protocol binding, binary mode) and the trace.
+    fn headers(&self, input: &Input, id: &str, name: &str, time: Timestamp, subject: &str) -> OwnedHeaders {
+        let event_type = format!("org.causeway.{}.{name}", S::NAME);
+        let time = time.to_string();
+        let attributes = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", id),
+            ("ce_type", &event_type),
+            ("ce_source", S::NAME),
+            ("ce_time", &time),
+            ("ce_subject", subject),
+            ("content-type", "application/avro"),
+        ];
+        let headers = attributes.iter().fold(OwnedHeaders::new_with_capacity(8), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(*value) })
+        });
+        match telemetry::continued(input.traceparent.as_deref(), S::NAME) {
+            Some(traceparent) => headers.insert(Header { key: telemetry::TRACEPARENT, value: Some(&traceparent) }),
+            None => headers,
+        }
+    }
+}
+
+fn rejected<S: Service>(request: &Request<S::Command>, rejection: Rejection) -> S::Event {
+    CommandRejected {
+        command_id: request.command_id.unwrap_or_else(|| CommandId::derive(&[request.cause.as_bytes()])),
+        command: request.body.name().to_owned(),
+        code: rejection.code,
+        pointer: rejection.pointer,
+    }
+    .into()
+}
+
+/// The trace that a record was written in.
+pub fn traceparent(headers: &impl Headers) -> Option<String> {
+    let header = headers.iter().find(|header| header.key == telemetry::TRACEPARENT)?;
+    Some(String::from_utf8_lossy(header.value?).into_owned())
+}

@@ -1,0 +1,253 @@
+//! A transactional producer that knows when all its records are in.
+//!
+//! rdkafka's own `flush`, and with it a commit with reports outstanding, polls for a whole 100 ms. Here a
+//! thread of its own serves the delivery reports, and [`TransactionalProducer::drain`] waits on a condition
+//! variable: nothing is outstanding any more when the commit is called, so it returns at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use rdkafka::ClientContext;
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::ConsumerGroupMetadata;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::TopicPartitionList;
+
+use crate::kafka::TRANSACTION_TIMEOUT;
+
+/// How long the broker may take to make this producer the only one of its id.
+const INIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a retriable step is tried again before the transaction is given up.
+const RETRIES: u32 = 20;
+const RETRY_PAUSE: Duration = Duration::from_millis(10);
+
+/// What to do about a step of a transaction that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactionError {
+    /// Abort, rewind to what was committed, and try again.
+    #[error("the transaction must be aborted")]
+    Abort(#[source] KafkaError),
+    /// Whether it is committed is unknown, or this producer was fenced: a new producer, and the take-over anew.
+    #[error("the producer must be replaced")]
+    Replace(#[source] KafkaError),
+}
+
+pub struct TransactionalProducer {
+    producer: ThreadedProducer<Reports>,
+    reports: Arc<Pending>,
+}
+
+impl TransactionalProducer {
+    /// Creates the producer and fences every earlier one of the same id.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached in time.
+    pub fn start(config: &ClientConfig) -> KafkaResult<Self> {
+        let reports = Arc::new(Pending::default());
+        let context = Reports(Arc::clone(&reports));
+        let producer = ThreadedProducer::from_config_and_context(config, context)?;
+        producer.init_transactions(INIT_TIMEOUT)?;
+        Ok(Self { producer, reports })
+    }
+
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn begin(&self) -> Result<(), TransactionError> {
+        self.reports.reset();
+        self.step(|| self.producer.begin_transaction())
+    }
+
+    /// Hands one record over. `slot` is where its offset will stand in what [`Self::drain`] returns.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn send(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: &str,
+        value: &[u8],
+        headers: OwnedHeaders,
+        slot: usize,
+    ) -> Result<(), TransactionError> {
+        self.reports.expect(slot);
+        let mut record =
+            BaseRecord::with_opaque_to(topic, slot).partition(partition).key(key).payload(value).headers(headers);
+        for _ in 0..RETRIES {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), unsent)) => {
+                    record = unsent;
+                    std::thread::sleep(RETRY_PAUSE);
+                }
+                Err((error, _)) => {
+                    self.reports.withdraw();
+                    return Err(self.classify(error));
+                }
+            }
+        }
+        self.reports.withdraw();
+        Err(TransactionError::Abort(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)))
+    }
+
+    /// Waits until every record handed over is in; their offsets, by slot.
+    ///
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn drain(&self) -> Result<Vec<i64>, TransactionError> {
+        let offsets = self.reports.wait(TRANSACTION_TIMEOUT).map_err(|error| self.classify(error))?;
+        // The last report is served a moment before librdkafka's own count falls to zero.
+        let deadline = Instant::now() + TRANSACTION_TIMEOUT;
+        while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        Ok(offsets)
+    }
+
+    /// # Errors
+    /// See [`TransactionError`].
+    pub fn send_offsets(
+        &self,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), TransactionError> {
+        self.step(|| self.producer.send_offsets_to_transaction(offsets, group, TRANSACTION_TIMEOUT))
+    }
+
+    /// # Errors
+    /// See [`TransactionError`]. A commit whose answer is lost is neither done nor undone: replace.
+    pub fn commit(&self) -> Result<(), TransactionError> {
+        self.step(|| self.producer.commit_transaction(TRANSACTION_TIMEOUT)).map_err(|error| match error {
+            TransactionError::Abort(cause) if is_timeout(&cause) => TransactionError::Replace(cause),
+            other => other,
+        })
+    }
+
+    /// # Errors
+    /// When even the abort fails: then the producer must be replaced.
+    pub fn abort(&self) -> Result<(), TransactionError> {
+        self.step(|| self.producer.abort_transaction(TRANSACTION_TIMEOUT)).map_err(|error| match error {
+            TransactionError::Abort(cause) | TransactionError::Replace(cause) => TransactionError::Replace(cause),
+        })
+    }
+
+    fn step(&self, attempt: impl Fn() -> KafkaResult<()>) -> Result<(), TransactionError> {
+        let mut tries = 0;
+        loop {
+            match attempt() {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && tries < RETRIES => {
+                    tries += 1;
+                    std::thread::sleep(RETRY_PAUSE);
+                }
+                Err(error) => return Err(self.classify(error)),
+            }
+        }
+    }
+
+    fn classify(&self, error: KafkaError) -> TransactionError {
+        let fatal_of_client = self.producer.client().fatal_error().is_some();
+        match &error {
+            KafkaError::Transaction(cause) if cause.txn_requires_abort() && !fatal_of_client => {
+                TransactionError::Abort(error)
+            }
+            KafkaError::MessageProduction(_) if !fatal_of_client => TransactionError::Abort(error),
+            _ => TransactionError::Replace(error),
+        }
+    }
+}
+
+fn is_timeout(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut | RDKafkaErrorCode::MessageTimedOut)
+    )
+}
+
+/// Serves the delivery reports on the producer's own thread.
+struct Reports(Arc<Pending>);
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, slot: usize) {
+        match result {
+            Ok(message) => self.0.delivered(slot, message.offset()),
+            Err((error, _)) => self.0.failed(error.clone()),
+        }
+    }
+}
+
+/// The records of the open transaction that are not in yet.
+#[derive(Default)]
+struct Pending {
+    state: Mutex<PendingState>,
+    all_in: Condvar,
+}
+
+#[derive(Default)]
+struct PendingState {
+    outstanding: usize,
+    offsets: Vec<i64>,
+    error: Option<KafkaError>,
+}
+
+impl Pending {
+    fn reset(&self) {
+        *self.state.lock() = PendingState::default();
+    }
+
+    fn expect(&self, slot: usize) {
+        let mut state = self.state.lock();
+        state.outstanding += 1;
+        if state.offsets.len() <= slot {
+            state.offsets.resize(slot + 1, -1);
+        }
+    }
+
+    fn withdraw(&self) {
+        self.state.lock().outstanding -= 1;
+    }
+
+    fn delivered(&self, slot: usize, offset: i64) {
+        let mut state = self.state.lock();
+        if let Some(place) = state.offsets.get_mut(slot) {
+            *place = offset;
+        }
+        self.report_in(&mut state);
+    }
+
+    fn failed(&self, error: KafkaError) {
+        let mut state = self.state.lock();
+        state.error.get_or_insert(error);
+        self.report_in(&mut state);
+    }
+
+    /// A report of an aborted transaction may come late, when nothing is outstanding any more.
+    fn report_in(&self, state: &mut PendingState) {
+        state.outstanding = state.outstanding.saturating_sub(1);
+        if state.outstanding == 0 {
+            self.all_in.notify_all();
+        }
+    }
+
+    fn wait(&self, limit: Duration) -> Result<Vec<i64>, KafkaError> {
+        let deadline = Instant::now() + limit;
+        let mut state = self.state.lock();
+        while state.outstanding > 0 {
+            if self.all_in.wait_until(&mut state, deadline).timed_out() {
+                return Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut));
+            }
+        }
+        match state.error.take() {
+            Some(error) => Err(error),
+            None => Ok(std::mem::take(&mut state.offsets)),
+        }
+    }
+}
