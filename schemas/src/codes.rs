@@ -428,7 +428,8 @@ mod tests {
             let codes: Vec<&str> = entries.iter().map(|entry| entry.code.as_str()).collect();
             assert_eq!(codes, list.codes, "{}", list.name);
             for entry in &entries {
-                let complete = [&entry.label, &entry.definition, &entry.source].iter().all(|text| !text.is_empty());
+                let complete =
+                    [&entry.label, &entry.definition, &entry.source].iter().all(|text| !text.is_empty());
                 assert!(complete, "{}: {} lacks a label, a definition or a source", list.name, entry.code);
                 let languages = ["ar", "es", "fr", "ru", "zh"];
                 assert!(entry.labels.keys().all(|language| languages.contains(&language.as_str())));

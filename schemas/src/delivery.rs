@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::codes::{
-    AlertReason, AssignmentState, DangerReason, FacetKind, IncidentKind, PersonCategory, Urgency, WithheldReason,
+    AlertReason, AssignmentState, DangerReason, FacetKind, IncidentKind, JurisdictionBasis, PersonCategory,
+    Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
 use crate::ids::{
@@ -38,6 +39,7 @@ pub struct ItemDelivered {
     pub assignment_id: AssignmentId,
     pub agency: AgencyId,
     pub country: Country,
+    pub bases: Vec<JurisdictionBasis>,
     pub entitlement: Entitlement,
     pub transfer: Transfer,
     pub respond_by: Timestamp,
@@ -70,7 +72,6 @@ pub struct AlertDelivered {
     pub agency: AgencyId,
     pub country: Option<Country>,
     pub reason: AlertReason,
-    pub withheld: Option<WithheldReason>,
 }
 
 /// One facet of a disclosure.
@@ -107,10 +108,11 @@ pub struct AccessReported {
     pub facets: Vec<FacetId>,
 }
 
-/// One of routing's events, as far as delivery acts on it.
+/// An agency asks for facets its assignment entitles it to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.delivery")]
 pub struct OpenFacets {
+    pub assignment_id: AssignmentId,
     /// Empty asks for all that the assignment names.
     pub facets: Vec<FacetId>,
     pub recipient_key_id: KeyId,

@@ -8,9 +8,7 @@ use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::codes::{
-    AgencyKind, FacetKind, IncidentKind, PersonCategory, SignalRole, TransferBasis, Urgency,
-};
+use crate::codes::{AgencyKind, FacetKind, IncidentKind, PersonCategory, SignalRole, TransferBasis, Urgency};
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{AgencyId, Country, EntryId, KeyId, ProposalId};
 use crate::time::Timestamp;

@@ -125,7 +125,9 @@ pub struct CommandFailed {
 }
 
 /// The bodies of one command topic.
-pub trait Body: Clone + PartialEq + Send + Sync + Serialize + DeserializeOwned + AvroSchemaComponent + 'static {
+pub trait Body:
+    Clone + PartialEq + Send + Sync + Serialize + DeserializeOwned + AvroSchemaComponent + 'static
+{
     /// The topic, without the deployment's prefix.
     const TOPIC: &'static str;
 

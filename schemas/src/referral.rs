@@ -14,7 +14,9 @@ use crate::codes::{
     TransferPolicy, Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected};
-use crate::ids::{AgencyId, Country, FacetId, IncidentId, ItemRef, KeyId, KeySetId, PersonRef, ReferralId};
+use crate::ids::{
+    AgencyId, AssignmentId, Country, FacetId, IncidentId, ItemRef, KeyId, KeySetId, PersonRef, ReferralId,
+};
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
 
@@ -164,7 +166,7 @@ pub struct WithheldField {
 }
 
 /// How far the referral has come, as its reporter may be told.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema, ToSchema)]
 #[avro(namespace = "org.causeway.referral")]
 pub struct Feedback {
     pub stage: FeedbackStage,
@@ -178,13 +180,6 @@ pub struct Feedback {
 #[avro(namespace = "org.causeway.referral")]
 pub struct ReceiveReferral {
     pub referral: Referral,
-}
-
-/// What became of a referral, from routing's events.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.referral")]
-pub struct GiveFeedback {
-    pub feedback: Feedback,
 }
 
 /// Submissions refused since the last count, without any of their content.
@@ -212,6 +207,8 @@ pub struct ReferralReceived {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.referral")]
 pub struct FeedbackGiven {
+    /// The assignment it comes from; never shown to the reporter.
+    pub assignment_id: AssignmentId,
     pub feedback: Feedback,
 }
 
@@ -225,7 +222,6 @@ command_bodies! {
     /// What stands in `referral.commands`.
     ReferralCommand in "referral.commands" {
         ReceiveReferral,
-        GiveFeedback,
         CountRefusals,
     }
 }

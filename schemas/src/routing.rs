@@ -6,12 +6,12 @@ use utoipa::ToSchema;
 
 use crate::codes::{
     AlertReason, Annotation, AssessmentKind, AssessmentReason, Authorisation, CloseOutcome, Confidence,
-    DangerReason, DeclineReason, FacetKind, IncidentKind, JurisdictionBasis, LeadFactor, PersonCategory,
-    RevokeReason, SignalRole, SignalSource, TransferBasis, Urgency, WithheldReason,
+    DangerReason, DeclineReason, FacetKind, IncidentKind, JurisdictionBasis, LeadFactor, RevokeReason,
+    SignalRole, SignalSource, TransferBasis, Urgency, WithheldReason,
 };
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
 use crate::ids::{AgencyId, AssignmentId, Country, FacetId, KeySetId, PersonRef, ReferralId};
-use crate::referral::{Handling, Person, Referral, Signal};
+use crate::referral::{Handling, Person, Signal};
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
 
@@ -79,7 +79,7 @@ pub struct Ground {
 #[avro(namespace = "org.causeway.routing")]
 pub struct Entitlement {
     pub facet_kinds: Vec<FacetKind>,
-    pub person_categories: Vec<PersonCategory>,
+    pub persons: Vec<PersonRef>,
     /// Whether it may open with the offer, before it accepts (imminent danger).
     pub opens_with_offer: bool,
 }
@@ -250,14 +250,6 @@ pub struct TransfersAuthorised {
     pub countries: Vec<Country>,
 }
 
-/// A committed referral, from `referral.events`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.routing")]
-pub struct ConsiderReferral {
-    pub referral: Referral,
-    pub referral_at: InputPosition,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.routing")]
 pub struct AcceptAssignment {
@@ -334,7 +326,6 @@ pub struct ClockDue {
 command_bodies! {
     /// What stands in `routing.commands`.
     RoutingCommand in "routing.commands" {
-        ConsiderReferral,
         AcceptAssignment,
         DeclineAssignment,
         ForwardAssignment,

@@ -72,9 +72,9 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             let text = String::deserialize(deserializer)?;
-            let moment: jiff::Timestamp = text
-                .parse()
-                .map_err(|_| D::Error::custom("not an RFC 3339 timestamp with an offset, such as 2026-11-21T01:00:00Z"))?;
+            let moment: jiff::Timestamp = text.parse().map_err(|_| {
+                D::Error::custom("not an RFC 3339 timestamp with an offset, such as 2026-11-21T01:00:00Z")
+            })?;
             Ok(moment.into())
         } else {
             i64::deserialize(deserializer).map(Self)

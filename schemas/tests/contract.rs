@@ -67,7 +67,8 @@ fn types_describe_the_newest_version() {
 #[test]
 fn every_version_reads_every_version_before_it() {
     for subject in SUBJECTS {
-        let versions: Vec<Schema> = subject.versions.iter().map(|text| Schema::parse_str(text).unwrap()).collect();
+        let versions: Vec<Schema> =
+            subject.versions.iter().map(|text| Schema::parse_str(text).unwrap()).collect();
         for (number, reader) in versions.iter().enumerate() {
             for writer in &versions[..=number] {
                 SchemaCompatibility::can_read(writer, reader)

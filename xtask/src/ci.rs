@@ -21,15 +21,7 @@ fn run_in(stages: &mut Stages) -> Result<()> {
     stages.run("tidy", || tidy::run(&repo::root()?))?;
     stages.run("deny", deny::run)?;
     stages.run("clippy", || {
-        cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--locked",
-            "--",
-            "-D",
-            "warnings",
-        ])
+        cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
     })?;
     test::run_all_in(stages)
 }

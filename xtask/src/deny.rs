@@ -17,15 +17,7 @@ pub fn run() -> Result<()> {
         install(&tools)?;
     }
     // Duplicates are warnings, and too many to read at each run; `cargo deny check bans` shows them.
-    let arguments = [
-        "--log-level",
-        "error",
-        "--locked",
-        "check",
-        "bans",
-        "licenses",
-        "sources",
-    ];
+    let arguments = ["--log-level", "error", "--locked", "check", "bans", "licenses", "sources"];
     process::run(Command::new(program).args(arguments))
 }
 
@@ -39,15 +31,7 @@ fn is_pinned_version(program: &Path) -> bool {
 /// Unoptimised, because that builds in half the time and then costs two seconds a run.
 fn install(tools: &Path) -> Result<()> {
     println!("building cargo-deny {VERSION}, once, about a minute");
-    let arguments = [
-        "install",
-        "cargo-deny",
-        "--version",
-        VERSION,
-        "--locked",
-        "--debug",
-        "--quiet",
-        "--root",
-    ];
+    let arguments =
+        ["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--quiet", "--root"];
     process::run(Command::new("cargo").args(arguments).arg(tools))
 }

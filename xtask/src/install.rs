@@ -52,11 +52,7 @@ pub fn ensure_system_packages() -> Result<()> {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    PACKAGES
-        .iter()
-        .filter(|(_, is_present)| !is_present())
-        .map(|(name, _)| *name)
-        .collect()
+    PACKAGES.iter().filter(|(_, is_present)| !is_present()).map(|(name, _)| *name).collect()
 }
 
 /// How apt-get gets its rights.
@@ -67,15 +63,10 @@ enum Rights {
 }
 
 fn rights(missing: &[&str]) -> Result<Rights> {
-    let advice = format!(
-        "apt-get update && apt-get install -y --no-install-recommends {}",
-        missing.join(" ")
-    );
+    let advice =
+        format!("apt-get update && apt-get install -y --no-install-recommends {}", missing.join(" "));
     if on_path("apt-get").is_none() {
-        bail!(
-            "this machine has no apt-get; install the likes of {} by hand",
-            missing.join(", ")
-        );
+        bail!("this machine has no apt-get; install the likes of {} by hand", missing.join(", "));
     }
     if is_root()? {
         return Ok(Rights::Root);
@@ -98,11 +89,7 @@ fn offered_name(name: &'static str) -> &'static str {
         show.args(["show", "--no-all-versions", name]);
         show.output().is_ok_and(|output| output.status.success())
     };
-    if name == JAVA_PACKAGE && !is_offered() {
-        "default-jre-headless"
-    } else {
-        name
-    }
+    if name == JAVA_PACKAGE && !is_offered() { "default-jre-headless" } else { name }
 }
 
 /// sudo drops the environment, so the variable goes through `env` behind it.
@@ -115,10 +102,7 @@ fn apt_get(rights: Rights, arguments: &[&str], packages: &[&str]) -> Command {
             sudo
         }
     };
-    command
-        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get"])
-        .args(arguments)
-        .args(packages);
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]).args(arguments).args(packages);
     command
 }
 
@@ -141,17 +125,11 @@ fn has_python_venv() -> bool {
         return true;
     }
     subdirectories(Path::new("/usr/lib")).any(|directory| {
-        directory
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("python3."))
+        directory.file_name().is_some_and(|name| name.to_string_lossy().starts_with("python3."))
             && directory.join("ensurepip").is_dir()
     })
 }
 
 fn subdirectories(directory: &Path) -> impl Iterator<Item = PathBuf> {
-    fs::read_dir(directory)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
+    fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path())
 }

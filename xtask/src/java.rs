@@ -37,9 +37,7 @@ impl Java {
 /// The first executable file of that name on the search path.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .map(|directory| directory.join(name))
-        .find(|file| file.is_file())
+    env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
 }
 
 /// A runtime's home holds a file `release` beside `bin`.
@@ -50,18 +48,13 @@ fn released_version(program: &Path) -> Option<String> {
 }
 
 fn value(release: &str, key: &str) -> Option<String> {
-    let quoted = release
-        .lines()
-        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
+    let quoted = release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
     Some(quoted.trim_matches('"').to_owned())
 }
 
 /// For version managers, whose `java` is a script far away from any `release` file.
 fn asked_version(program: &Path) -> Result<String> {
-    let output = Command::new(program)
-        .arg("-version")
-        .output()
-        .context("failed to start java -version")?;
+    let output = Command::new(program).arg("-version").output().context("failed to start java -version")?;
     let text = String::from_utf8_lossy(&output.stderr);
     let quoted = text.split('"').nth(1).context("java -version names no version")?;
     Ok(quoted.to_owned())

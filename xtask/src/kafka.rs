@@ -39,11 +39,7 @@ impl Kafka {
         let distribution = Distribution::ensure()?;
         let storage = Storage::open(&options)?;
         let places = storage.prepare_nodes(options.nodes, &distribution)?;
-        let brokers = places
-            .iter()
-            .map(|place| place.ports.broker())
-            .collect::<Vec<_>>()
-            .join(",");
+        let brokers = places.iter().map(|place| place.ports.broker()).collect::<Vec<_>>().join(",");
         let mut nodes = Vec::new();
         for place in &places {
             nodes.push(Node::spawn(place, &distribution)?);
@@ -52,15 +48,8 @@ impl Kafka {
             node.wait_until_ready()?;
         }
         let seconds = began.elapsed().as_secs_f64();
-        println!(
-            "kafka {} is ready on {brokers} after {seconds:.1} s",
-            distribution.version()
-        );
-        Ok(Self {
-            nodes,
-            brokers,
-            _storage: storage,
-        })
+        println!("kafka {} is ready on {brokers} after {seconds:.1} s", distribution.version());
+        Ok(Self { nodes, brokers, _storage: storage })
     }
 
     /// The bootstrap servers, comma separated.

@@ -1,9 +1,6 @@
 //! The workspace's own tool, `cargo xtask <command>`: it installs what the machine lacks, runs a real Kafka
 //! and holds the rules that a machine can hold. All of CI is `cargo xtask ci`.
-#![allow(
-    clippy::print_stdout,
-    reason = "a command line tool talks on its standard output"
-)]
+#![allow(clippy::print_stdout, reason = "a command line tool talks on its standard output")]
 
 mod ci;
 mod deny;
@@ -88,11 +85,7 @@ fn run_kafka(args: &KafkaArgs) -> Result<()> {
     let signals = Signals::catch()?;
     install::ensure_system_packages()?;
     let data_dir = repo::root()?.join(".kafka/standalone");
-    let mut kafka = Kafka::start(KafkaOptions {
-        data_dir,
-        nodes: args.nodes,
-        clean: args.clean,
-    })?;
+    let mut kafka = Kafka::start(KafkaOptions { data_dir, nodes: args.nodes, clean: args.clean })?;
     println!("kafka listens on {}; Ctrl-C stops it", kafka.brokers());
     while !signals.any() {
         kafka.ensure_alive()?;

@@ -9,9 +9,7 @@ use crate::signals::{POLL, Signals};
 /// Runs a command to its end with its output on the terminal. Fails when the command does.
 pub fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
-    let status = command
-        .status()
-        .with_context(|| format!("failed to start {}", shown(command)))?;
+    let status = command.status().with_context(|| format!("failed to start {}", shown(command)))?;
     check(command, status)
 }
 
@@ -22,15 +20,9 @@ pub fn run_to_drain(command: &mut Command, signals: &Signals) -> Result<()> {
         return Ok(());
     }
     println!("$ {}", shown(command));
-    let mut child = command
-        .spawn()
-        .with_context(|| format!("failed to start {}", shown(command)))?;
+    let mut child = command.spawn().with_context(|| format!("failed to start {}", shown(command)))?;
     let status = wait(&mut child, signals)?;
-    if signals.any() {
-        Ok(())
-    } else {
-        check(command, status)
-    }
+    if signals.any() { Ok(()) } else { check(command, status) }
 }
 
 /// The whole standard output of a command, as text.
@@ -73,8 +65,5 @@ fn check(command: &Command, status: ExitStatus) -> Result<()> {
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }

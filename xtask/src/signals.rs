@@ -21,15 +21,10 @@ pub struct Signals {
 impl Signals {
     /// From now on SIGINT, SIGTERM and SIGHUP only set flags.
     pub fn catch() -> Result<Self> {
-        let signals = Self {
-            interrupted: Arc::default(),
-            terminated: Arc::default(),
-        };
-        for (signal, flag) in [
-            (SIGINT, &signals.interrupted),
-            (SIGTERM, &signals.terminated),
-            (SIGHUP, &signals.terminated),
-        ] {
+        let signals = Self { interrupted: Arc::default(), terminated: Arc::default() };
+        for (signal, flag) in
+            [(SIGINT, &signals.interrupted), (SIGTERM, &signals.terminated), (SIGHUP, &signals.terminated)]
+        {
             signal_hook::flag::register(signal, Arc::clone(flag))
                 .with_context(|| format!("failed to catch signal {signal}"))?;
         }

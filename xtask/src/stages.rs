@@ -27,11 +27,7 @@ impl Stages {
 
     fn table(&self) -> String {
         let total = self.done.iter().map(|(_, took, _)| *took).sum::<Duration>();
-        let mut lines = self
-            .done
-            .iter()
-            .map(|(name, took, ok)| row(name, *took, *ok))
-            .collect::<Vec<_>>();
+        let mut lines = self.done.iter().map(|(name, took, ok)| row(name, *took, *ok)).collect::<Vec<_>>();
         lines.push(row("total", total, self.done.iter().all(|(_, _, ok)| *ok)));
         lines.join("\n")
     }
@@ -52,9 +48,7 @@ mod tests {
     fn a_failed_stage_is_named_and_listed() {
         let mut stages = Stages::default();
         stages.run("first", || Ok(())).expect("the first stage passes");
-        let error = stages
-            .run::<()>("second", || bail!("broken"))
-            .expect_err("the second stage fails");
+        let error = stages.run::<()>("second", || bail!("broken")).expect_err("the second stage fails");
         assert_eq!(error.to_string(), "stage second failed");
         let table = stages.table();
         assert!(table.contains("first") && table.contains("ok"), "{table}");

@@ -27,22 +27,15 @@ pub struct TestOptions {
 /// Installs, starts Kafka, tests, stops Kafka; prints how long each took.
 pub fn run(options: &TestOptions) -> Result<()> {
     let mut stages = Stages::default();
-    let result = stages
-        .run("install", install::ensure_system_packages)
-        .and_then(|()| run_in(&mut stages, options));
+    let result =
+        stages.run("install", install::ensure_system_packages).and_then(|()| run_in(&mut stages, options));
     stages.print();
     result
 }
 
 /// The stages of a whole test run without arguments, for `ci`.
 pub fn run_all_in(stages: &mut Stages) -> Result<()> {
-    run_in(
-        stages,
-        &TestOptions {
-            brokers: None,
-            arguments: Vec::new(),
-        },
-    )
+    run_in(stages, &TestOptions { brokers: None, arguments: Vec::new() })
 }
 
 fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
@@ -53,15 +46,9 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     // Tests that do not compile need no Kafka.
     stages.run("build tests", || build_tests(&options.arguments))?;
     let data_dir = data_dir()?;
-    let fresh = KafkaOptions {
-        data_dir: data_dir.clone(),
-        nodes: 1,
-        clean: true,
-    };
+    let fresh = KafkaOptions { data_dir: data_dir.clone(), nodes: 1, clean: true };
     let kafka = stages.run("start kafka", || Kafka::start(fresh))?;
-    let tested = stages.run("test", || {
-        cargo_test(kafka.brokers(), &options.arguments, &signals)
-    });
+    let tested = stages.run("test", || cargo_test(kafka.brokers(), &options.arguments, &signals));
     let stopped = stages.run("stop kafka", || kafka.stop());
     tested.and(stopped)?;
     // After a failure Kafka's log and data stay, to be looked at.
@@ -75,21 +62,12 @@ fn data_dir() -> Result<PathBuf> {
 
 fn build_tests(arguments: &[String]) -> Result<()> {
     let own = arguments.iter().take_while(|argument| *argument != "--");
-    process::run(
-        Command::new("cargo")
-            .args(["test", "--no-run"])
-            .args(scope(arguments))
-            .args(own),
-    )
+    process::run(Command::new("cargo").args(["test", "--no-run"]).args(scope(arguments)).args(own))
 }
 
 fn cargo_test(brokers: &str, arguments: &[String], signals: &Signals) -> Result<()> {
     let mut command = Command::new("cargo");
-    command
-        .arg("test")
-        .args(scope(arguments))
-        .args(arguments)
-        .env(BROKERS, brokers);
+    command.arg("test").args(scope(arguments)).args(arguments).env(BROKERS, brokers);
     process::run_to_drain(&mut command, signals)?;
     if signals.any() {
         bail!("interrupted");
@@ -101,11 +79,7 @@ fn cargo_test(brokers: &str, arguments: &[String], signals: &Signals) -> Result<
 fn scope(arguments: &[String]) -> Option<&'static str> {
     let names_a_package = |argument: &String| argument.starts_with("-p") || argument.starts_with("--package");
     let own = arguments.iter().take_while(|argument| *argument != "--");
-    if own.into_iter().any(names_a_package) {
-        None
-    } else {
-        Some("--workspace")
-    }
+    if own.into_iter().any(names_a_package) { None } else { Some("--workspace") }
 }
 
 #[cfg(test)]

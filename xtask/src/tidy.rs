@@ -59,17 +59,13 @@ struct TextFile {
 
 impl Files {
     fn with_extension(&self, extension: &str) -> impl Iterator<Item = &TextFile> {
-        self.texts
-            .iter()
-            .filter(move |file| file.has_extension(extension))
+        self.texts.iter().filter(move |file| file.has_extension(extension))
     }
 }
 
 impl TextFile {
     fn has_extension(&self, extension: &str) -> bool {
-        Path::new(&self.path)
-            .extension()
-            .is_some_and(|own| own == extension)
+        Path::new(&self.path).extension().is_some_and(|own| own == extension)
     }
 
     fn file_name(&self) -> &str {
@@ -79,17 +75,11 @@ impl TextFile {
     /// One violation for each line of which `find` has something to say.
     fn violations(&self, find: impl Fn(&str) -> Option<String>) -> Vec<Violation> {
         let lines = (1..).zip(self.text.lines());
-        lines
-            .filter_map(|(number, line)| Some(self.violation(number, find(line)?)))
-            .collect()
+        lines.filter_map(|(number, line)| Some(self.violation(number, find(line)?))).collect()
     }
 
     fn violation(&self, line: usize, message: impl Into<String>) -> Violation {
-        Violation {
-            path: self.path.clone(),
-            line,
-            message: message.into(),
-        }
+        Violation { path: self.path.clone(), line, message: message.into() }
     }
 }
 
@@ -108,8 +98,7 @@ impl fmt::Display for Violation {
 
 fn read_files(root: &Path) -> Result<Files> {
     let mut git = Command::new("git");
-    git.current_dir(root)
-        .args(["ls-files", "-z", "-co", "--exclude-standard"]);
+    git.current_dir(root).args(["ls-files", "-z", "-co", "--exclude-standard"]);
     let listed = process::output(&mut git).context("failed to list the files of the repository")?;
     let mut files = Files::default();
     for path in listed.split_terminator('\0') {
@@ -127,10 +116,7 @@ impl Files {
     fn add(&mut self, path: &str, bytes: Vec<u8>) {
         self.paths.insert(path.to_owned());
         if let Ok(text) = String::from_utf8(bytes) {
-            self.texts.push(TextFile {
-                path: path.to_owned(),
-                text,
-            });
+            self.texts.push(TextFile { path: path.to_owned(), text });
         }
     }
 }
@@ -147,10 +133,7 @@ mod testing {
         }
         let found = rule(&files).iter().map(ToString::to_string).collect::<Vec<_>>();
         let same = found.len() == expected.len()
-            && found
-                .iter()
-                .zip(expected)
-                .all(|(found, expected)| found.starts_with(expected));
+            && found.iter().zip(expected).all(|(found, expected)| found.starts_with(expected));
         assert!(same, "expected {expected:#?}, found {found:#?}, given {given:#?}");
     }
 }

@@ -34,21 +34,13 @@ fn start_kafka(options: &UpOptions) -> Result<Option<Kafka>> {
         return Ok(None);
     }
     let data_dir = repo::root()?.join(".kafka/data");
-    Kafka::start(KafkaOptions {
-        data_dir,
-        nodes: 1,
-        clean: options.clean,
-    })
-    .map(Some)
+    Kafka::start(KafkaOptions { data_dir, nodes: 1, clean: options.clean }).map(Some)
 }
 
 fn run_services(options: &UpOptions, kafka: Option<&Kafka>, signals: &Signals) -> Result<()> {
     let build = ["build", "-p", "causeway", "-p", "integration-tests", "--bins"];
     process::run_to_drain(Command::new("cargo").args(build), signals)?;
-    let brokers = kafka
-        .map(Kafka::brokers)
-        .or(options.brokers.as_deref())
-        .unwrap_or_default();
+    let brokers = kafka.map(Kafka::brokers).or(options.brokers.as_deref()).unwrap_or_default();
     let program = repo::root()?.join("target/debug/causeway");
     process::run_to_drain(Command::new(program).args(["up", "--brokers", brokers]), signals)
 }

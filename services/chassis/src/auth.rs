@@ -101,7 +101,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// When an issuer's key file does not read; an address that does not answer yet is asked again later.
-    pub async fn start(issuers: Vec<TrustedIssuer>, reference: Reference, clock: Clock) -> Result<Self, AuthError> {
+    pub async fn start(
+        issuers: Vec<TrustedIssuer>,
+        reference: Reference,
+        clock: Clock,
+    ) -> Result<Self, AuthError> {
         let mut started = Vec::new();
         for trusted in issuers {
             let keys = match fetch(&trusted).await {
@@ -124,7 +128,8 @@ impl Authenticator {
         let refused = |detail: &str| Problem::unauthenticated().detail(detail);
         let header = decode_header(token).map_err(|_| refused("the token is not a JWT"))?;
         let kid = header.kid.ok_or_else(|| refused("the token names no key"))?;
-        let (issuer, key) = self.key(&kid).await.ok_or_else(|| refused("no trusted issuer has the token's key"))?;
+        let (issuer, key) =
+            self.key(&kid).await.ok_or_else(|| refused("no trusted issuer has the token's key"))?;
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
@@ -191,7 +196,11 @@ async fn fetch(trusted: &TrustedIssuer) -> Result<HashMap<String, IssuerKey>, Au
             let client = reqwest::Client::builder().timeout(FETCH_TIMEOUT).build();
             let client = client.map_err(|error| failed(error.into()))?;
             let response = client.get(address).send().await.and_then(reqwest::Response::error_for_status);
-            response.map_err(|error| failed(error.into()))?.json().await.map_err(|error| failed(error.into()))?
+            response
+                .map_err(|error| failed(error.into()))?
+                .json()
+                .await
+                .map_err(|error| failed(error.into()))?
         }
     };
     Ok(set.keys.iter().filter_map(read_key).collect())
@@ -251,7 +260,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or_else(|| Problem::unauthenticated().detail("the Authorization header carries no bearer token"))?;
+            .ok_or_else(|| {
+                Problem::unauthenticated().detail("the Authorization header carries no bearer token")
+            })?;
         authenticator.authenticate(token).await
     }
 }
@@ -280,7 +291,12 @@ impl DevelopmentIssuer {
     ///
     /// # Errors
     /// When the key does not sign.
-    pub fn token(&self, subject: &str, actor: &Actor, seconds: i64) -> Result<String, jsonwebtoken::errors::Error> {
+    pub fn token(
+        &self,
+        subject: &str,
+        actor: &Actor,
+        seconds: i64,
+    ) -> Result<String, jsonwebtoken::errors::Error> {
         let now = jiff::Timestamp::now().as_second();
         let claims = serde_json::json!({
             "iss": self.issuer, "aud": self.audience, "sub": subject, "actor": actor,

@@ -181,9 +181,14 @@ mod tests {
         let _: String = reader.required("kafka.brokers", String::new());
         let _: u16 = reader.or("http.port", 0);
         let text = reader.finish().unwrap_err().to_string();
-        for part in ["4 mistakes", "kafka.brokers is missing", "CAUSEWAY_KAFKA_BROKERS", "http.port = \"many\"",
-            "kafka.broker is not a setting", "CAUSEWAY_TYPO is not a setting"]
-        {
+        for part in [
+            "4 mistakes",
+            "kafka.brokers is missing",
+            "CAUSEWAY_KAFKA_BROKERS",
+            "http.port = \"many\"",
+            "kafka.broker is not a setting",
+            "CAUSEWAY_TYPO is not a setting",
+        ] {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }
     }

@@ -55,7 +55,10 @@ impl Cursors {
         }
         let entry = |entry: &[u8]| {
             let (partition, offset) = entry.split_at(4);
-            Some((i32::from_be_bytes(partition.try_into().ok()?), i64::from_be_bytes(offset.try_into().ok()?)))
+            Some((
+                i32::from_be_bytes(partition.try_into().ok()?),
+                i64::from_be_bytes(offset.try_into().ok()?),
+            ))
         };
         entries.chunks(ENTRY_BYTES).map(entry).collect::<Option<_>>().map(Cursor)
     }

@@ -7,8 +7,8 @@
 //! Everything in [`Decider`] is pure: time, ids and the directory arrive as data, so that a decision can be
 //! taken again and come out the same.
 
-use schemas::codes::RejectionCode;
 use schemas::codec::{Codec, CodecError};
+use schemas::codes::RejectionCode;
 use schemas::directory::view::Directory;
 use schemas::envelope::{Body, EventBody};
 use schemas::ids::AgencyId;
@@ -21,6 +21,8 @@ use serde::de::DeserializeOwned;
 pub struct Context<'a> {
     /// The aggregate the command is about.
     pub aggregate_id: &'a str,
+    /// The id of the command, or of the other service's event, that is answered.
+    pub cause: &'a str,
     /// When the command was given: the only time a decision knows.
     pub now: Timestamp,
     pub agency: &'a AgencyId,
@@ -63,10 +65,19 @@ pub trait Decider: Send + Sync + 'static {
     type State: Clone + Default + Send + Sync + Serialize + DeserializeOwned + 'static;
     type Command: Body;
     type Event: EventBody;
+    /// What another service's event tells this one.
+    type News: Send + 'static;
 
     /// # Errors
     /// A rejection, which becomes an event as well: refused attempts are on record.
-    fn decide(context: &Context<'_>, state: &Self::State, command: &Self::Command) -> Result<Vec<Self::Event>, Rejection>;
+    fn decide(
+        context: &Context<'_>,
+        state: &Self::State,
+        command: &Self::Command,
+    ) -> Result<Vec<Self::Event>, Rejection>;
+
+    /// What follows from another service's event: it has happened, so it cannot be rejected.
+    fn learn(context: &Context<'_>, state: &Self::State, news: &Self::News) -> Vec<Self::Event>;
 
     /// Total, and holds no rule: what has happened has happened.
     fn evolve(state: &mut Self::State, event: &Event<Self::Event>);
@@ -83,19 +94,19 @@ pub trait Service: Decider {
     /// The service's name: its topics are `<TOPIC_FAMILY>.commands` and `.events`.
     const NAME: &'static str;
 
-    /// Event topics of other services that this one answers, keyed and partitioned as its own.
+    /// Event topics of other services that this one learns from, keyed and partitioned as its own.
     const INPUTS: &'static [&'static str] = &[];
 
-    /// What a record of one of [`Service::INPUTS`] asks of this service; `None` when nothing.
+    /// What a record of one of [`Service::INPUTS`] tells this service; `None` when nothing.
     ///
     /// # Errors
     /// When the record cannot be decoded.
-    fn react(
+    fn hear(
         &self,
         codec: &Codec,
         position: &InputPosition,
         value: &[u8],
-    ) -> Result<Option<Reaction<Self::Command>>, CodecError> {
+    ) -> Result<Option<Heard<Self::News>>, CodecError> {
         let _ = (codec, position, value);
         Ok(None)
     }
@@ -121,15 +132,15 @@ pub trait Service: Decider {
     }
 }
 
-/// A command that another service's event gives rise to.
+/// News with its circumstances.
 #[derive(Clone, Debug)]
-pub struct Reaction<C> {
+pub struct Heard<N> {
     pub aggregate_id: String,
     /// The other service's event.
     pub cause: String,
     pub time: Timestamp,
     pub agency: AgencyId,
-    pub command: C,
+    pub news: N,
 }
 
 /// A record for another topic.

@@ -16,9 +16,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
+use schemas::Event;
 use schemas::codec::{Codec, CodecError};
 use schemas::envelope::Body;
-use schemas::Event;
 use tracing::{error, info, warn};
 
 use crate::decider::{Place, Service};
@@ -97,7 +97,11 @@ pub struct FollowerHandle {
 impl<S: Service> Follower<S> {
     /// # Errors
     /// When Kafka's client does not accept its configuration.
-    pub fn new(kafka: &Kafka, codec: Codec, fold: Arc<Fold<S>>) -> Result<(Self, FollowerHandle), FollowError> {
+    pub fn new(
+        kafka: &Kafka,
+        codec: Codec,
+        fold: Arc<Fold<S>>,
+    ) -> Result<(Self, FollowerHandle), FollowError> {
         let topic = kafka.topic(S::Event::TOPIC);
         let failed = |source| FollowError::Kafka { topic: topic.clone(), source };
         let consumer: BaseConsumer = kafka.follower(Isolation::Committed).create().map_err(failed)?;
@@ -107,7 +111,8 @@ impl<S: Service> Follower<S> {
         let (order_sender, orders) = mpsc::channel();
         let (ready, ready_receiver) = mpsc::channel();
         let partitions = kafka.partitions_of(
-            schemas::topics::named(S::Event::TOPIC).map_or(schemas::topics::Partitions::One, |topic| topic.partitions),
+            schemas::topics::named(S::Event::TOPIC)
+                .map_or(schemas::topics::Partitions::One, |topic| topic.partitions),
         );
         let inputs = inputs::<S>(kafka);
         let follower = Self {
@@ -288,7 +293,10 @@ impl<S: Service> Follower<S> {
 
 /// The topics a service takes records from, with prefix: its commands and the events it answers.
 pub fn inputs<S: Service>(kafka: &Kafka) -> Vec<String> {
-    std::iter::once(S::Command::TOPIC).chain(S::INPUTS.iter().copied()).map(|name| kafka.topic(name)).collect()
+    std::iter::once(S::Command::TOPIC)
+        .chain(S::INPUTS.iter().copied())
+        .map(|name| kafka.topic(name))
+        .collect()
 }
 
 /// The topic no longer has what the fold needs: no retry brings it back.
@@ -333,6 +341,8 @@ pub fn report(service: &str, error: &FollowError) {
         FollowError::Decode { source, .. } if source.is_transient() => {
             warn!(service, error = %crate::problem::chain(error), "stopped at a record of an unknown schema, retrying");
         }
-        _ => error!(service, error = %crate::problem::chain(error), "following the event topic failed, retrying"),
+        _ => {
+            error!(service, error = %crate::problem::chain(error), "following the event topic failed, retrying")
+        }
     }
 }

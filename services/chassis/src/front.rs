@@ -106,7 +106,9 @@ impl<S: Service> Front<S> {
     /// [`Problem`] is never returned: see [`Answer::Pending`].
     pub async fn submit(&self, request: Request<S::Command>) -> Result<Answer, Problem> {
         let _place = self.inner.waiting.try_acquire().map_err(|_| {
-            Problem::too_many().detail(format!("{MAX_WAITING} commands wait already")).retry_after(RETRY_SECONDS)
+            Problem::too_many()
+                .detail(format!("{MAX_WAITING} commands wait already"))
+                .retry_after(RETRY_SECONDS)
         })?;
         let (command_id, asked) = (request.command_id, request.digest.clone());
         let heard = self.inner.fold.wait_for(command_id);
@@ -139,9 +141,8 @@ impl<S: Service> Front<S> {
     pub async fn await_position(&self, token: Option<&Position>) -> Result<(), Problem> {
         let Some(position) = token.filter(|position| position.service == S::NAME) else { return Ok(()) };
         let mut positions = self.inner.fold.positions();
-        let reached = positions.wait_for(|all| {
-            all.get(&position.partition).is_some_and(|next| *next > position.offset)
-        });
+        let reached = positions
+            .wait_for(|all| all.get(&position.partition).is_some_and(|next| *next > position.offset));
         match tokio::time::timeout(POSITION_WAIT, reached).await {
             Ok(Ok(_)) => Ok(()),
             _ => Err(Problem::unavailable()
@@ -152,7 +153,8 @@ impl<S: Service> Front<S> {
 
     async fn write(&self, request: Request<S::Command>) -> Result<(), Problem> {
         let inner = &self.inner;
-        let count = topics::named(S::Command::TOPIC).map_or(1, |topic| inner.kafka.partitions_of(topic.partitions));
+        let count =
+            topics::named(S::Command::TOPIC).map_or(1, |topic| inner.kafka.partitions_of(topic.partitions));
         let partition = partition_of(&request.aggregate_id, count);
         let command = Command {
             command_id: request.command_id,
@@ -166,7 +168,8 @@ impl<S: Service> Front<S> {
         };
         let value = inner.codec.encode::<S::Command>(&command).map_err(|error| broken(&error))?;
         let topic = inner.kafka.topic(S::Command::TOPIC);
-        let mut record = FutureRecord::to(&topic).partition(partition).key(&command.aggregate_id).payload(&value);
+        let mut record =
+            FutureRecord::to(&topic).partition(partition).key(&command.aggregate_id).payload(&value);
         if let Some(traceparent) = telemetry::current() {
             let header = Header { key: telemetry::TRACEPARENT, value: Some(&traceparent) };
             record = record.headers(OwnedHeaders::new().insert(header));
@@ -240,7 +243,11 @@ impl<S: Send + Sync> FromRequestParts<S> for AtPosition {
         let position = value.to_str().ok().and_then(|text| {
             let mut parts = text.splitn(3, ':');
             let service = parts.next()?.to_owned();
-            Some(Position { service, partition: parts.next()?.parse().ok()?, offset: parts.next()?.parse().ok()? })
+            Some(Position {
+                service,
+                partition: parts.next()?.parse().ok()?,
+                offset: parts.next()?.parse().ok()?,
+            })
         });
         match position {
             Some(position) => Ok(Self(Some(position))),
@@ -260,8 +267,10 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let value = parts.headers.get(&IDEMPOTENCY_KEY).ok_or_else(Problem::key_missing)?;
         match value.to_str() {
             Ok(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => Ok(Self(key.to_owned())),
-            _ => Err(Problem::malformed()
-                .field(IDEMPOTENCY_KEY.as_str(), format!("expected 1 to {MAX_KEY_BYTES} printable ASCII characters"))),
+            _ => Err(Problem::malformed().field(
+                IDEMPOTENCY_KEY.as_str(),
+                format!("expected 1 to {MAX_KEY_BYTES} printable ASCII characters"),
+            )),
         }
     }
 }

@@ -93,8 +93,11 @@ fn read_issuers(reader: &mut Reader) -> Vec<TrustedIssuer> {
             _ => None,
         };
         match (text("issuer"), text("audience"), keys) {
-            (Some(issuer), Some(audience), Some(keys)) => issuers.push(TrustedIssuer { issuer, audience, keys }),
-            _ => reader.mistake("identity.issuer takes issuer, audience, and one of keys_file and keys_address"),
+            (Some(issuer), Some(audience), Some(keys)) => {
+                issuers.push(TrustedIssuer { issuer, audience, keys })
+            }
+            _ => reader
+                .mistake("identity.issuer takes issuer, audience, and one of keys_file and keys_address"),
         }
     }
     issuers
@@ -146,7 +149,8 @@ impl Host {
         let codec = codec(&settings).await?;
         let clock = if settings.development_clock { Clock::development() } else { Clock::system() };
         let reference = Reference::default();
-        let authenticator = Authenticator::start(settings.issuers.clone(), reference.clone(), clock.clone()).await?;
+        let authenticator =
+            Authenticator::start(settings.issuers.clone(), reference.clone(), clock.clone()).await?;
         let cursors = Cursors::new(Secret::new(settings.cursor_secret));
         let complete = reference.clone();
         let mut host = Self {
@@ -161,7 +165,8 @@ impl Host {
             stopping: Arc::default(),
             followers: Vec::new(),
         };
-        let (reference, kafka, codec) = (host.reference.clone(), host.settings.kafka.clone(), host.codec.clone());
+        let (reference, kafka, codec) =
+            (host.reference.clone(), host.settings.kafka.clone(), host.codec.clone());
         host.follow("directory-reference", move |stopping| reference.follow(&kafka, &codec, stopping))?;
         Ok(host)
     }
@@ -222,7 +227,11 @@ impl Host {
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub async fn serve(self, pages: Router, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), HostError> {
+    pub async fn serve(
+        self,
+        pages: Router,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), HostError> {
         let address = self.settings.listen;
         let listener = http::bind(address).await.map_err(|source| HostError::Listen { address, source })?;
         let router = http::shell(pages, self.authenticator.clone(), self.checks.clone());
@@ -264,7 +273,9 @@ fn observe<S: Service>(status: &Arc<Status>) {
 }
 
 async fn codec(settings: &Settings) -> Result<Codec, HostError> {
-    let Some(address) = &settings.registry else { return Ok(Codec::new(&table(), Box::new(schemas::codec::NoSource))) };
+    let Some(address) = &settings.registry else {
+        return Ok(Codec::new(&table(), Box::new(schemas::codec::NoSource)));
+    };
     let registry = Registry::new(address);
     let kafka = &settings.kafka;
     let topics: Vec<String> = kafka.topic_names()?;

@@ -5,16 +5,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::StatusCode;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
+use schemas::codes::RejectionCode;
+use schemas::ids::CommandId;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tracing::{Instrument, info};
+use utoipa::ToSchema;
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Caller};
+use crate::decider::Service;
+use crate::fold::Verdict;
+use crate::front::{self, Answer, Front, Position};
 use crate::problem::Problem;
 use crate::telemetry;
 
@@ -39,7 +48,9 @@ pub fn shell(pages: Router, authenticator: Authenticator, checks: Vec<Check>) ->
         .route("/health/ready", get(ready))
         .route("/metrics", get(|| async { telemetry::metrics_page() }))
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async { Problem::malformed().detail("the address does not take this method") })
+        .method_not_allowed_fallback(|| async {
+            Problem::malformed().detail("the address does not take this method")
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(authenticator))
         .layer(middleware::from_fn(trace))
@@ -52,10 +63,14 @@ fn readiness(checks: &[Check]) -> Response {
 }
 
 async fn trace(request: Request, next: Next) -> Response {
-    let traceparent =
-        request.headers().get(telemetry::TRACEPARENT).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let traceparent = request
+        .headers()
+        .get(telemetry::TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     // The route, never the address: ids of incidents stay out of telemetry.
-    let route = request.extensions().get::<axum::extract::MatchedPath>().map_or("", |path| path.as_str()).to_owned();
+    let route =
+        request.extensions().get::<axum::extract::MatchedPath>().map_or("", |path| path.as_str()).to_owned();
     let span = tracing::info_span!("http", method = %request.method(), route, status = tracing::field::Empty);
     async move {
         telemetry::adopt(traceparent.as_deref());
@@ -98,4 +113,125 @@ pub async fn serve(
 /// When the address is taken or not this machine's.
 pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+/// A JSON body, read strictly: what is wrong is told with its place.
+pub struct Body<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes =
+            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    Problem::too_large().detail(format!("a request's body may have {MAX_BODY_BYTES} bytes"))
+                }
+                _ => Problem::malformed().detail("the body could not be read"),
+            })?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Reads JSON strictly.
+///
+/// # Errors
+/// A problem that names the field by its JSON pointer, and never repeats what stands in it.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let pointer = pointer_of(error.path());
+        let inner = error.into_inner();
+        let problem = if inner.is_data() { Problem::invalid() } else { Problem::malformed() };
+        problem.field(pointer, told(&inner))
+    })?;
+    reader.end().map_err(|_| Problem::malformed().field("", "something follows the JSON value"))?;
+    Ok(value)
+}
+
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let segment = |segment: &Segment| match segment {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Enum { variant } => format!("/{variant}"),
+        Segment::Unknown => String::new(),
+    };
+    path.iter().map(segment).collect()
+}
+
+/// What serde says, without the values it quotes: those are the caller's, and may identify a person.
+fn told(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    match text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: ")) {
+        Some(rest) => rest.rsplit_once("expected ").map_or_else(
+            || "a value of another type is expected".to_owned(),
+            |(_, expected)| format!("expected {expected}"),
+        ),
+        None if text.starts_with("unknown field") => text
+            .split_once(", expected")
+            .map_or("unknown field".to_owned(), |(_, expected)| format!("unknown field, expected{expected}")),
+        None => text.to_owned(),
+    }
+}
+
+/// The answer to a command: done, with a position token; or durable and under way, with where to ask again.
+pub fn answered<S: Service>(answer: &Answer, done: StatusCode, body: &impl Serialize) -> Response {
+    match answer {
+        Answer::Done { outcome, again } => {
+            let status = if *again { StatusCode::OK } else { done };
+            let mut response = (status, Json(body)).into_response();
+            response.headers_mut().insert(front::POSITION, Position::of::<S>(outcome).header());
+            response
+        }
+        Answer::Pending(command) => {
+            let address = format!("/v1/{}/commands/{command}", S::NAME);
+            let pending = Pending { command_id: *command, status: address.clone() };
+            (StatusCode::ACCEPTED, [(header::LOCATION, address)], Json(pending)).into_response()
+        }
+    }
+}
+
+/// A command that is durable and not answered yet.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Pending {
+    pub command_id: CommandId,
+    /// Where its outcome will stand.
+    pub status: String,
+}
+
+/// How a command stands.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CommandStatus {
+    pub command_id: CommandId,
+    /// `done`, `rejected`, `failed`, or `pending` while nothing is known of it here yet.
+    pub verdict: String,
+    /// Why it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<RejectionCode>,
+    /// Where the event stands that answers it, as a position token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+}
+
+/// Where a command's outcome stands once it has one: `/v1/<service>/commands/{command}`.
+pub fn status_page<S: Service>(front: Front<S>) -> Router {
+    let page = |_: Caller, State(front): State<Front<S>>, Path(command_id): Path<CommandId>| async move {
+        let status = |verdict: &str, reason, position| CommandStatus {
+            command_id,
+            verdict: verdict.to_owned(),
+            reason,
+            position,
+        };
+        let outcome = front.outcome(command_id)?;
+        let position = outcome.as_ref().map(|outcome| Position::of::<S>(outcome).to_string());
+        Ok::<_, Problem>(Json(match outcome.map(|outcome| outcome.verdict) {
+            None => status("pending", None, None),
+            Some(Verdict::Done) => status("done", None, position),
+            Some(Verdict::Rejected { code, .. }) => status("rejected", Some(code), position),
+            Some(Verdict::Failed { .. }) => status("failed", None, position),
+        }))
+    };
+    Router::new().route(&format!("/v1/{}/commands/{{command}}", S::NAME), get(page)).with_state(front)
 }

@@ -161,7 +161,10 @@ impl Kafka {
     ///
     /// # Errors
     /// When Kafka cannot be reached, or a topic that is there has another partition count.
-    pub async fn create_topics(&self, countries: impl IntoIterator<Item = Country>) -> Result<Vec<String>, TopicError> {
+    pub async fn create_topics(
+        &self,
+        countries: impl IntoIterator<Item = Country>,
+    ) -> Result<Vec<String>, TopicError> {
         let wanted = self.wanted_topics(countries);
         let found = self.partition_counts()?;
         let missing: Vec<_> = wanted.iter().filter(|(name, _)| !found.contains_key(name)).collect();
@@ -203,10 +206,16 @@ impl Kafka {
         self.check_counts(&wanted, &found)
     }
 
-    fn check_counts(&self, wanted: &[(String, &Topic)], found: &BTreeMap<String, usize>) -> Result<(), TopicError> {
+    fn check_counts(
+        &self,
+        wanted: &[(String, &Topic)],
+        found: &BTreeMap<String, usize>,
+    ) -> Result<(), TopicError> {
         for (name, topic) in wanted {
             let expected = self.partitions_of(topic.partitions);
-            if let Some(found) = found.get(name).copied().filter(|found| i32::try_from(*found) != Ok(expected)) {
+            if let Some(found) =
+                found.get(name).copied().filter(|found| i32::try_from(*found) != Ok(expected))
+            {
                 return Err(TopicError::PartitionCount { topic: name.clone(), found, expected });
             }
         }
@@ -215,9 +224,12 @@ impl Kafka {
 
     fn wanted_topics(&self, countries: impl IntoIterator<Item = Country>) -> Vec<(String, &'static Topic)> {
         let own = topics::TOPICS.iter().map(|topic| (self.topic(topic.name), topic));
-        let dead = topics::INPUTS.iter().map(|input| (self.topic(&topics::dead_letter(input)), &topics::DEAD_LETTER));
-        let notices =
-            countries.into_iter().map(|country| (self.topic(&topics::jurisdiction(&country)), &topics::JURISDICTION));
+        let dead = topics::INPUTS
+            .iter()
+            .map(|input| (self.topic(&topics::dead_letter(input)), &topics::DEAD_LETTER));
+        let notices = countries
+            .into_iter()
+            .map(|country| (self.topic(&topics::jurisdiction(&country)), &topics::JURISDICTION));
         own.chain(dead).chain(notices).collect()
     }
 
@@ -253,7 +265,8 @@ impl Kafka {
     fn partition_counts(&self) -> Result<BTreeMap<String, usize>, TopicError> {
         let client: BaseConsumer = self.follower(Isolation::Uncommitted).create().map_err(TopicError::Ask)?;
         let metadata = client.fetch_metadata(None, ADMIN_TIMEOUT).map_err(TopicError::Ask)?;
-        let counts = metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len()));
+        let counts =
+            metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len()));
         Ok(counts.collect())
     }
 }
@@ -269,7 +282,9 @@ impl Isolation {
 
 fn settings(kept: Kept) -> &'static [(&'static str, &'static str)] {
     match kept {
-        Kept::ForGood | Kept::UntilAnswered => &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")],
+        Kept::ForGood | Kept::UntilAnswered => {
+            &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")]
+        }
         // A tombstoned key is really gone within a day: segments roll hourly and are cleaned whatever their
         // share of old records (docs/decisions/0006-how-erasure-works.md).
         Kept::Compacted => &[

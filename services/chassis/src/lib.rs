@@ -13,10 +13,10 @@ pub mod config;
 pub mod problem;
 pub mod telemetry;
 
-pub mod follower;
 pub mod fold;
+pub mod follower;
 pub mod kafka;
-pub mod key_index;
+pub mod keys;
 pub mod reader;
 pub mod reference;
 pub mod registry;

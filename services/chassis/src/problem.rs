@@ -130,7 +130,9 @@ impl Problem {
             | RejectionCode::UnknownProposal => return Self::not_found(),
             RejectionCode::NeedsAPerson => return Self::needs_a_person(),
             RejectionCode::KeyReused | RejectionCode::ReferenceConflict => return Self::key_reused(),
-            RejectionCode::Invalid | RejectionCode::UnknownAgency | RejectionCode::UnknownKey => Self::invalid(),
+            RejectionCode::Invalid | RejectionCode::UnknownAgency | RejectionCode::UnknownKey => {
+                Self::invalid()
+            }
             RejectionCode::CoordinatorCannotWiden => Self::forbidden(),
             _ => Self::rejected(),
         };

@@ -8,11 +8,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
+use schemas::Event;
 use schemas::codec::Codec;
 use schemas::directory::DirectoryEvent;
 use schemas::directory::view::Directory;
 use schemas::envelope::Body;
-use schemas::Event;
 use tokio::sync::watch;
 use tracing::error;
 
@@ -87,7 +87,9 @@ impl Reference {
                     let event: Event<DirectoryEvent> = codec.decode::<DirectoryEvent, _>(value)?;
                     self.take_in(&event, message.offset());
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => self.changes.send_modify(|(complete, _)| *complete = true),
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    self.changes.send_modify(|(complete, _)| *complete = true)
+                }
                 Some(Err(_)) | None => {}
             }
         }

@@ -50,7 +50,11 @@ impl Registry {
     ///
     /// # Errors
     /// When the registry is not there, or takes a schema for incompatible.
-    pub async fn register(&self, prefix: &str, families: &[String]) -> Result<HashMap<String, Vec<i32>>, RegistryError> {
+    pub async fn register(
+        &self,
+        prefix: &str,
+        families: &[String],
+    ) -> Result<HashMap<String, Vec<i32>>, RegistryError> {
         let mut ids: HashMap<String, Vec<i32>> = HashMap::new();
         for subject in SUBJECTS {
             for topic in topics_of(subject, families) {
@@ -90,8 +94,13 @@ impl Registry {
     /// When the registry is not there.
     pub async fn schema(&self, id: i32) -> Result<Option<String>, RegistryError> {
         let address = format!("{}/schemas/ids/{id}", self.address);
-        let response =
-            self.client.get(address).timeout(TIMEOUT).send().await.map_err(|source| self.unreachable(source))?;
+        let response = self
+            .client
+            .get(address)
+            .timeout(TIMEOUT)
+            .send()
+            .await
+            .map_err(|source| self.unreachable(source))?;
         if response.status() == reqwest::StatusCode::NOT_FOUND {
             return Ok(None);
         }
@@ -110,7 +119,8 @@ impl Registry {
     /// [`RegistryError::Disagrees`], or that the registry is not there.
     pub async fn check_in_use(&self, topic: &str, id: i32, subject: &Subject) -> Result<(), RegistryError> {
         let stored = self.schema(id).await?;
-        let ours = |stored: &String| subject.versions.iter().any(|version| codec::same_schema(version, stored));
+        let ours =
+            |stored: &String| subject.versions.iter().any(|version| codec::same_schema(version, stored));
         if stored.as_ref().is_some_and(ours) {
             return Ok(());
         }

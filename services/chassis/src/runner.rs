@@ -25,8 +25,8 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::decider::Service;
-use crate::follower::{self, Follower};
 use crate::fold::Fold;
+use crate::follower::{self, Follower};
 use crate::kafka::Kafka;
 use crate::problem;
 use crate::reference::Reference;

@@ -235,14 +235,15 @@ impl Vault {
             .iter()
             .map(|facet| {
                 let key = keys.get(facet).ok_or(SealError::Open)?;
-                let (encapsulation, wrapped) = hpke::single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-                    &OpModeS::Base,
-                    &recipient,
-                    REWRAP_LABEL,
-                    &**key,
-                    &rewrap_binding(disclosure, *facet),
-                )
-                .map_err(|_| SealError::Seal)?;
+                let (encapsulation, wrapped) =
+                    hpke::single_shot_seal::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+                        &OpModeS::Base,
+                        &recipient,
+                        REWRAP_LABEL,
+                        &**key,
+                        &rewrap_binding(disclosure, *facet),
+                    )
+                    .map_err(|_| SealError::Seal)?;
                 Ok(RewrappedKey {
                     facet_id: *facet,
                     encapsulation: base64(&encapsulation.to_bytes()),
@@ -318,7 +319,12 @@ fn seal(key: &DataKey, binding: &[u8], plaintext: &[u8]) -> Result<(Vec<u8>, Vec
     Ok((nonce.to_vec(), sealed.map_err(|_| SealError::Seal)?))
 }
 
-fn open(key: &DataKey, nonce: &[u8], binding: &[u8], ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+fn open(
+    key: &DataKey,
+    nonce: &[u8],
+    binding: &[u8],
+    ciphertext: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, SealError> {
     let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| SealError::Open)?;
     let cipher = Aes256Gcm::new(&Key::<Aes256Gcm>::from(**key));
     let plain = cipher.decrypt(&Nonce::from(nonce), Payload { msg: ciphertext, aad: binding });
@@ -371,7 +377,8 @@ mod tests {
         assert_eq!(open(&agency, disclosure, &other), Err(SealError::Open));
         assert_eq!(open(&KeyPair::generate(), disclosure, &child), Err(SealError::Open));
         assert_eq!(open(&agency, DisclosureId::from_bytes([4; 16]), &child), Err(SealError::Open));
-        let unknown = vault.rewrap(&key_set, &[FacetId::from_bytes([9; 16])], &agency.public_bytes(), disclosure);
+        let unknown =
+            vault.rewrap(&key_set, &[FacetId::from_bytes([9; 16])], &agency.public_bytes(), disclosure);
         assert_eq!(unknown, Err(SealError::Open));
     }
 }

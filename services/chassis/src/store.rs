@@ -87,7 +87,8 @@ impl Store {
     }
 
     fn try_open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(path).map_err(|source| StoreError::Directory { path: path.to_owned(), source })?;
+        std::fs::create_dir_all(path)
+            .map_err(|source| StoreError::Directory { path: path.to_owned(), source })?;
         let db = sled::Config::default()
             .path(path)
             .cache_capacity(cache_bytes)
@@ -145,7 +146,10 @@ impl Store {
     }
 
     /// Every entry of a kind, in key order.
-    pub fn all(&self, kind: Kind) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
+    pub fn all(
+        &self,
+        kind: Kind,
+    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
         self.db.scan_prefix([kind as u8]).map(|entry| {
             let (key, value) = entry.map_err(StoreError::Read)?;
             Ok((key[1..].to_vec(), value.to_vec()))
@@ -231,7 +235,8 @@ mod tests {
         batch.put(Kind::Index, b"b1", b"3".to_vec());
         batch.put(Kind::Position, b"a3", b"4".to_vec());
         store.apply(batch).unwrap();
-        let found: Vec<_> = store.range(Kind::Index, b"a", &after_prefix(b"a")).map(|entry| entry.unwrap().1).collect();
+        let found: Vec<_> =
+            store.range(Kind::Index, b"a", &after_prefix(b"a")).map(|entry| entry.unwrap().1).collect();
         assert_eq!(found, [b"1", b"2"]);
     }
 }

@@ -90,10 +90,7 @@ type Registry = tracing_subscriber::layer::Layered<
     tracing_subscriber::Registry,
 >;
 
-fn start_traces(
-    endpoint: &str,
-    resource: Resource,
-) -> Result<impl Layer<Registry> + use<>, TelemetryError> {
+fn start_traces(endpoint: &str, resource: Resource) -> Result<impl Layer<Registry> + use<>, TelemetryError> {
     let exporter = opentelemetry_otlp::SpanExporter::builder()
         .with_http()
         .with_endpoint(format!("{endpoint}/v1/traces"))
@@ -103,7 +100,9 @@ fn start_traces(
     let tracer = provider.tracer("causeway");
     global::set_tracer_provider(provider.clone());
     let _ = TRACES.set(provider);
-    Ok(tracing_opentelemetry::layer().with_tracer(tracer).with_filter(EnvFilter::new("info,hyper=off,reqwest=off")))
+    Ok(tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_filter(EnvFilter::new("info,hyper=off,reqwest=off")))
 }
 
 fn start_metrics(settings: &Settings, resource: Resource) -> Result<SdkMeterProvider, TelemetryError> {

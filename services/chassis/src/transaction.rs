@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use rdkafka::ClientContext;
 use rdkafka::ClientConfig;
+use rdkafka::ClientContext;
+use rdkafka::TopicPartitionList;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::TopicPartitionList;
 
 use crate::kafka::TRANSACTION_TIMEOUT;
 
@@ -75,8 +75,11 @@ impl TransactionalProducer {
         slot: usize,
     ) -> Result<(), TransactionError> {
         self.reports.expect(slot);
-        let mut record =
-            BaseRecord::with_opaque_to(topic, slot).partition(partition).key(key).payload(value).headers(headers);
+        let mut record = BaseRecord::with_opaque_to(topic, slot)
+            .partition(partition)
+            .key(key)
+            .payload(value)
+            .headers(headers);
         for _ in 0..RETRIES {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -131,7 +134,9 @@ impl TransactionalProducer {
     /// When even the abort fails: then the producer must be replaced.
     pub fn abort(&self) -> Result<(), TransactionError> {
         self.step(|| self.producer.abort_transaction(TRANSACTION_TIMEOUT)).map_err(|error| match error {
-            TransactionError::Abort(cause) | TransactionError::Replace(cause) => TransactionError::Replace(cause),
+            TransactionError::Abort(cause) | TransactionError::Replace(cause) => {
+                TransactionError::Replace(cause)
+            }
         })
     }
 
@@ -164,7 +169,11 @@ impl TransactionalProducer {
 fn is_timeout(error: &KafkaError) -> bool {
     matches!(
         error.rdkafka_error_code(),
-        Some(RDKafkaErrorCode::OperationTimedOut | RDKafkaErrorCode::RequestTimedOut | RDKafkaErrorCode::MessageTimedOut)
+        Some(
+            RDKafkaErrorCode::OperationTimedOut
+                | RDKafkaErrorCode::RequestTimedOut
+                | RDKafkaErrorCode::MessageTimedOut
+        )
     )
 }
 

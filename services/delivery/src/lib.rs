@@ -1,1 +1,77 @@
+//! Delivery: agencies' inboxes, the notices of each country, and disclosure by role.
+//!
+//! Topics in: `delivery.commands`, `routing.events`; `sealed-keys` and single records of `referral.events` are
+//! read where they stand. Topics out: `delivery.events`, `jurisdiction.<cc>`.
+//!
+//! Invariants:
+//! - what an assignment does not entitle an agency to does not exist for it;
+//! - a disclosure is a committed event before the keys leave;
+//! - no data key is stored: it is re-wrapped to the agency's public key, answered, and forgotten.
 
+pub mod disclosure;
+pub mod domain;
+pub mod http;
+pub mod inbox;
+mod news;
+mod notices;
+pub mod settings;
+
+use chassis::decider::{Context, Decider, Heard, IndexEntry, Outgoing, Place, Rejection, Service};
+use schemas::codec::{Codec, CodecError};
+use schemas::delivery::{DeliveryCommand, DeliveryEvent};
+use schemas::envelope::Body;
+use schemas::routing::RoutingEvent;
+use schemas::{Event, InputPosition};
+
+/// The service, as the runner takes it.
+pub struct Delivery;
+
+impl Decider for Delivery {
+    type State = domain::Incident;
+    type Command = DeliveryCommand;
+    type Event = DeliveryEvent;
+    type News = RoutingEvent;
+
+    fn decide(
+        context: &Context<'_>,
+        state: &Self::State,
+        command: &DeliveryCommand,
+    ) -> Result<Vec<DeliveryEvent>, Rejection> {
+        domain::decide(context, state, command)
+    }
+
+    fn learn(context: &Context<'_>, state: &Self::State, news: &RoutingEvent) -> Vec<DeliveryEvent> {
+        domain::deliver(context, state, news)
+    }
+
+    fn evolve(state: &mut Self::State, event: &Event<DeliveryEvent>) {
+        domain::evolve(state, &event.body);
+    }
+}
+
+impl Service for Delivery {
+    const NAME: &'static str = "delivery";
+    const INPUTS: &'static [&'static str] = &[RoutingEvent::TOPIC];
+
+    fn hear(
+        &self,
+        codec: &Codec,
+        _: &InputPosition,
+        value: &[u8],
+    ) -> Result<Option<Heard<RoutingEvent>>, CodecError> {
+        news::hear(codec, value)
+    }
+
+    fn tell(
+        &self,
+        codec: &Codec,
+        state: &Self::State,
+        event: &Event<DeliveryEvent>,
+    ) -> Result<Vec<Outgoing>, CodecError> {
+        notices::of(codec, state, event)
+    }
+
+    fn index(_: &Self::State, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
+        inbox::entries(event, at)
+    }
+}

@@ -32,11 +32,7 @@ impl Distribution {
         let pom = fs::read_to_string(&pom_path).context("failed to read the pinned versions of kafka")?;
         let version = kafka_version(&pom)?.to_owned();
         let directory = root.join(".kafka").join(&version);
-        let distribution = Self {
-            java: Java::find()?,
-            version,
-            directory,
-        };
+        let distribution = Self { java: Java::find()?, version, directory };
         distribution.prepare(&pom_path, &pom)?;
         Ok(distribution)
     }
@@ -107,11 +103,7 @@ impl Distribution {
         let output = maven.stdout.take().context("mvn has no standard output")?;
         let lines = follow_maven(BufReader::new(output));
         if !maven.wait().context("failed to wait for mvn")?.success() {
-            bail!(
-                "failed to fetch the jars of kafka {}, mvn ended with\n{}",
-                self.version,
-                last(&lines)
-            );
+            bail!("failed to fetch the jars of kafka {}, mvn ended with\n{}", self.version, last(&lines));
         }
         println!("fetched {} jars", count_jars(&self.libs())?);
         Ok(())
@@ -137,13 +129,7 @@ impl Distribution {
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             ])
             .args(["-cp", &self.class_path()])
-            .args([
-                "kafka.tools.StorageTool",
-                "format",
-                "-t",
-                "AAAAAAAAAAAAAAAAAAAAAQ",
-                "-c",
-            ])
+            .args(["kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c"])
             .arg(properties);
         process::output(&mut command).context("failed to format a kafka storage")?;
         Ok(())
@@ -178,9 +164,7 @@ fn count_jars(libs: &Path) -> Result<usize> {
 
 fn kafka_version(pom: &str) -> Result<&str> {
     let after = pom.split_once("<kafka.version>").map(|(_, after)| after);
-    let version = after
-        .and_then(|after| after.split_once("</kafka.version>"))
-        .map(|(version, _)| version);
+    let version = after.and_then(|after| after.split_once("</kafka.version>")).map(|(version, _)| version);
     version.context("the pom pins no kafka.version")
 }
 

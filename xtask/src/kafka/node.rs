@@ -24,13 +24,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// A broker here lives for minutes on a few cores that it shares with the services. With the first compiler
 /// tier alone it starts in half the time and takes half the processor for the same transactions (3.6 s instead
 /// of 7.4 s for 20,000 records), as the second tier would compile all the while.
-const JVM_FLAGS: [&str; 5] = [
-    "-Xmx512m",
-    "-Xms256m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-Xshare:auto",
-];
+const JVM_FLAGS: [&str; 5] =
+    ["-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
 /// How much of the log an error repeats.
 const SHOWN_LINES: usize = 20;
 
@@ -78,11 +73,7 @@ impl Node {
             .stderr(log)
             .spawn()
             .context("failed to start kafka")?;
-        Ok(Self {
-            jvm,
-            log_file,
-            new_archive,
-        })
+        Ok(Self { jvm, log_file, new_archive })
     }
 
     /// Waits until the node serves. Fails with the end of its log.
@@ -91,11 +82,7 @@ impl Node {
         while !self.log().contains(READY) {
             self.ensure_alive()?;
             if began.elapsed() > START_LIMIT {
-                bail!(
-                    "kafka was not ready after {} s\n{}",
-                    START_LIMIT.as_secs(),
-                    self.last_lines()
-                );
+                bail!("kafka was not ready after {} s\n{}", START_LIMIT.as_secs(), self.last_lines());
             }
             thread::sleep(POLL);
         }
@@ -128,10 +115,7 @@ impl Node {
         // The watcher reads the end of the pipe, and kills what is left of the group, itself included.
         drop(self.jvm.stdin.take());
         if !ended {
-            println!(
-                "kafka did not stop within {} s and is killed",
-                STOP_LIMIT.as_secs()
-            );
+            println!("kafka did not stop within {} s and is killed", STOP_LIMIT.as_secs());
             self.jvm.wait().context("failed to wait for a killed kafka")?;
             return Ok(());
         }
@@ -167,11 +151,7 @@ impl Node {
         let log = self.log();
         let lines = log.lines().collect::<Vec<_>>();
         let from = lines.len().saturating_sub(SHOWN_LINES);
-        format!(
-            "the end of {}:\n{}",
-            self.log_file.display(),
-            lines[from..].join("\n")
-        )
+        format!("the end of {}:\n{}", self.log_file.display(), lines[from..].join("\n"))
     }
 }
 

@@ -66,11 +66,7 @@ impl Storage {
             empty(&directory)?;
         }
         let cluster_id = cluster_id(&directory)?;
-        Ok(Self {
-            directory,
-            cluster_id,
-            _lock: lock,
-        })
+        Ok(Self { directory, cluster_id, _lock: lock })
     }
 
     /// Ports, properties and formatted storage for nodes 1 to `count`.
@@ -115,10 +111,7 @@ fn empty(directory: &Path) -> Result<()> {
     let _ = fs::remove_file(directory.join("cluster.id"));
     for entry in fs::read_dir(directory).context("failed to list a data directory")? {
         let path = entry.context("failed to list a data directory")?.path();
-        if path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("node-"))
-        {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("node-")) {
             fs::remove_dir_all(&path).with_context(|| format!("failed to remove {}", path.display()))?;
         }
     }
@@ -145,28 +138,19 @@ fn reserve_ports(directory: &Path, reserved: &mut Vec<TcpListener>) -> Result<Po
         reserved.extend([client, controller]);
         return Ok(ports);
     }
-    let ports = Ports {
-        client: reserve_any(reserved)?,
-        controller: reserve_any(reserved)?,
-    };
+    let ports = Ports { client: reserve_any(reserved)?, controller: reserve_any(reserved)? };
     fs::write(path, format!("{} {}\n", ports.client, ports.controller)).context("failed to write ports")?;
     Ok(ports)
 }
 
 fn parse_ports(text: &str) -> Option<Ports> {
     let (client, controller) = text.trim().split_once(' ')?;
-    Some(Ports {
-        client: client.parse().ok()?,
-        controller: controller.parse().ok()?,
-    })
+    Some(Ports { client: client.parse().ok()?, controller: controller.parse().ok()? })
 }
 
 fn reserve_any(reserved: &mut Vec<TcpListener>) -> Result<u16> {
     let listener = bind(0).context("failed to find a free port")?;
-    let port = listener
-        .local_addr()
-        .context("failed to read a free port")?
-        .port();
+    let port = listener.local_addr().context("failed to read a free port")?.port();
     reserved.push(listener);
     Ok(port)
 }
@@ -184,9 +168,7 @@ fn server_properties(id: u16, place: &Place, all: &[Place]) -> String {
         .map(|(id, place)| format!("{id}@127.0.0.1:{}", place.ports.controller))
         .collect::<Vec<_>>()
         .join(",");
-    let replication = u16::try_from(all.len())
-        .unwrap_or(MAX_REPLICATION)
-        .min(MAX_REPLICATION);
+    let replication = u16::try_from(all.len()).unwrap_or(MAX_REPLICATION).min(MAX_REPLICATION);
     let min_isr = if replication == MAX_REPLICATION { 2 } else { 1 };
     format!(
         "process.roles=broker,controller
@@ -236,10 +218,8 @@ fn base64_url(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0_u32, |group, byte| group << 8 | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
+        let group =
+            chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for position in 0..=chunk.len() {
             let index = group >> (18 - 6 * position) & 63;
             text.push(char::from(ALPHABET[index as usize]));
@@ -269,13 +249,7 @@ mod tests {
     #[test]
     fn remembers_only_whole_ports() {
         for (text, expected) in [
-            (
-                "41001 41002\n",
-                Some(Ports {
-                    client: 41001,
-                    controller: 41002,
-                }),
-            ),
+            ("41001 41002\n", Some(Ports { client: 41001, controller: 41002 })),
             ("41001\n", None),
             ("41001 410020\n", None),
             ("", None),

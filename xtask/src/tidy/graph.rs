@@ -17,40 +17,19 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("routing", &["schemas", "chassis"]),
     ("delivery", &["schemas", "chassis"]),
     ("causeway", &SERVICES),
-    (
-        "integration-tests",
-        &[
-            "schemas",
-            "chassis",
-            "directory",
-            "intake",
-            "routing",
-            "delivery",
-            "causeway",
-        ],
-    ),
+    ("integration-tests", &["schemas", "chassis", "directory", "intake", "routing", "delivery", "causeway"]),
     ("xtask", &[]),
 ];
 
 /// A foreign crate, and the only place that may name it.
-const HOMES: [(&str, &str); 4] = [
-    ("rdkafka", "chassis"),
-    ("sled", "chassis"),
-    ("jsonwebtoken", "chassis"),
-    ("apache-avro", "schemas"),
-];
+const HOMES: [(&str, &str); 4] =
+    [("rdkafka", "chassis"), ("sled", "chassis"), ("jsonwebtoken", "chassis"), ("apache-avro", "schemas")];
 
 /// Dependencies point from the schemas outwards, and never from one service to another.
 pub fn dependencies_point_one_way(files: &Files) -> Vec<Violation> {
     let manifests = manifests(files);
-    let siblings = manifests
-        .iter()
-        .map(|manifest| manifest.name.clone())
-        .collect::<BTreeSet<_>>();
-    manifests
-        .iter()
-        .flat_map(|manifest| misdirected(manifest, &siblings))
-        .collect()
+    let siblings = manifests.iter().map(|manifest| manifest.name.clone()).collect::<BTreeSet<_>>();
+    manifests.iter().flat_map(|manifest| misdirected(manifest, &siblings)).collect()
 }
 
 fn misdirected(manifest: &Manifest, siblings: &BTreeSet<String>) -> Vec<Violation> {
@@ -105,74 +84,43 @@ struct Dependency {
 
 impl Manifest<'_> {
     fn violation(&self, dependency: &Dependency, reason: &str) -> Violation {
-        let message = format!(
-            "crate {} must not depend on {}: {reason}",
-            self.name, dependency.package
-        );
+        let message = format!("crate {} must not depend on {}: {reason}", self.name, dependency.package);
         self.file.violation(self.line_of(&dependency.key), message)
     }
 
     /// The parser drops positions; a dependency's line is the first that begins with its key.
     fn line_of(&self, key: &str) -> usize {
         let begins = |line: &str| {
-            line.strip_prefix(key)
-                .is_some_and(|rest| rest.starts_with([' ', '=', '.']))
+            line.strip_prefix(key).is_some_and(|rest| rest.starts_with([' ', '=', '.']))
                 || line.ends_with(&format!("dependencies.{key}]"))
         };
-        self.file
-            .text
-            .lines()
-            .position(begins)
-            .map_or(1, |index| index + 1)
+        self.file.text.lines().position(begins).map_or(1, |index| index + 1)
     }
 }
 
 /// The manifests of crates. That of the workspace itself has no package; one that does not parse is cargo's to
 /// report.
 fn manifests(files: &Files) -> Vec<Manifest<'_>> {
-    files
-        .texts
-        .iter()
-        .filter(|file| file.file_name() == "Cargo.toml")
-        .filter_map(manifest)
-        .collect()
+    files.texts.iter().filter(|file| file.file_name() == "Cargo.toml").filter_map(manifest).collect()
 }
 
 fn manifest(file: &TextFile) -> Option<Manifest<'_>> {
     let table = file.text.parse::<Table>().ok()?;
     let name = table.get("package")?.get("name")?.as_str()?.to_owned();
     let mut dependencies = dependencies(&table);
-    let targets = table
-        .get("target")
-        .and_then(Value::as_table)
-        .into_iter()
-        .flat_map(Table::values);
+    let targets = table.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
     dependencies.extend(targets.filter_map(Value::as_table).flat_map(self::dependencies));
-    Some(Manifest {
-        file,
-        name,
-        dependencies,
-    })
+    Some(Manifest { file, name, dependencies })
 }
 
 fn dependencies(table: &Table) -> Vec<Dependency> {
     let mut found = Vec::new();
-    for (section, is_dev) in [
-        ("dependencies", false),
-        ("build-dependencies", false),
-        ("dev-dependencies", true),
-    ] {
+    for (section, is_dev) in
+        [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)]
+    {
         for (key, value) in table.get(section).and_then(Value::as_table).into_iter().flatten() {
-            let package = value
-                .get("package")
-                .and_then(Value::as_str)
-                .unwrap_or(key)
-                .to_owned();
-            found.push(Dependency {
-                key: key.clone(),
-                package,
-                is_dev,
-            });
+            let package = value.get("package").and_then(Value::as_str).unwrap_or(key).to_owned();
+            found.push(Dependency { key: key.clone(), package, is_dev });
         }
     }
     found
@@ -191,19 +139,11 @@ mod tests {
         let routing = "services/routing/Cargo.toml";
         let on_schemas =
             "[package]\nname = \"routing\"\n[dependencies]\nserde = \"1\"\nschemas.workspace = true\n";
-        check(
-            dependencies_point_one_way,
-            &[SCHEMAS, INTAKE, (routing, on_schemas)],
-            &[],
-        );
+        check(dependencies_point_one_way, &[SCHEMAS, INTAKE, (routing, on_schemas)], &[]);
 
         let on_intake = "[package]\nname = \"routing\"\n[dev-dependencies]\nintake.workspace = true\n";
         let expected = "services/routing/Cargo.toml:4: crate routing must not depend on intake";
-        check(
-            dependencies_point_one_way,
-            &[SCHEMAS, INTAKE, (routing, on_intake)],
-            &[expected],
-        );
+        check(dependencies_point_one_way, &[SCHEMAS, INTAKE, (routing, on_intake)], &[expected]);
 
         let stranger = ("services/new/Cargo.toml", "[package]\nname = \"new\"\n");
         let expected = "services/new/Cargo.toml:1: crate new has no entry";
@@ -215,29 +155,18 @@ mod tests {
         let workspace = ("Cargo.toml", "[workspace.dependencies]\nrdkafka = \"0.39\"\n");
         let chassis = "[package]\nname = \"chassis\"\n[dependencies]\nrdkafka.workspace = true\n";
         let tests = "[package]\nname = \"integration-tests\"\n[dev-dependencies]\nrdkafka.workspace = true\n";
-        let given = [
-            workspace,
-            ("services/chassis/Cargo.toml", chassis),
-            ("integration-tests/Cargo.toml", tests),
-        ];
+        let given =
+            [workspace, ("services/chassis/Cargo.toml", chassis), ("integration-tests/Cargo.toml", tests)];
         check(named_crates_stay_at_home, &given, &[]);
 
         let renamed = "[package]\nname = \"intake\"\n[dependencies]\nk = { package = \"rdkafka\" }\n";
         let expected =
             "services/intake/Cargo.toml:4: crate intake must not depend on rdkafka: reserved to chassis";
-        check(
-            named_crates_stay_at_home,
-            &[("services/intake/Cargo.toml", renamed)],
-            &[expected],
-        );
+        check(named_crates_stay_at_home, &[("services/intake/Cargo.toml", renamed)], &[expected]);
 
         let for_unix =
             "[package]\nname = \"intake\"\n[target.'cfg(unix)'.dependencies.apache-avro]\nversion = \"1\"\n";
         let expected = "services/intake/Cargo.toml:3: crate intake must not depend on apache-avro";
-        check(
-            named_crates_stay_at_home,
-            &[("services/intake/Cargo.toml", for_unix)],
-            &[expected],
-        );
+        check(named_crates_stay_at_home, &[("services/intake/Cargo.toml", for_unix)], &[expected]);
     }
 }

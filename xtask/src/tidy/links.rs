@@ -4,10 +4,7 @@ use super::{Files, TextFile, Violation};
 
 /// Every relative link leads to a file or folder of this repository.
 pub fn relative_links_resolve(files: &Files) -> Vec<Violation> {
-    files
-        .with_extension("md")
-        .flat_map(|file| dead_links(file, files))
-        .collect()
+    files.with_extension("md").flat_map(|file| dead_links(file, files)).collect()
 }
 
 fn dead_links(file: &TextFile, files: &Files) -> Vec<Violation> {
@@ -20,9 +17,7 @@ fn dead_links(file: &TextFile, files: &Files) -> Vec<Violation> {
         if in_code {
             continue;
         }
-        let dead = targets(line)
-            .into_iter()
-            .filter(|target| !resolves(&file.path, target, files));
+        let dead = targets(line).into_iter().filter(|target| !resolves(&file.path, target, files));
         violations.extend(dead.map(|target| file.violation(number, format!("{target} leads nowhere"))));
     }
     violations
@@ -31,14 +26,9 @@ fn dead_links(file: &TextFile, files: &Files) -> Vec<Violation> {
 /// The relative targets of a line's links and of its link definition, without their fragments.
 fn targets(line: &str) -> Vec<String> {
     let prose = without_code_spans(line);
-    let inline = prose
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split([')', ' ']).next());
-    let definition = prose
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("]: "))
-        .map(|(_, target)| target);
+    let inline = prose.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+    let definition =
+        prose.strip_prefix('[').and_then(|rest| rest.split_once("]: ")).map(|(_, target)| target);
     inline
         .chain(definition)
         .map(|target| target.trim_matches(['<', '>']))
@@ -87,14 +77,8 @@ mod tests {
     #[test]
     fn links_lead_somewhere() {
         for (text, dead) in [
-            (
-                "[code](../services/intake/src/lib.rs) and [here](other.md#part)",
-                false,
-            ),
-            (
-                "[folder](../services/intake/), [root](..) and [self](#part)",
-                false,
-            ),
+            ("[code](../services/intake/src/lib.rs) and [here](other.md#part)", false),
+            ("[folder](../services/intake/), [root](..) and [self](#part)", false),
             ("[far](https://example.org/a.md) <mailto:a@example.org>", false),
             ("`[not a link](nowhere.md)`", false),
             ("```\n[not a link](nowhere.md)\n```", false),
@@ -104,11 +88,7 @@ mod tests {
             ("[ref]: ./nowhere.md", true),
             ("![picture](picture.svg \"a title\")", true),
         ] {
-            let given = [
-                ("docs/a.md", text),
-                ("docs/other.md", ""),
-                ("services/intake/src/lib.rs", ""),
-            ];
+            let given = [("docs/a.md", text), ("docs/other.md", ""), ("services/intake/src/lib.rs", "")];
             let expected = if dead { &["docs/a.md:1: "][..] } else { &[] };
             check(relative_links_resolve, &given, expected);
         }

@@ -24,10 +24,7 @@ pub fn files_open_with_their_reason(files: &Files) -> Vec<Violation> {
 
 /// Domain code decides from its arguments alone, so that a replay decides the same again.
 pub fn domains_are_pure(files: &Files) -> Vec<Violation> {
-    sources(files)
-        .filter(|file| is_domain(file))
-        .flat_map(|file| file.violations(impurity))
-        .collect()
+    sources(files).filter(|file| is_domain(file)).flat_map(|file| file.violations(impurity)).collect()
 }
 
 /// Neither tests that do not run nor code that is not there.
@@ -39,8 +36,7 @@ pub fn nothing_is_left_undone(files: &Files) -> Vec<Violation> {
 pub fn files_stay_short(files: &Files) -> Vec<Violation> {
     let length = |file: &TextFile| file.text.lines().count();
     let long = sources(files).filter(|file| length(file) > MAX_LINES);
-    long.map(|file| file.violation(length(file), format!("a file has at most {MAX_LINES} lines")))
-        .collect()
+    long.map(|file| file.violation(length(file), format!("a file has at most {MAX_LINES} lines"))).collect()
 }
 
 fn sources(files: &Files) -> impl Iterator<Item = &TextFile> {
@@ -103,11 +99,7 @@ mod tests {
     fn a_file_says_why_it_exists() {
         for (path, text, expected) in [
             ("a/src/lib.rs", "//! Why.\n", &[][..]),
-            (
-                "a/src/lib.rs",
-                "use std::fmt;\n//! Late.\n",
-                &["a/src/lib.rs:1: a file opens"][..],
-            ),
+            ("a/src/lib.rs", "use std::fmt;\n//! Late.\n", &["a/src/lib.rs:1: a file opens"][..]),
             ("a/src/lib.rs", "", &["a/src/lib.rs:1"][..]),
             ("a/tests/data/broken.rs", "fn", &[][..]),
         ] {
@@ -120,21 +112,13 @@ mod tests {
         let domain = "services/a/src/domain/decide.rs";
         for (path, text, found) in [
             (domain, "use jiff::Timestamp;", false),
-            (
-                domain,
-                "let rand = 1; // rand::random would differ at each replay",
-                false,
-            ),
+            (domain, "let rand = 1; // rand::random would differ at each replay", false),
             (domain, "use operand::Left;", false),
             (domain, "use tokio::time;", true),
             (domain, "    tracing::info!(\"seen\");", true),
             (domain, "pub use rand;", true),
             (domain, "use std::time::{Duration, Instant};", true),
-            (
-                "services/a/src/domain.rs",
-                "let now = std::time::SystemTime::now();",
-                true,
-            ),
+            ("services/a/src/domain.rs", "let now = std::time::SystemTime::now();", true),
             ("services/a/src/store.rs", "use tokio::time;", false),
         ] {
             let expected = format!("{path}:1: domain code must not use");
@@ -155,11 +139,7 @@ mod tests {
             (format!("{IGNORED_TEST} = \"slow\"]"), true),
         ] {
             let expected = if found { &["a.rs:2: "][..] } else { &[] };
-            check(
-                nothing_is_left_undone,
-                &[("a.rs", &format!("\n{line}\n"))],
-                expected,
-            );
+            check(nothing_is_left_undone, &[("a.rs", &format!("\n{line}\n"))], expected);
         }
     }
 

@@ -6,11 +6,7 @@ use super::{Files, TextFile, Violation};
 const MAX_COLUMNS: usize = 120;
 
 /// Where people and CI keep their checkouts.
-const MACHINE_PATHS: [&str; 3] = [
-    concat!("/", "work/"),
-    concat!("/", "root/"),
-    concat!("/", "home/"),
-];
+const MACHINE_PATHS: [&str; 3] = [concat!("/", "work/"), concat!("/", "root/"), concat!("/", "home/")];
 
 /// Not the term of the Luxembourg Guidelines; it survives on the wire of one protocol.
 const AVOIDED_TERM: &str = concat!("child ", "pornography");
@@ -20,9 +16,7 @@ const HOME_OF_AVOIDED_TERM: &str = "cybertipline";
 pub fn lines_are_clean(files: &Files) -> Vec<Violation> {
     let extensions = ["rs", "toml", "md"].iter();
     let checked = extensions.flat_map(|extension| files.with_extension(extension));
-    checked
-        .flat_map(|file| [line_violations(file), end_violations(file)].concat())
-        .collect()
+    checked.flat_map(|file| [line_violations(file), end_violations(file)].concat()).collect()
 }
 
 /// No path that exists on one machine only.
@@ -33,10 +27,7 @@ pub fn paths_are_of_no_machine(files: &Files) -> Vec<Violation> {
 
 /// "CSAM" and "child sexual exploitation" are the agreed terms.
 pub fn terms_are_the_agreed_ones(files: &Files) -> Vec<Violation> {
-    let checked = files
-        .texts
-        .iter()
-        .filter(|file| !file.path.contains(HOME_OF_AVOIDED_TERM));
+    let checked = files.texts.iter().filter(|file| !file.path.contains(HOME_OF_AVOIDED_TERM));
     checked.flat_map(|file| file.violations(avoided_term)).collect()
 }
 
@@ -133,15 +124,7 @@ mod tests {
     fn the_agreed_terms_only() {
         let text = AVOIDED_TERM.to_uppercase();
         check(terms_are_the_agreed_ones, &[("docs/a.md", "CSAM\n")], &[]);
-        check(
-            terms_are_the_agreed_ones,
-            &[("docs/a.md", &text)],
-            &["docs/a.md:1: say CSAM"],
-        );
-        check(
-            terms_are_the_agreed_ones,
-            &[("services/intake/src/cybertipline.rs", &text)],
-            &[],
-        );
+        check(terms_are_the_agreed_ones, &[("docs/a.md", &text)], &["docs/a.md:1: say CSAM"]);
+        check(terms_are_the_agreed_ones, &[("services/intake/src/cybertipline.rs", &text)], &[]);
     }
 }

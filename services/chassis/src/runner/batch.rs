@@ -13,7 +13,7 @@ use schemas::envelope::{Body, CommandFailed, CommandRejected};
 use schemas::ids::{AgencyId, CommandId, EventId};
 use schemas::{Actor, Command, Event, InputPosition, Timestamp, digest, topics};
 
-use crate::decider::{Context, Outgoing, Place, Rejection, Service};
+use crate::decider::{Context, Decider, Outgoing, Place, Rejection, Service};
 use crate::fold::{Aggregate, FoldError, Overlay, Recorded};
 use crate::kafka::MAX_RECORD_BYTES;
 use crate::reference::Snapshot;
@@ -72,8 +72,14 @@ pub struct Batch<'a, S: Service> {
     pub next: BTreeMap<(String, i32), i64>,
 }
 
-/// A command with its circumstances, whether an agency gave it or another service's event did.
-struct Request<C> {
+/// What an input asks, whether an agency gave a command or another service's event is news.
+enum Asked<C, N> {
+    Command(C),
+    News(N),
+}
+
+/// An input with its circumstances.
+struct Request<C, N> {
     aggregate_id: String,
     command_id: Option<CommandId>,
     cause: String,
@@ -82,8 +88,10 @@ struct Request<C> {
     agency: AgencyId,
     actor: Actor,
     signature: Option<Vec<u8>>,
-    body: C,
+    asked: Asked<C, N>,
 }
+
+type RequestOf<S> = Request<<S as Decider>::Command, <S as Decider>::News>;
 
 /// Why a record is set aside. Never any of the record's content.
 struct Poison(&'static str);
@@ -117,12 +125,12 @@ impl<'a, S: Service> Batch<'a, S> {
         Ok(())
     }
 
-    fn read(&self, input: &Input) -> Result<Result<Option<Request<S::Command>>, Poison>, Stop> {
+    fn read(&self, input: &Input) -> Result<Result<Option<RequestOf<S>>, Poison>, Stop> {
         let Some(value) = &input.value else { return Ok(Err(Poison("the record has no value"))) };
         let read = if input.position.topic == S::Command::TOPIC {
             self.read_command(value)
         } else {
-            self.read_reaction(input, value)
+            self.read_news(input, value)
         };
         match read {
             Ok(request) => Ok(Ok(request)),
@@ -131,7 +139,7 @@ impl<'a, S: Service> Batch<'a, S> {
         }
     }
 
-    fn read_command(&self, value: &[u8]) -> Result<Option<Request<S::Command>>, CodecError> {
+    fn read_command(&self, value: &[u8]) -> Result<Option<RequestOf<S>>, CodecError> {
         let command: Command<S::Command> = self.runner.codec.decode::<S::Command, _>(value)?;
         Ok(Some(Request {
             aggregate_id: command.aggregate_id,
@@ -142,26 +150,26 @@ impl<'a, S: Service> Batch<'a, S> {
             agency: command.agency,
             actor: command.actor,
             signature: command.signature,
-            body: command.body,
+            asked: Asked::Command(command.body),
         }))
     }
 
-    fn read_reaction(&self, input: &Input, value: &[u8]) -> Result<Option<Request<S::Command>>, CodecError> {
-        let reaction = self.runner.service.react(&self.runner.codec, &input.position, value)?;
-        Ok(reaction.map(|reaction| Request {
-            aggregate_id: reaction.aggregate_id,
+    fn read_news(&self, input: &Input, value: &[u8]) -> Result<Option<RequestOf<S>>, CodecError> {
+        let heard = self.runner.service.hear(&self.runner.codec, &input.position, value)?;
+        Ok(heard.map(|heard| Request {
+            aggregate_id: heard.aggregate_id,
             command_id: None,
-            cause: reaction.cause,
+            cause: heard.cause,
             digest: Vec::new(),
-            time: reaction.time,
-            agency: reaction.agency,
+            time: heard.time,
+            agency: heard.agency,
             actor: Actor::service(S::NAME),
             signature: None,
-            body: reaction.command,
+            asked: Asked::News(heard.news),
         }))
     }
 
-    fn answer(&mut self, input: &Input, request: &Request<S::Command>) -> Result<(), Stop> {
+    fn answer(&mut self, input: &Input, request: &RequestOf<S>) -> Result<(), Stop> {
         if let Some(command) = request.command_id {
             // A command has one outcome: a resend finds it, whatever it asks.
             if self.answered.contains(&command) || self.runner.fold.outcome(command)?.is_some() {
@@ -182,7 +190,7 @@ impl<'a, S: Service> Batch<'a, S> {
         Ok(())
     }
 
-    fn accept(&mut self, request: &Request<S::Command>, aggregate: Aggregate<S::State>, drafts: Vec<Draft<S>>) {
+    fn accept(&mut self, request: &RequestOf<S>, aggregate: Aggregate<S::State>, drafts: Vec<Draft<S>>) {
         self.overlay.insert(request.aggregate_id.clone(), aggregate);
         self.answered.extend(request.command_id);
         self.drafts.extend(drafts);
@@ -192,19 +200,21 @@ impl<'a, S: Service> Batch<'a, S> {
     fn draft(
         &self,
         input: &Input,
-        request: &Request<S::Command>,
+        request: &RequestOf<S>,
         mut aggregate: Aggregate<S::State>,
     ) -> Result<(Aggregate<S::State>, Vec<Draft<S>>), Poison> {
         let context = Context {
             aggregate_id: &request.aggregate_id,
+            cause: &request.cause,
             now: request.time,
             agency: &request.agency,
             actor: &request.actor,
             directory: &self.directory.directory,
         };
-        let bodies = match S::decide(&context, &aggregate.state, &request.body) {
-            Ok(bodies) => bodies,
-            Err(rejection) => vec![rejected::<S>(request, rejection)],
+        let bodies = match &request.asked {
+            Asked::News(news) => S::learn(&context, &aggregate.state, news),
+            Asked::Command(command) => S::decide(&context, &aggregate.state, command)
+                .unwrap_or_else(|rejection| vec![rejected::<S>(request, command, rejection)]),
         };
         let mut drafts = Vec::with_capacity(bodies.len());
         for body in bodies {
@@ -216,7 +226,7 @@ impl<'a, S: Service> Batch<'a, S> {
     fn draft_event(
         &self,
         input: &Input,
-        request: &Request<S::Command>,
+        request: &RequestOf<S>,
         aggregate: &mut Aggregate<S::State>,
         body: S::Event,
         drafts: &mut Vec<Draft<S>>,
@@ -248,7 +258,7 @@ impl<'a, S: Service> Batch<'a, S> {
     fn event(
         &self,
         input: &Input,
-        request: &Request<S::Command>,
+        request: &RequestOf<S>,
         aggregate: &Aggregate<S::State>,
         body: S::Event,
     ) -> Event<S::Event> {
@@ -289,7 +299,7 @@ impl<'a, S: Service> Batch<'a, S> {
     fn set_aside(
         &mut self,
         input: &Input,
-        request: Option<&Request<S::Command>>,
+        request: Option<&RequestOf<S>>,
         poison: &Poison,
     ) -> Result<(), Stop> {
         tracing::error!(
@@ -320,7 +330,7 @@ impl<'a, S: Service> Batch<'a, S> {
         Ok(())
     }
 
-    fn fail(&mut self, input: &Input, request: &Request<S::Command>, poison: &Poison) -> Result<(), Stop> {
+    fn fail(&mut self, input: &Input, request: &RequestOf<S>, poison: &Poison) -> Result<(), Stop> {
         let mut aggregate = match self.overlay.remove(&request.aggregate_id) {
             Some(aggregate) => aggregate,
             None => Aggregate::clone(&*self.runner.fold.aggregate(&request.aggregate_id)?),
@@ -350,16 +360,18 @@ impl<'a, S: Service> Batch<'a, S> {
             headers.insert(Header { key, value: Some(*value) })
         });
         match telemetry::continued(input.traceparent.as_deref(), S::NAME) {
-            Some(traceparent) => headers.insert(Header { key: telemetry::TRACEPARENT, value: Some(&traceparent) }),
+            Some(traceparent) => {
+                headers.insert(Header { key: telemetry::TRACEPARENT, value: Some(&traceparent) })
+            }
             None => headers,
         }
     }
 }
 
-fn rejected<S: Service>(request: &Request<S::Command>, rejection: Rejection) -> S::Event {
+fn rejected<S: Service>(request: &RequestOf<S>, command: &S::Command, rejection: Rejection) -> S::Event {
     CommandRejected {
         command_id: request.command_id.unwrap_or_else(|| CommandId::derive(&[request.cause.as_bytes()])),
-        command: request.body.name().to_owned(),
+        command: command.name().to_owned(),
         code: rejection.code,
         pointer: rejection.pointer,
     }

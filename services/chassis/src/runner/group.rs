@@ -77,7 +77,10 @@ impl Group {
     ///
     /// # Errors
     /// When the client refuses the list.
-    pub fn flow_from<'a>(&self, partitions: impl IntoIterator<Item = (i32, &'a NextOffsets)>) -> KafkaResult<()> {
+    pub fn flow_from<'a>(
+        &self,
+        partitions: impl IntoIterator<Item = (i32, &'a NextOffsets)>,
+    ) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for (partition, next) in partitions {
             for (topic, offset) in next {

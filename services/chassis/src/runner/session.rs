@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer, DefaultProducerContext};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::envelope::Body;
 use schemas::ids::CommandId;
@@ -82,13 +82,18 @@ impl<'a, S: Service> Session<'a, S> {
     /// When Kafka cannot be reached in time.
     pub fn begin(runner: &'a Runner<S>, follower: FollowerHandle) -> Result<Self, SessionError> {
         let producer = |turn| {
-            TransactionalProducer::start(&runner.kafka.transactional_producer(S::NAME, &runner.instance, turn))
-                .map_err(SessionError::Clients)
+            TransactionalProducer::start(&runner.kafka.transactional_producer(
+                S::NAME,
+                &runner.instance,
+                turn,
+            ))
+            .map_err(SessionError::Clients)
         };
         let producers = [producer(0)?, producer(1)?];
         let bell = runner.kafka.producer().create().map_err(SessionError::Clients)?;
         let member = runner.kafka.group_member(S::NAME, &runner.instance);
-        let group = Group::join(&member, &follower::inputs::<S>(&runner.kafka)).map_err(SessionError::Clients)?;
+        let group =
+            Group::join(&member, &follower::inputs::<S>(&runner.kafka)).map_err(SessionError::Clients)?;
         Ok(Self {
             runner,
             follower,
@@ -227,7 +232,12 @@ impl<'a, S: Service> Session<'a, S> {
                 .map_err(SessionError::Read)?;
             // Records below the committed offset may have been deleted; none that was not answered may.
             if low > offset {
-                return Err(SessionError::InputsGone { topic, partition: taken.partition, next: offset, low });
+                return Err(SessionError::InputsGone {
+                    topic,
+                    partition: taken.partition,
+                    next: offset,
+                    low,
+                });
             }
             next.insert(topic, offset);
         }
@@ -277,7 +287,11 @@ impl<'a, S: Service> Session<'a, S> {
     }
 
     /// One transaction: the events, and the offsets of what they answer.
-    fn write(&mut self, drafts: Vec<Draft<S>>, next: BTreeMap<(String, i32), i64>) -> Result<(), SessionError> {
+    fn write(
+        &mut self,
+        drafts: Vec<Draft<S>>,
+        next: BTreeMap<(String, i32), i64>,
+    ) -> Result<(), SessionError> {
         self.turn = 1 - self.turn;
         match self.commit(&drafts, &next) {
             Ok(offsets) => {
@@ -359,7 +373,8 @@ impl<'a, S: Service> Session<'a, S> {
     fn ring(&self, due: &DueClock) -> Result<bool, SessionError> {
         let aggregate = self.runner.fold.aggregate(&due.aggregate_id)?;
         let clocks = S::clocks(&aggregate.state);
-        let Some(clock) = clocks.into_iter().find(|clock| clock.name == due.name && clock.due == due.due) else {
+        let Some(clock) = clocks.into_iter().find(|clock| clock.name == due.name && clock.due == due.due)
+        else {
             return Ok(false);
         };
         let millis = due.due.as_millis().to_be_bytes();

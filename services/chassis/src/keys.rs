@@ -1,4 +1,6 @@
-//! Where each wrapped key set stands in `sealed-keys`: offsets of keys on disk, never keys.
+//! Wrapped key sets: written durably by fronts that seal, found again by the vault.
+//!
+//! On disk stand offsets of keys, never keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +8,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::codec::Codec;
 use schemas::envelope::Body;
@@ -33,6 +36,43 @@ pub enum KeyError {
     Gone,
     #[error("the key set does not decode")]
     Decode(#[from] schemas::codec::CodecError),
+}
+
+/// The key set is not durable: whatever names it must not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum NotWritten {
+    #[error("Kafka does not take the key set")]
+    Kafka(#[from] KafkaError),
+    #[error("the key set does not encode")]
+    Encode(#[from] schemas::codec::CodecError),
+}
+
+/// Writes key sets before the commands that name them.
+pub struct KeyWriter {
+    producer: FutureProducer,
+    kafka: Kafka,
+    codec: Codec,
+}
+
+impl KeyWriter {
+    /// # Errors
+    /// When Kafka's client does not accept its configuration.
+    pub fn new(kafka: &Kafka, codec: Codec) -> Result<Self, KafkaError> {
+        Ok(Self { producer: kafka.producer().create()?, kafka: kafka.clone(), codec })
+    }
+
+    /// Returns once the record is durable.
+    ///
+    /// # Errors
+    /// See [`NotWritten`].
+    pub async fn write(&self, key_set: &KeySet) -> Result<(), NotWritten> {
+        let value = self.codec.encode::<KeySet>(key_set)?;
+        let (topic, key) = (self.kafka.topic(KeySet::TOPIC), key_set.key_set_id.to_string());
+        let partition = partition_of(&key, self.kafka.partitions);
+        let record = FutureRecord::to(&topic).partition(partition).key(&key).payload(&value);
+        self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
+        Ok(())
+    }
 }
 
 /// Finds key sets by id. Cheap to clone.
@@ -66,7 +106,9 @@ impl KeyIndex {
         let offset = offset.try_into().map(i64::from_be_bytes).map_err(|_| KeyError::Gone)?;
         let partition = partition_of(&id.to_string(), inner.kafka.partitions);
         match inner.reader.read(KeySet::TOPIC, partition, offset)? {
-            Some((key, value)) if key == id.to_string().as_bytes() => Ok(inner.codec.decode::<KeySet, _>(&value)?),
+            Some((key, value)) if key == id.to_string().as_bytes() => {
+                Ok(inner.codec.decode::<KeySet, _>(&value)?)
+            }
             _ => Err(KeyError::Gone),
         }
     }
@@ -118,7 +160,10 @@ impl KeyIndex {
 }
 
 fn note(batch: &mut Batch, message: &impl Message) {
-    let id = message.key().and_then(|key| std::str::from_utf8(key).ok()).and_then(|key| key.parse::<KeySetId>().ok());
+    let id = message
+        .key()
+        .and_then(|key| std::str::from_utf8(key).ok())
+        .and_then(|key| key.parse::<KeySetId>().ok());
     if let Some(id) = id {
         match message.payload() {
             Some(_) => batch.put(Kind::Index, id.as_uuid().as_bytes(), message.offset().to_be_bytes()),

@@ -1,0 +1,247 @@
+//! One incident as delivery has it: what stands before which agency, and what was disclosed to whom.
+
+use std::collections::BTreeMap;
+
+use chassis::decider::{Context, Rejection};
+use schemas::codes::{AgencyKind, AssignmentState, FacetKind, RejectionCode};
+use schemas::delivery::{
+    AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, FacetDisclosed,
+    FacetsDisclosed, IncidentRegistered, ItemChanged, ItemDelivered, OpenFacets, ReportAccess,
+};
+use schemas::ids::{AssignmentId, DisclosureId, FacetId};
+use schemas::routing::{AssignmentOffered, CoordinatorAlerted, FacetRef, IncidentOpened, RoutingEvent};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    pub registered: Option<IncidentRegistered>,
+    pub items: BTreeMap<AssignmentId, Item>,
+    pub disclosures: BTreeMap<DisclosureId, FacetsDisclosed>,
+}
+
+/// An item in an agency's inbox.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    pub delivered: ItemDelivered,
+    pub state: AssignmentState,
+}
+
+/// What follows from one of routing's events: it has happened, so it is only passed on.
+pub fn deliver(context: &Context<'_>, incident: &Incident, news: &RoutingEvent) -> Vec<DeliveryEvent> {
+    match news {
+        RoutingEvent::IncidentOpened(opened) => vec![register(opened).into()],
+        RoutingEvent::AssignmentOffered(offer) => vec![item(offer).into()],
+        RoutingEvent::DutyContactCalled(called) => vec![
+            CallDelivered {
+                assignment_id: called.assignment_id,
+                agency: called.agency.clone(),
+                contact: called.contact.clone(),
+                attempt: called.attempt,
+                acknowledge_by: called.acknowledge_by,
+            }
+            .into(),
+        ],
+        RoutingEvent::CoordinatorAlerted(alert) => alerts(context, alert),
+        _ => change(incident, news).into_iter().collect(),
+    }
+}
+
+fn register(opened: &IncidentOpened) -> IncidentRegistered {
+    IncidentRegistered {
+        referral_id: opened.referral_id,
+        referral_at: opened.referral_at.clone(),
+        reporter: opened.reporter.clone(),
+        kind: opened.kind,
+        urgency: opened.urgency,
+        danger_reason: opened.danger_reason,
+        week: opened.week.clone(),
+        people: opened.people.clone(),
+        facets: opened.facets.clone(),
+    }
+}
+
+fn item(offer: &AssignmentOffered) -> ItemDelivered {
+    ItemDelivered {
+        assignment_id: offer.assignment_id,
+        agency: offer.agency.clone(),
+        country: offer.country.clone(),
+        bases: offer.grounds.iter().map(|ground| ground.basis).collect(),
+        entitlement: offer.entitlement.clone(),
+        transfer: offer.transfer.clone(),
+        respond_by: offer.respond_by,
+    }
+}
+
+/// Every coordinator in whose scope the alert's country stands; all of them where no country was found.
+fn alerts(context: &Context<'_>, alert: &CoordinatorAlerted) -> Vec<DeliveryEvent> {
+    let coordinators = context.directory.agencies(context.now).filter(|agency| {
+        agency.kind == AgencyKind::Coordinator
+            && alert.country.as_ref().is_none_or(|country| agency.scope.contains(country))
+    });
+    coordinators
+        .map(|agency| {
+            AlertDelivered { agency: agency.id.clone(), country: alert.country.clone(), reason: alert.reason }
+                .into()
+        })
+        .collect()
+}
+
+fn change(incident: &Incident, news: &RoutingEvent) -> Option<DeliveryEvent> {
+    let (assignment_id, state) = match news {
+        RoutingEvent::AssignmentAccepted(event) => (event.assignment_id, AssignmentState::Accepted),
+        RoutingEvent::AssignmentDeclined(event) => (event.assignment_id, AssignmentState::Declined),
+        RoutingEvent::AssignmentForwarded(event) => (event.assignment_id, AssignmentState::Forwarded),
+        RoutingEvent::AssignmentRevoked(event) => (event.assignment_id, AssignmentState::Revoked),
+        RoutingEvent::AssignmentClosed(event) => (event.assignment_id, AssignmentState::Closed),
+        RoutingEvent::AssignmentOverdue(event) => (event.assignment_id, AssignmentState::Overdue),
+        _ => return None,
+    };
+    let agency = incident.items.get(&assignment_id)?.delivered.agency.clone();
+    Some(ItemChanged { assignment_id, agency, state }.into())
+}
+
+/// # Errors
+/// See [`RejectionCode`]; a rejected attempt is on record.
+pub fn decide(
+    context: &Context<'_>,
+    incident: &Incident,
+    command: &DeliveryCommand,
+) -> Result<Vec<DeliveryEvent>, Rejection> {
+    match command {
+        DeliveryCommand::OpenFacets(command) => open(context, incident, command),
+        DeliveryCommand::ReportAccess(command) => report(context, incident, command),
+    }
+}
+
+/// Discloses what the assignment entitles to: once accepted, or with the offer in imminent danger.
+fn open(
+    context: &Context<'_>,
+    incident: &Incident,
+    command: &OpenFacets,
+) -> Result<Vec<DeliveryEvent>, Rejection> {
+    let registered = incident.registered.as_ref().ok_or(RejectionCode::UnknownIncident)?;
+    let item = incident.items.get(&command.assignment_id).ok_or(RejectionCode::UnknownAssignment)?;
+    if item.delivered.agency != *context.agency {
+        return Err(RejectionCode::NotYourAssignment.into());
+    }
+    let unknown_key = || Rejection::at(RejectionCode::UnknownKey, "/recipient_key_id");
+    context.directory.key(context.agency, &command.recipient_key_id, context.now).ok_or_else(unknown_key)?;
+    let with_offer = match item.state {
+        AssignmentState::Accepted => false,
+        AssignmentState::Offered | AssignmentState::Overdue
+            if item.delivered.entitlement.opens_with_offer =>
+        {
+            true
+        }
+        AssignmentState::Offered | AssignmentState::Overdue => return Err(RejectionCode::WrongState.into()),
+        _ => return Err(RejectionCode::NotEntitled.into()),
+    };
+    let entitled = incident.entitled_facets(command.assignment_id);
+    let asked = select(&entitled, &command.facets)?;
+    Ok(vec![
+        FacetsDisclosed {
+            disclosure_id: disclosure_id(context.aggregate_id, context.cause),
+            assignment_id: command.assignment_id,
+            agency: context.agency.clone(),
+            recipient_key_id: command.recipient_key_id.clone(),
+            facets: asked.into_iter().map(|facet| disclosed(registered, facet)).collect(),
+            transfer: item.delivered.transfer.clone(),
+            with_offer,
+        }
+        .into(),
+    ])
+}
+
+/// The disclosure that a command leads to: sending the command again finds the same.
+pub fn disclosure_id(incident: &str, cause: &str) -> DisclosureId {
+    DisclosureId::derive(&[incident.as_bytes(), cause.as_bytes()])
+}
+
+/// A person by name, every other facet by its kind.
+fn entitles(item: &Item, facet: &FacetRef) -> bool {
+    let entitlement = &item.delivered.entitlement;
+    match facet.person_ref {
+        Some(person) => {
+            entitlement.facet_kinds.contains(&FacetKind::Person) && entitlement.persons.contains(&person)
+        }
+        None => entitlement.facet_kinds.contains(&facet.kind),
+    }
+}
+
+fn select<'a>(entitled: &[&'a FacetRef], asked: &[FacetId]) -> Result<Vec<&'a FacetRef>, Rejection> {
+    if asked.is_empty() {
+        return if entitled.is_empty() {
+            Err(RejectionCode::NotEntitled.into())
+        } else {
+            Ok(entitled.to_vec())
+        };
+    }
+    let find = |id: &FacetId| entitled.iter().find(|facet| facet.facet_id == *id).copied();
+    asked.iter().map(|id| find(id).ok_or_else(|| RejectionCode::NotEntitled.into())).collect()
+}
+
+fn disclosed(registered: &IncidentRegistered, facet: &FacetRef) -> FacetDisclosed {
+    let person = registered.people.iter().find(|person| Some(person.person_ref) == facet.person_ref);
+    FacetDisclosed {
+        facet_id: facet.facet_id,
+        kind: facet.kind,
+        person_ref: facet.person_ref,
+        person_category: person.map(|person| person.category),
+        key_set_id: facet.key_set_id,
+    }
+}
+
+/// The agency's own client says what a person opened: its word, written down.
+fn report(
+    context: &Context<'_>,
+    incident: &Incident,
+    command: &ReportAccess,
+) -> Result<Vec<DeliveryEvent>, Rejection> {
+    let disclosure = incident.disclosures.get(&command.disclosure_id);
+    let disclosure = disclosure.filter(|disclosure| disclosure.agency == *context.agency);
+    let disclosure = disclosure.ok_or(RejectionCode::UnknownFacet)?;
+    let given = |facet: &FacetId| disclosure.facets.iter().any(|disclosed| disclosed.facet_id == *facet);
+    if !command.facets.iter().all(given) {
+        return Err(RejectionCode::UnknownFacet.into());
+    }
+    Ok(vec![
+        AccessReported {
+            disclosure_id: command.disclosure_id,
+            agency: context.agency.clone(),
+            facets: command.facets.clone(),
+        }
+        .into(),
+    ])
+}
+
+pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
+    match event {
+        DeliveryEvent::IncidentRegistered(registered) => incident.registered = Some(registered.clone()),
+        DeliveryEvent::ItemDelivered(delivered) => {
+            let item = Item { delivered: delivered.clone(), state: AssignmentState::Offered };
+            incident.items.insert(delivered.assignment_id, item);
+        }
+        DeliveryEvent::ItemChanged(changed) => {
+            if let Some(item) = incident.items.get_mut(&changed.assignment_id) {
+                item.state = changed.state;
+            }
+        }
+        DeliveryEvent::FacetsDisclosed(disclosed) => {
+            incident.disclosures.insert(disclosed.disclosure_id, disclosed.clone());
+        }
+        DeliveryEvent::CallDelivered(_)
+        | DeliveryEvent::AlertDelivered(_)
+        | DeliveryEvent::AccessReported(_)
+        | DeliveryEvent::CommandRejected(_)
+        | DeliveryEvent::CommandFailed(_) => {}
+    }
+}
+
+impl Incident {
+    /// The facets that an assignment entitles its agency to open.
+    pub fn entitled_facets(&self, assignment: AssignmentId) -> Vec<&FacetRef> {
+        let facets = self.registered.iter().flat_map(|registered| &registered.facets);
+        let item = self.items.get(&assignment);
+        facets.filter(|facet| item.is_some_and(|item| entitles(item, facet))).collect()
+    }
+}

@@ -1,0 +1,77 @@
+//! The inbox as a stream of server-sent events: what is there, then what comes.
+//!
+//! Each event's id is a cursor, so a client that was cut off goes on with `Last-Event-ID` on any instance. The
+//! stream ends when the token does.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use chassis::auth::Caller;
+use chassis::cursor::Cursor;
+use chassis::problem::Problem;
+use futures::Stream;
+use schemas::Timestamp;
+
+use crate::http::Pages;
+use crate::inbox;
+
+/// Entries read at once; the stream goes on at once while there are more.
+const PAGE: usize = 200;
+/// Something is sent at least this often, so that a dead connection is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Follows the inbox. `event` is `entry`, `data` an inbox entry as JSON, `id` where to go on after it.
+#[utoipa::path(get, path = "/v1/inbox/stream", tag = "delivery",
+    params(("Last-Event-ID" = Option<String>, Header, description = "goes on behind this event, on any instance")),
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = Problem)))]
+pub async fn follow(
+    caller: Caller,
+    State(pages): State<Pages>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let cursor =
+        last.map(|text| pages.cursors.read(&caller.agency.id, text)).transpose()?.unwrap_or_default();
+    let stream = entries(caller, pages, cursor);
+    Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn entries(
+    caller: Caller,
+    pages: Pages,
+    mut cursor: Cursor,
+) -> impl Stream<Item = Result<Event, Infallible>> {
+    async_stream::stream! {
+        let mut positions = pages.front.fold().positions();
+        let agency = caller.agency.id.clone();
+        loop {
+            // Marked as seen before the page is read: what comes meanwhile wakes the next round.
+            positions.borrow_and_update();
+            let Ok(page) = inbox::page(&pages.front, &agency, &cursor, pages.partitions, PAGE) else { return };
+            let more = page.more;
+            for (entry, behind) in page.entries.into_iter().zip(page.behind) {
+                cursor = behind;
+                let id = pages.cursors.write(&agency, &cursor);
+                let data = serde_json::to_string(&entry).expect("an inbox entry is plain data");
+                yield Ok(Event::default().event("entry").id(id).data(data));
+            }
+            cursor = page.cursor;
+            if !more {
+                let Some(left) = time_left(&caller) else { return };
+                tokio::select! {
+                    changed = positions.changed() => if changed.is_err() { return },
+                    () = tokio::time::sleep(left) => return,
+                }
+            }
+        }
+    }
+}
+
+/// Until the token ends, by real time.
+fn time_left(caller: &Caller) -> Option<Duration> {
+    let left = caller.expires.as_millis() - Timestamp::from(jiff::Timestamp::now()).as_millis();
+    u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
+}

@@ -1,0 +1,227 @@
+//! The inbox: what stands before an agency, in the order in which it was delivered.
+//!
+//! Keys of the index: agency, a zero byte, partition and offset of the event (big endian). The value is the
+//! incident's id. A cursor is a vector of offsets, so it holds on every instance.
+
+use chassis::cursor::Cursor;
+use chassis::decider::{IndexEntry, Place};
+use chassis::fold::Fold;
+use chassis::front::Front;
+use chassis::problem::Problem;
+use schemas::Event;
+use schemas::Timestamp;
+use schemas::codes::{AlertReason, AssignmentState, DangerReason, IncidentKind, JurisdictionBasis, Urgency};
+use schemas::delivery::DeliveryEvent;
+use schemas::ids::{AgencyId, AssignmentId, Country, IncidentId, ReferralId};
+use schemas::routing::{FacetRef, Transfer};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::Delivery;
+use crate::domain::{Incident, Item};
+
+/// One thing that came before an agency.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Entry {
+    /// An assignment was offered.
+    Assignment(Box<AssignmentEntry>),
+    /// The assignment stands differently now.
+    Changed { incident_id: IncidentId, assignment_id: AssignmentId, state: AssignmentState, at: Timestamp },
+    /// A duty contact is to be called.
+    Call {
+        incident_id: IncidentId,
+        assignment_id: AssignmentId,
+        contact: String,
+        attempt: i32,
+        acknowledge_by: Timestamp,
+        at: Timestamp,
+    },
+    /// A coordinator is told what needs a person.
+    Alert { incident_id: IncidentId, country: Option<Country>, reason: AlertReason, at: Timestamp },
+}
+
+/// An offered assignment with what may be known of it before anything is opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AssignmentEntry {
+    pub incident_id: IncidentId,
+    pub referral_id: ReferralId,
+    pub assignment_id: AssignmentId,
+    pub country: Country,
+    pub kind: IncidentKind,
+    pub urgency: Urgency,
+    pub danger_reason: Option<DangerReason>,
+    pub week: Option<String>,
+    pub bases: Vec<JurisdictionBasis>,
+    /// As it stands now.
+    pub state: AssignmentState,
+    pub respond_by: Timestamp,
+    /// Whether it may be opened before it is accepted.
+    pub opens_with_offer: bool,
+    /// What it entitles to, by facet.
+    pub facets: Vec<FacetRef>,
+    pub transfer: Transfer,
+    pub at: Timestamp,
+}
+
+/// What the index keeps of an event: enough to show the entry with the incident's state.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    incident: String,
+    at: Timestamp,
+    what: What,
+}
+
+#[derive(Serialize, Deserialize)]
+enum What {
+    Assignment(AssignmentId),
+    Changed(AssignmentId, AssignmentState),
+    Call { assignment: AssignmentId, contact: String, attempt: i32, acknowledge_by: Timestamp },
+    Alert(Option<Country>, AlertReason),
+}
+
+pub fn entries(event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
+    let (agency, what) = match &event.body {
+        DeliveryEvent::ItemDelivered(item) => (&item.agency, What::Assignment(item.assignment_id)),
+        DeliveryEvent::ItemChanged(item) => (&item.agency, What::Changed(item.assignment_id, item.state)),
+        DeliveryEvent::CallDelivered(call) => {
+            let (contact, attempt) = (call.contact.clone(), call.attempt);
+            let (assignment, acknowledge_by) = (call.assignment_id, call.acknowledge_by);
+            (&call.agency, What::Call { assignment, contact, attempt, acknowledge_by })
+        }
+        DeliveryEvent::AlertDelivered(alert) => {
+            (&alert.agency, What::Alert(alert.country.clone(), alert.reason))
+        }
+        _ => return Vec::new(),
+    };
+    let kept = Kept { incident: event.aggregate_id.clone(), at: event.time, what };
+    let value = serde_json::to_vec(&kept).expect("an index entry is plain data");
+    vec![IndexEntry { key: key(agency, at.partition, at.offset), value: Some(value) }]
+}
+
+fn key(agency: &AgencyId, partition: i32, offset: i64) -> Vec<u8> {
+    let mut key = agency.as_str().as_bytes().to_vec();
+    key.push(0);
+    key.extend_from_slice(&partition.to_be_bytes());
+    key.extend_from_slice(&offset.to_be_bytes());
+    key
+}
+
+/// A page of entries, and the cursor behind the last of them.
+pub struct Page {
+    pub entries: Vec<Entry>,
+    /// The cursor behind each entry.
+    pub behind: Vec<Cursor>,
+    pub cursor: Cursor,
+    /// Whether there was more than the limit.
+    pub more: bool,
+}
+
+/// Entries after the cursor, oldest first over all partitions.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn page(
+    front: &Front<Delivery>,
+    agency: &AgencyId,
+    cursor: &Cursor,
+    partitions: i32,
+    limit: usize,
+) -> Result<Page, Problem> {
+    let mut found = Vec::new();
+    for partition in 0..partitions {
+        let from = cursor.0.get(&partition).copied().unwrap_or(0);
+        found.extend(after(front.fold(), agency, partition, from, limit + 1)?);
+    }
+    found.sort_by_key(|found| (found.order, found.place.partition, found.place.offset));
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let mut next = cursor.clone();
+    let (mut entries, mut behind) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
+    for Found { place, kept, .. } in found {
+        next.0.insert(place.partition, place.offset + 1);
+        if let Some(entry) = shown(front, kept)? {
+            entries.push(entry);
+            behind.push(next.clone());
+        }
+    }
+    Ok(Page { entries, behind, cursor: next, more })
+}
+
+struct Found {
+    place: Place,
+    kept: Kept,
+    /// The latest time so far in the partition: sorting by it keeps the partition's own order, which a cursor
+    /// depends on.
+    order: Timestamp,
+}
+
+fn after(
+    fold: &Fold<Delivery>,
+    agency: &AgencyId,
+    partition: i32,
+    from: i64,
+    limit: usize,
+) -> Result<Vec<Found>, Problem> {
+    let (from, to) = (key(agency, partition, from), key(agency, partition, i64::MAX));
+    let mut found: Vec<Found> = Vec::new();
+    for entry in fold.index(&from, &to).take(limit) {
+        let (key, value) = entry.map_err(|error| broken(&error))?;
+        let offset = key.last_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes));
+        let kept: Kept = serde_json::from_slice(&value).map_err(|error| broken(&error))?;
+        let order = found.last().map_or(kept.at, |last| last.order.max(kept.at));
+        found.push(Found { place: Place { partition, offset }, kept, order });
+    }
+    Ok(found)
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error = %chassis::problem::chain(error), "failed to read an inbox");
+    Problem::internal()
+}
+
+fn shown(front: &Front<Delivery>, kept: Kept) -> Result<Option<Entry>, Problem> {
+    let Ok(incident_id) = kept.incident.parse::<IncidentId>() else { return Ok(None) };
+    let at = kept.at;
+    Ok(Some(match kept.what {
+        What::Assignment(assignment) => {
+            let state = front.state(&kept.incident)?;
+            match assignment_entry(incident_id, &state.state, assignment, at) {
+                Some(entry) => Entry::Assignment(Box::new(entry)),
+                None => return Ok(None),
+            }
+        }
+        What::Changed(assignment_id, state) => Entry::Changed { incident_id, assignment_id, state, at },
+        What::Call { assignment, contact, attempt, acknowledge_by } => {
+            Entry::Call { incident_id, assignment_id: assignment, contact, attempt, acknowledge_by, at }
+        }
+        What::Alert(country, reason) => Entry::Alert { incident_id, country, reason, at },
+    }))
+}
+
+fn assignment_entry(
+    incident_id: IncidentId,
+    incident: &Incident,
+    assignment_id: AssignmentId,
+    at: Timestamp,
+) -> Option<AssignmentEntry> {
+    let registered = incident.registered.as_ref()?;
+    let Item { delivered, state } = incident.items.get(&assignment_id)?;
+    Some(AssignmentEntry {
+        incident_id,
+        referral_id: registered.referral_id,
+        assignment_id,
+        country: delivered.country.clone(),
+        kind: registered.kind,
+        urgency: registered.urgency,
+        danger_reason: registered.danger_reason,
+        week: registered.week.clone(),
+        bases: delivered.bases.clone(),
+        state: *state,
+        respond_by: delivered.respond_by,
+        opens_with_offer: delivered.entitlement.opens_with_offer,
+        facets: incident.entitled_facets(assignment_id).into_iter().cloned().collect(),
+        transfer: delivered.transfer.clone(),
+        at,
+    })
+}

@@ -1,0 +1,229 @@
+//! One directory entry: how it is proposed, confirmed and changed.
+
+mod widening;
+
+use chassis::decider::{Context, Rejection};
+use schemas::codes::{ActorKind, AgencyKind, RejectionCode};
+use schemas::directory::{
+    Agency, ChangeConfirmed, ChangeProposed, ChangeWithdrawn, ConfirmChange, DirectoryCommand,
+    DirectoryEvent, Entry, EntryChanged, GenesisLoaded, LoadGenesis, ProposeChange, WithdrawChange,
+};
+use schemas::ids::{AgencyId, ProposalId};
+use schemas::{Actor, Event};
+use serde::{Deserialize, Serialize};
+
+/// How long a change that widens reading stands visible before it acts.
+pub const VISIBLE_HOURS: i64 = 24;
+
+/// The aggregate under which the first directory is loaded.
+pub const GENESIS: &str = "genesis/directory";
+
+/// One entry: whether the genesis was loaded, and the change that waits for a second person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EntryState {
+    pub genesis_loaded: bool,
+    pub current: Option<Entry>,
+    pub pending: Option<Pending>,
+    /// Proposals so far: the next one's id follows from it.
+    pub proposals: u32,
+}
+
+/// A change that waits for a second person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pending {
+    pub proposal: ChangeProposed,
+    pub agency: AgencyId,
+    pub actor: Actor,
+}
+
+/// # Errors
+/// See [`RejectionCode`]; a rejected attempt is on record.
+pub fn decide(
+    context: &Context<'_>,
+    state: &EntryState,
+    command: &DirectoryCommand,
+) -> Result<Vec<DirectoryEvent>, Rejection> {
+    match command {
+        DirectoryCommand::LoadGenesis(genesis) => load_genesis(context, state, genesis),
+        DirectoryCommand::ProposeChange(change) => propose(context, state, change),
+        DirectoryCommand::ConfirmChange(confirmation) => confirm(context, state, confirmation),
+        DirectoryCommand::WithdrawChange(withdrawal) => withdraw(context, state, withdrawal),
+    }
+}
+
+fn load_genesis(
+    context: &Context<'_>,
+    state: &EntryState,
+    genesis: &LoadGenesis,
+) -> Result<Vec<DirectoryEvent>, Rejection> {
+    // Only the service itself loads it, from the operator's file: nobody has a token before there is a directory.
+    if state.genesis_loaded || !context.directory.is_empty() || context.actor.kind != ActorKind::Service {
+        return Err(RejectionCode::NotEmpty.into());
+    }
+    for (number, entry) in genesis.entries.iter().enumerate() {
+        check(entry).map_err(|_| Rejection::at(RejectionCode::Invalid, &format!("/entries/{number}")))?;
+    }
+    Ok(vec![GenesisLoaded { entries: genesis.entries.clone() }.into()])
+}
+
+fn propose(
+    context: &Context<'_>,
+    state: &EntryState,
+    change: &ProposeChange,
+) -> Result<Vec<DirectoryEvent>, Rejection> {
+    must_be_human(context)?;
+    let proposer = proposer(context)?;
+    check(&change.entry).map_err(|pointer| Rejection::at(RejectionCode::Invalid, pointer))?;
+    if !may_propose(proposer, &change.entry) {
+        return Err(RejectionCode::NotEntitled.into());
+    }
+    let known = known(context, state);
+    let widens = widening::widens(known.as_ref(), &change.entry);
+    if widens.is_empty() {
+        return Ok(vec![EntryChanged { entry: change.entry.clone(), acts_from: context.now }.into()]);
+    }
+    if proposer.kind == AgencyKind::Coordinator && concerns_coordinators(&change.entry) {
+        return Err(RejectionCode::CoordinatorCannotWiden.into());
+    }
+    let number = (state.proposals + 1).to_be_bytes();
+    Ok(vec![
+        ChangeProposed {
+            proposal_id: ProposalId::derive(&[context.aggregate_id.as_bytes(), &number]),
+            entry: change.entry.clone(),
+            widens,
+            issuer: proposer.issuer.clone(),
+            state_concerned: change.entry.agency.as_ref().map(|agency| agency.country.clone()),
+        }
+        .into(),
+    ])
+}
+
+fn confirm(
+    context: &Context<'_>,
+    state: &EntryState,
+    confirmation: &ConfirmChange,
+) -> Result<Vec<DirectoryEvent>, Rejection> {
+    must_be_human(context)?;
+    let pending = pending(state, confirmation.proposal_id)?;
+    let confirmer = proposer(context)?;
+    if confirmer.id == pending.agency && context.actor.id == pending.actor.id {
+        return Err(RejectionCode::NeedsSecondPerson.into());
+    }
+    if confirmer.issuer == pending.proposal.issuer {
+        return Err(RejectionCode::NeedsOtherIssuer.into());
+    }
+    if confirmer.kind == AgencyKind::Coordinator && concerns_coordinators(&pending.proposal.entry) {
+        return Err(RejectionCode::CoordinatorCannotWiden.into());
+    }
+    let concerned = &pending.proposal.state_concerned;
+    if concerned.as_ref().is_some_and(|country| *country != confirmer.country) {
+        return Err(RejectionCode::OtherStateConcerned.into());
+    }
+    let acts_from = context.now.plus_minutes(VISIBLE_HOURS * 60);
+    Ok(vec![
+        ChangeConfirmed { proposal_id: confirmation.proposal_id, acts_from }.into(),
+        EntryChanged { entry: pending.proposal.entry.clone(), acts_from }.into(),
+    ])
+}
+
+fn withdraw(
+    context: &Context<'_>,
+    state: &EntryState,
+    withdrawal: &WithdrawChange,
+) -> Result<Vec<DirectoryEvent>, Rejection> {
+    must_be_human(context)?;
+    let pending = pending(state, withdrawal.proposal_id)?;
+    let own = pending.agency == *context.agency;
+    let concerned = pending.proposal.state_concerned.as_ref() == Some(&proposer(context)?.country);
+    if !own && !concerned {
+        return Err(RejectionCode::NotEntitled.into());
+    }
+    Ok(vec![ChangeWithdrawn { proposal_id: withdrawal.proposal_id }.into()])
+}
+
+pub fn evolve(state: &mut EntryState, event: &Event<DirectoryEvent>) {
+    match &event.body {
+        DirectoryEvent::GenesisLoaded(_) => state.genesis_loaded = true,
+        DirectoryEvent::ChangeProposed(proposal) => {
+            state.proposals += 1;
+            let (agency, actor) = (event.agency.clone(), event.actor.clone());
+            state.pending = Some(Pending { proposal: proposal.clone(), agency, actor });
+        }
+        DirectoryEvent::ChangeConfirmed(_) | DirectoryEvent::ChangeWithdrawn(_) => state.pending = None,
+        DirectoryEvent::EntryChanged(changed) => state.current = Some(changed.entry.clone()),
+        DirectoryEvent::CommandRejected(_) | DirectoryEvent::CommandFailed(_) => {}
+    }
+}
+
+fn pending(state: &EntryState, proposal: ProposalId) -> Result<&Pending, Rejection> {
+    let matches = |pending: &&Pending| pending.proposal.proposal_id == proposal;
+    state.pending.as_ref().filter(matches).ok_or(RejectionCode::UnknownProposal.into())
+}
+
+fn proposer<'a>(context: &Context<'a>) -> Result<&'a Agency, Rejection> {
+    context.directory.agency(context.agency, context.now).ok_or(RejectionCode::UnknownAgency.into())
+}
+
+fn must_be_human(context: &Context<'_>) -> Result<(), Rejection> {
+    match context.actor.kind {
+        ActorKind::Human => Ok(()),
+        ActorKind::Machine | ActorKind::Service => Err(RejectionCode::NeedsAPerson.into()),
+    }
+}
+
+/// An agency its own entry, a central authority its country's, a coordinator any: proposing widens nothing yet.
+fn may_propose(proposer: &Agency, entry: &Entry) -> bool {
+    let own_country = |agency: &Agency| {
+        proposer.id == agency.id
+            || (proposer.kind == AgencyKind::CentralAuthority && proposer.country == agency.country)
+    };
+    match &entry.agency {
+        Some(agency) => proposer.kind == AgencyKind::Coordinator || own_country(agency),
+        None => matches!(proposer.kind, AgencyKind::Coordinator | AgencyKind::CentralAuthority),
+    }
+}
+
+fn concerns_coordinators(entry: &Entry) -> bool {
+    match (&entry.agency, &entry.policy) {
+        (Some(agency), _) => agency.kind == AgencyKind::Coordinator,
+        (_, Some(policy)) => policy.rules.iter().any(|rule| rule.agency_kind == AgencyKind::Coordinator),
+        _ => false,
+    }
+}
+
+/// What the entry was: its own last change, or what the genesis said.
+fn known(context: &Context<'_>, state: &EntryState) -> Option<Entry> {
+    let id = schemas::ids::EntryId::try_new(context.aggregate_id).ok()?;
+    state.current.clone().or_else(|| context.directory.newest(&id).cloned())
+}
+
+/// The pointer to the field that makes the entry invalid.
+fn check(entry: &Entry) -> Result<(), &'static str> {
+    entry.id().map_err(|_| "/entry")?;
+    if let Some(agency) = &entry.agency {
+        check_agency(agency)?;
+    }
+    Ok(())
+}
+
+fn check_agency(agency: &Agency) -> Result<(), &'static str> {
+    if agency.issuer.is_empty() || agency.subject.is_empty() {
+        return Err("/entry/agency/issuer");
+    }
+    if (agency.kind == AgencyKind::Coordinator) == agency.scope.is_empty() {
+        return Err("/entry/agency/scope");
+    }
+    for contact in &agency.duty_contacts {
+        jiff::tz::TimeZone::get(&contact.time_zone).map_err(|_| "/entry/agency/duty_contacts/time_zone")?;
+        let valid = |hours: &schemas::directory::DutyHours| {
+            (1..=7).contains(&hours.weekday)
+                && 0 <= hours.from_minute
+                && hours.from_minute < hours.to_minute
+                && hours.to_minute <= 1440
+        };
+        if !contact.hours.iter().all(valid) {
+            return Err("/entry/agency/duty_contacts/hours");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,397 @@
+//! The no-content gate: what is not a referral's data does not get in.
+//!
+//! Unknown fields, embedded data and over-long fields are refused with a problem that names the field. In an
+//! imminent danger nothing is refused that can be left out: the field is withheld, the rest goes on, and the
+//! verdict says so. What a field holds is never repeated, neither to the caller nor in a log.
+
+use chassis::http::parse;
+use chassis::problem::Problem;
+use schemas::codes::{DigestAlgorithm, RefusalReason, Urgency};
+use schemas::referral::{GateVerdict, WithheldField};
+use serde_json::Value;
+
+use crate::submission::{PersonReport, Submission};
+
+/// Raised with every change to what the gate lets through.
+pub const VERSION: i32 = 1;
+
+/// Longest text of a field, where no other limit is named.
+const MAX_TEXT_BYTES: usize = 4 * 1024;
+/// Chats are evidence.
+const MAX_NARRATIVE_BYTES: usize = 256 * 1024;
+/// Longest free text about a person.
+const MAX_NOTES_BYTES: usize = 16 * 1024;
+const MAX_REFERENCE_BYTES: usize = 128;
+const MAX_ITEMS: usize = 1_000;
+const MAX_PEOPLE: usize = 200;
+/// Most fields withheld from one emergency; past it the submission is no referral.
+const MAX_WITHHELD: usize = 64;
+/// Shortest run of base64 or hex that is taken for embedded data: longer than any name, locator part or
+/// digest of the known forms, and too short for a picture.
+const MIN_EMBEDDED_RUN: usize = 256;
+
+/// A field at fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    pub pointer: String,
+    pub reason: RefusalReason,
+    pub detail: String,
+}
+
+impl Fault {
+    fn new(pointer: impl Into<String>, reason: RefusalReason, detail: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), reason, detail: detail.into() }
+    }
+
+    fn of_problem(problem: &Problem) -> Self {
+        let error = problem.errors.first();
+        let pointer = error.map_or(String::new(), |error| error.pointer.clone());
+        let detail = error.map_or_else(|| problem.title.clone(), |error| error.detail.clone());
+        let reason = match problem.code() {
+            "malformed" => RefusalReason::Malformed,
+            _ if detail.starts_with("unknown field") => RefusalReason::UnknownField,
+            _ => RefusalReason::InvalidValue,
+        };
+        Self { pointer, reason, detail }
+    }
+}
+
+/// Everything that is wrong, as one problem.
+pub fn problem(faults: &[Fault]) -> Problem {
+    let malformed = faults.iter().all(|fault| fault.reason == RefusalReason::Malformed);
+    let problem = if malformed { Problem::malformed() } else { Problem::invalid() };
+    faults.iter().fold(problem, |problem, fault| {
+        problem.field(&fault.pointer, format!("{}: {}", fault.reason, fault.detail))
+    })
+}
+
+/// Reads a submission from JSON and lets it through, or says what is wrong.
+///
+/// # Errors
+/// The faults, where there is no emergency or where it cannot go on without the field.
+pub fn admit(bytes: &[u8]) -> Result<(Submission, GateVerdict), Vec<Fault>> {
+    let faults = match read(bytes) {
+        Ok(submission) => return Ok((submission, verdict(Vec::new()))),
+        Err(faults) => faults,
+    };
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(value) if is_emergency(&value) => salvage(value, faults),
+        _ => Err(faults),
+    }
+}
+
+/// Checks a submission that came in another form than JSON.
+///
+/// # Errors
+/// The faults.
+pub fn check(submission: &Submission) -> Result<(), Vec<Fault>> {
+    let value = serde_json::to_value(submission).unwrap_or_default();
+    let faults = inspect(submission, &value);
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+pub fn verdict(withheld: Vec<WithheldField>) -> GateVerdict {
+    GateVerdict { version: VERSION, withheld }
+}
+
+fn read(bytes: &[u8]) -> Result<Submission, Vec<Fault>> {
+    let submission: Submission = parse(bytes).map_err(|problem| vec![Fault::of_problem(&problem)])?;
+    let value: Value = parse(bytes).map_err(|problem| vec![Fault::of_problem(&problem)])?;
+    let faults = inspect(&submission, &value);
+    if faults.is_empty() { Ok(submission) } else { Err(faults) }
+}
+
+fn is_emergency(value: &Value) -> bool {
+    value.get("urgency").and_then(Value::as_str) == Some(Urgency::ImminentDanger.code())
+}
+
+/// Takes out what is at fault until the rest is a referral.
+fn salvage(mut value: Value, first: Vec<Fault>) -> Result<(Submission, GateVerdict), Vec<Fault>> {
+    let mut withheld = Vec::new();
+    let mut faults = first;
+    while withheld.len() < MAX_WITHHELD {
+        for fault in &faults {
+            if !take_out(&mut value, &fault.pointer) {
+                return Err(faults);
+            }
+            withheld.push(WithheldField { pointer: fault.pointer.clone(), reason: fault.reason });
+        }
+        let bytes = serde_json::to_vec(&value).unwrap_or_default();
+        match read(&bytes) {
+            Ok(submission) => return Ok((submission, verdict(withheld))),
+            Err(next) => faults = next,
+        }
+    }
+    Err(faults)
+}
+
+/// Removes a field of an object, or empties its place in a list so that other pointers keep their meaning.
+fn take_out(value: &mut Value, pointer: &str) -> bool {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
+    let key = key.replace("~1", "/").replace("~0", "~");
+    match value.pointer_mut(parent) {
+        Some(Value::Object(fields)) => fields.shift_remove(&key).is_some(),
+        Some(Value::Array(items)) => match key.parse::<usize>() {
+            Ok(index) if index < items.len() => {
+                items.remove(index);
+                true
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+fn inspect(submission: &Submission, value: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    rules(submission, &mut faults);
+    unknown_person_fields(value, &mut faults);
+    texts(value, &mut String::new(), &mut faults);
+    faults.sort_by(|one, other| one.pointer.cmp(&other.pointer));
+    faults
+}
+
+fn rules(submission: &Submission, faults: &mut Vec<Fault>) {
+    let mut fault = |pointer: &str, detail: &str| {
+        faults.push(Fault::new(pointer, RefusalReason::InvalidValue, detail));
+    };
+    if submission.reference.is_empty() || submission.reference.len() > MAX_REFERENCE_BYTES {
+        fault("/reference", "expected 1 to 128 bytes");
+    }
+    if submission.urgency == Urgency::ImminentDanger && submission.danger_reason.is_none() {
+        fault("/danger_reason", "required with urgency imminent-danger");
+    }
+    if submission.occurred.as_ref().is_some_and(|occurred| occurred.to.is_some_and(|to| to < occurred.from)) {
+        fault("/occurred/to", "before its beginning");
+    }
+    if submission.items.len() > MAX_ITEMS {
+        fault("/items", "more than 1000 items");
+    }
+    if submission.people.len() > MAX_PEOPLE {
+        fault("/people", "more than 200 people");
+    }
+    for (index, item) in submission.items.iter().enumerate() {
+        for (number, digest) in item.digests.iter().enumerate() {
+            if !is_digest(digest.algorithm, &digest.value) {
+                let pointer = format!("/items/{index}/digests/{number}/value");
+                fault(&pointer, &format!("not a digest of the form of {}", digest.algorithm));
+            }
+        }
+    }
+    for (index, person) in submission.people.iter().enumerate() {
+        if person.details.age.as_ref().is_some_and(|age| age.from > age.to || age.to > 120) {
+            fault(&format!("/people/{index}/age"), "not a range of years");
+        }
+    }
+}
+
+/// The known forms: a digest of one is never taken for embedded data, and nothing else passes as one.
+pub fn is_digest(algorithm: DigestAlgorithm, value: &str) -> bool {
+    let hex = |digits: usize| value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let base64 = |most: usize| {
+        !value.is_empty() && value.len() <= most && value.bytes().all(|byte| is_base64(byte) || byte == b',')
+    };
+    match algorithm {
+        DigestAlgorithm::Md5 => hex(32),
+        DigestAlgorithm::Sha1 => hex(40),
+        DigestAlgorithm::Sha256 | DigestAlgorithm::Pdq => hex(64),
+        DigestAlgorithm::Sha512 => hex(128),
+        // 144 bytes, as hex, base64 or comma-separated numbers.
+        DigestAlgorithm::PhotoDna => hex(288) || base64(600),
+        DigestAlgorithm::TmkPdqf => base64(2_048),
+    }
+}
+
+/// serde cannot refuse unknown fields beside a flattened struct, so a person's are compared by hand.
+fn unknown_person_fields(value: &Value, faults: &mut Vec<Fault>) {
+    let people = value.get("people").and_then(Value::as_array);
+    for (index, person) in people.into_iter().flatten().enumerate() {
+        let fields = person.as_object().into_iter().flatten();
+        for (name, _) in fields.filter(|(name, _)| !PersonReport::FIELDS.contains(&name.as_str())) {
+            let pointer = format!("/people/{index}/{}", name.replace('~', "~0").replace('/', "~1"));
+            faults.push(Fault::new(pointer, RefusalReason::UnknownField, "unknown field"));
+        }
+    }
+}
+
+fn texts(value: &Value, pointer: &mut String, faults: &mut Vec<Fault>) {
+    let length = pointer.len();
+    match value {
+        Value::String(text) => faults.extend(text_fault(pointer, text)),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                pointer.push_str(&format!("/{index}"));
+                texts(item, pointer, faults);
+                pointer.truncate(length);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                pointer.push_str(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+                texts(field, pointer, faults);
+                pointer.truncate(length);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn text_fault(pointer: &str, text: &str) -> Option<Fault> {
+    // Digests were held against their own forms.
+    if pointer.contains("/digests/") {
+        return None;
+    }
+    let limit = limit_of(pointer);
+    if text.len() > limit {
+        let detail = format!("{} bytes, at most {limit} are allowed", text.len());
+        return Some(Fault::new(pointer, RefusalReason::FieldTooLong, detail));
+    }
+    let embedded = embedded(text)?;
+    Some(Fault::new(pointer, RefusalReason::EmbeddedContent, embedded))
+}
+
+fn limit_of(pointer: &str) -> usize {
+    match pointer.rsplit('/').next() {
+        _ if pointer == "/narrative" => MAX_NARRATIVE_BYTES,
+        Some("notes" | "needs" | "whereabouts") => MAX_NOTES_BYTES,
+        _ => MAX_TEXT_BYTES,
+    }
+}
+
+/// What kind of embedded data a text holds, if any.
+pub fn embedded(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    let data_uri = lower.match_indices("data:").any(|(at, _)| {
+        let rest = &lower[at + 5..];
+        rest.find(',').is_some_and(|comma| comma < 128 && rest[..comma].contains(";base64"))
+            || rest.starts_with("image/")
+            || rest.starts_with("video/")
+    });
+    if data_uri {
+        return Some("a data: URI");
+    }
+    let runs = text.split(|c: char| !c.is_ascii() || !is_base64(c as u8));
+    runs.filter(|run| run.len() >= MIN_EMBEDDED_RUN).find_map(|run| {
+        if run.bytes().all(|byte| byte.is_ascii_hexdigit()) && distinct(run) > 4 {
+            return Some("a long run of hex");
+        }
+        // Laughter and lines of dashes are long too, but of few characters; encoded data is of many.
+        (distinct(run) > 24).then_some("a long run of base64")
+    })
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
+}
+
+fn distinct(run: &str) -> usize {
+    let mut seen = [false; 256];
+    run.bytes().for_each(|byte| seen[usize::from(byte)] = true);
+    seen.iter().filter(|seen| **seen).count()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+
+    fn faults(json: &str) -> Vec<(String, RefusalReason)> {
+        match admit(json.as_bytes()) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.into_iter().map(|fault| (fault.pointer, fault.reason)).collect(),
+        }
+    }
+
+    fn check(json: &str, expected: &[(&str, RefusalReason)]) {
+        let expected: Vec<_> =
+            expected.iter().map(|(pointer, reason)| ((*pointer).to_owned(), *reason)).collect();
+        assert_eq!(faults(json), expected, "{json}");
+    }
+
+    fn picture() -> String {
+        let bytes = (0..600u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]);
+        bytes
+            .map(|byte| {
+                char::from(
+                    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+                        [usize::from(byte % 64)],
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_by_its_field() {
+        use RefusalReason::*;
+        check(r#"{"reference":"R-1","kind":"csam"}"#, &[]);
+        check(r#"{"reference":"R-1","kind":"csam","image":"x"}"#, &[("/image", UnknownField)]);
+        check(r#"{"reference":"R-1","kind":"nonsense"}"#, &[("/kind", InvalidValue)]);
+        check(r#"{"reference":"R-1","kind":"csam","kind":"csam"}"#, &[("/kind", InvalidValue)]);
+        check(r#"{"reference":"","kind":"csam"}"#, &[("/reference", InvalidValue)]);
+        check(r#"{"reference":"R-1","#, &[("", Malformed)]);
+        let person = r#"{"category":"victim","portrait":"x"}"#;
+        check(
+            &format!(r#"{{"reference":"R-1","kind":"csam","people":[{person}]}}"#),
+            &[("/people/0/portrait", UnknownField)],
+        );
+        let uri = "see data:image/png;base64,iVBORw0KGgo=";
+        check(
+            &format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{uri}"}}"#),
+            &[("/narrative", EmbeddedContent)],
+        );
+        let narrative = format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{}"}}"#, picture());
+        check(&narrative, &[("/narrative", EmbeddedContent)]);
+        let hex: String = picture().bytes().map(|byte| format!("{byte:02x}")).collect();
+        check(
+            &format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{hex}"}}"#),
+            &[("/narrative", EmbeddedContent)],
+        );
+        let long = "x ".repeat(3_000);
+        check(
+            &format!(r#"{{"reference":"R-1","kind":"csam","local_case_number":"{long}"}}"#),
+            &[("/local_case_number", FieldTooLong)],
+        );
+        let digest = r#"{"media_kind":"image","digests":[{"algorithm":"md5","value":"no"}]}"#;
+        check(
+            &format!(r#"{{"reference":"R-1","kind":"csam","items":[{digest}]}}"#),
+            &[("/items/0/digests/0/value", InvalidValue)],
+        );
+    }
+
+    #[test]
+    fn what_only_looks_like_content_gets_in() {
+        let chat = "[21:04] a: hahahahaha\n[21:05] b: ".repeat(5_000);
+        check(&format!(r#"{{"reference":"R-1","kind":"csam","narrative":{}}}"#, Value::from(chat)), &[]);
+        let laughter = "ha".repeat(600);
+        check(&format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{laughter}"}}"#), &[]);
+        let photodna = "A".repeat(192);
+        let item = format!(
+            r#"{{"media_kind":"image","digests":[{{"algorithm":"photodna","value":"{photodna}"}}]}}"#
+        );
+        check(&format!(r#"{{"reference":"R-1","kind":"csam","items":[{item}]}}"#), &[]);
+    }
+
+    #[test]
+    fn an_emergency_is_never_lost() {
+        let json = r#"{"reference":"R-1","kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child",
+            "image":"x","people":[{"category":"victim","captures":[{"ip":"not an address"}],"portrait":"y"}]}"#;
+        let (submission, verdict) = admit(json.as_bytes()).unwrap();
+        assert_eq!(submission.people.len(), 1);
+        let withheld: Vec<&str> = verdict.withheld.iter().map(|field| field.pointer.as_str()).collect();
+        assert!(withheld.contains(&"/image"), "{withheld:?}");
+        assert!(withheld.contains(&"/people/0/portrait"), "{withheld:?}");
+        assert_eq!(verdict.version, VERSION);
+        // Without a reference nobody can be answered: that cannot be left out.
+        assert!(
+            admit(br#"{"kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child"}"#).is_err()
+        );
+    }
+
+    #[test]
+    fn the_fields_of_a_person_are_all_known() {
+        let full = PersonReport::sample();
+        let value = serde_json::to_value(full).unwrap();
+        let names: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(names, PersonReport::FIELDS);
+    }
+}

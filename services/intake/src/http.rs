@@ -1,0 +1,95 @@
+//! Intake's pages: one referral, a stream of them, a CyberTipline report, and the reporter's feedback.
+
+mod batch;
+mod receive;
+mod report;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use chassis::auth::Caller;
+use chassis::front::{AtPosition, Front};
+use chassis::http::answered;
+use chassis::problem::Problem;
+use schemas::Timestamp;
+use schemas::codes::AgencyKind;
+use schemas::ids::{IncidentId, ReferralId};
+use schemas::referral::{Feedback, GateVerdict};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Intake;
+use receive::Desk;
+
+pub use receive::{Connections, NotSetUp};
+
+/// Who may file referrals.
+const REPORTERS: [AgencyKind; 5] = [
+    AgencyKind::Hotline,
+    AgencyKind::Helpline,
+    AgencyKind::Provider,
+    AgencyKind::PoliceUnit,
+    AgencyKind::VictimIdentificationUnit,
+];
+
+/// The pages, and what must run beside them.
+pub fn pages(front: Front<Intake>, connections: Connections) -> OpenApiRouter {
+    let desk = Desk::new(front, connections);
+    OpenApiRouter::new()
+        .routes(routes!(receive::file))
+        .routes(routes!(batch::file_batch))
+        .routes(routes!(report::file_report))
+        .routes(routes!(show))
+        .with_state(desk)
+}
+
+/// A referral was received: committed, and on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Receipt {
+    pub referral_id: ReferralId,
+    pub incident_id: IncidentId,
+    /// HMAC over the canonical referral, hex: the same for the same referral.
+    pub digest: String,
+    /// What the no-content gate found; fields withheld from an emergency are named.
+    pub gate: GateVerdict,
+}
+
+/// How far a referral has come, as its reporter may know.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReferralStatus {
+    pub referral_id: ReferralId,
+    pub received_at: Timestamp,
+    pub gate: GateVerdict,
+    pub feedback: Vec<FeedbackView>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FeedbackView {
+    #[serde(flatten)]
+    pub feedback: Feedback,
+    pub at: Timestamp,
+}
+
+/// What became of a referral. Its reporter sees it, nobody else.
+#[utoipa::path(get, path = "/v1/referrals/{referral}", tag = "intake", params(("referral" = ReferralId, Path)),
+    responses((status = 200, body = ReferralStatus), (status = 404, body = Problem)))]
+async fn show(
+    caller: Caller,
+    at: AtPosition,
+    State(desk): State<Desk>,
+    Path(referral): Path<ReferralId>,
+) -> Result<Json<ReferralStatus>, Problem> {
+    desk.front.await_position(at.0.as_ref()).await?;
+    let incident = IncidentId::of_referral(&desk.preparer.identity, referral);
+    let state = desk.front.state(&incident.to_string())?;
+    let received = state.state.received.as_ref().filter(|received| received.reporter == caller.agency.id);
+    let received = received.ok_or_else(Problem::not_found)?;
+    let told = state.state.feedback.iter();
+    Ok(Json(ReferralStatus {
+        referral_id: received.referral_id,
+        received_at: received.at,
+        gate: received.gate.clone(),
+        feedback: told.map(|told| FeedbackView { feedback: told.feedback.clone(), at: told.at }).collect(),
+    }))
+}

@@ -1,0 +1,290 @@
+//! From a submission to what leaves intake: signals in clear, selectors and digests keyed, people sealed.
+
+use chassis::seal::{SealError, Sealer, Submission as Seals};
+use schemas::Timestamp;
+use schemas::codes::{DigestAlgorithm, FacetKind, ReferralForm, SelectorKind};
+use schemas::digest::Secret;
+use schemas::directory::Agency;
+use schemas::ids::{IncidentId, ItemRef, KeyId, PersonRef, ReferralId};
+use schemas::referral::{
+    GateVerdict, Handling, Item, KeyedDigest, KeyedSelector, Person, Referral, SealedFacet, Signal,
+};
+use schemas::sealed_keys::KeySet;
+use serde::Serialize;
+
+use crate::facets::{
+    ItemLocation, LocationsFacet, NarrativeFacet, PerceptualDigest, PerceptualFacet, PersonFacet, ReportFacet,
+};
+use crate::geo::{self, IpCountries};
+use crate::signals;
+use crate::submission::{ContentItem, PersonReport, Submission};
+
+/// The secrets and references that preparing needs; one per process.
+pub struct Preparer {
+    /// Never rotates: ids and the digest that tells a resend from a conflict.
+    pub identity: Secret,
+    /// Rotates with overlap: selectors and file digests.
+    pub network: Secret,
+    pub network_key_id: KeyId,
+    pub sealer: Sealer,
+    pub addresses: IpCountries,
+}
+
+/// A referral ready to be published, and the keys that must be durable before it.
+pub struct Prepared {
+    pub incident_id: IncidentId,
+    pub referral: Referral,
+    pub key_set: KeySet,
+    /// HMAC over the canonical submission under the identity secret.
+    pub digest: Vec<u8>,
+}
+
+impl Preparer {
+    pub fn ids(&self, reporter: &Agency, reference: &str) -> (ReferralId, IncidentId) {
+        let referral = ReferralId::of_reference(&self.identity, &reporter.id, reference);
+        (referral, IncidentId::of_referral(&self.identity, referral))
+    }
+
+    /// # Errors
+    /// When sealing fails, which only a broken vault key causes.
+    pub fn prepare(
+        &self,
+        submission: &Submission,
+        gate: GateVerdict,
+        reporter: &Agency,
+        now: Timestamp,
+    ) -> Result<Prepared, SealError> {
+        let (referral_id, incident_id) = self.ids(reporter, &submission.reference);
+        let mut parts = Parts::new(self, self.sealer.begin(incident_id, referral_id));
+        for item in &submission.items {
+            parts.item(item);
+        }
+        for (index, person) in submission.people.iter().enumerate() {
+            parts.person(person, remainder(submission, |rest| rest.person_xml.get(index)))?;
+        }
+        parts.texts(submission)?;
+        parts.signals.extend(submission.provider.as_ref().and_then(signals::of_provider));
+        let Parts { items, people, facets, signals, selectors, seals, .. } = parts;
+        let referral = Referral {
+            referral_id,
+            reporter: reporter.id.clone(),
+            reporter_country: reporter.country.clone(),
+            form: if submission.cybertipline.is_some() {
+                ReferralForm::CyberTipline
+            } else {
+                ReferralForm::Json
+            },
+            kind: submission.kind,
+            urgency: submission.urgency,
+            danger_reason: submission.danger_reason,
+            week: submission.occurred.as_ref().map(|occurred| occurred.from.iso_week()),
+            annotations: submission.annotations.clone(),
+            items,
+            people,
+            facets,
+            signals,
+            selectors,
+            handling: handling(submission),
+            gate,
+            ip_database: self.addresses.name().map(str::to_owned),
+            asks_to_join: submission.asks_to_join,
+        };
+        let digest = self.digest(submission);
+        Ok(Prepared { incident_id, referral, key_set: seals.finish(now)?, digest })
+    }
+
+    fn digest(&self, submission: &Submission) -> Vec<u8> {
+        let canonical = canonical(submission);
+        let rest = submission.cybertipline.as_ref().map(canonical_remainder).unwrap_or_default();
+        self.identity.mac("referral-digest", &[&canonical, &rest]).to_vec()
+    }
+
+    fn keyed(&self, kind: SelectorKind, text: &str) -> Vec<u8> {
+        self.network.mac("selector", &[kind.code().as_bytes(), text.as_bytes()]).to_vec()
+    }
+}
+
+/// The same submission is the same bytes, however its JSON was written.
+fn canonical(submission: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(submission).expect("a submission is plain data")
+}
+
+fn canonical_remainder(rest: &crate::cybertipline::Remainder) -> Vec<u8> {
+    canonical(&(&rest.report_xml, &rest.person_xml, &rest.location_xml, &rest.narrative_xml))
+}
+
+fn handling(submission: &Submission) -> Handling {
+    let terms = &submission.handling;
+    Handling {
+        tlp: terms.tlp,
+        codes: terms.codes.clone(),
+        purpose: terms.purpose,
+        retain_until: terms.retain_until,
+        never_told: terms.never_told.clone(),
+        transfers: terms.transfers,
+    }
+}
+
+fn remainder<T: Clone>(
+    submission: &Submission,
+    part: impl Fn(&crate::cybertipline::Remainder) -> Option<&T>,
+) -> Option<T> {
+    submission.cybertipline.as_ref().and_then(part).cloned()
+}
+
+/// The parts of one referral while they are gathered.
+struct Parts<'a> {
+    preparer: &'a Preparer,
+    seals: Seals<'a>,
+    items: Vec<Item>,
+    people: Vec<Person>,
+    facets: Vec<SealedFacet>,
+    signals: Vec<Signal>,
+    selectors: Vec<KeyedSelector>,
+    locations: Vec<ItemLocation>,
+    perceptual: Vec<PerceptualDigest>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(preparer: &'a Preparer, seals: Seals<'a>) -> Self {
+        Self {
+            preparer,
+            seals,
+            items: Vec::new(),
+            people: Vec::new(),
+            facets: Vec::new(),
+            signals: Vec::new(),
+            selectors: Vec::new(),
+            locations: Vec::new(),
+            perceptual: Vec::new(),
+        }
+    }
+
+    fn seal(
+        &mut self,
+        kind: FacetKind,
+        person: Option<PersonRef>,
+        facet: &impl Serialize,
+    ) -> Result<(), SealError> {
+        let plain = serde_json::to_vec(facet).expect("a facet is plain data");
+        self.facets.push(self.seals.seal(kind, person, &plain)?);
+        Ok(())
+    }
+
+    fn item(&mut self, item: &ContentItem) {
+        let item_ref = ItemRef::from_bytes(rand::random());
+        let mut digests = Vec::new();
+        for digest in &item.digests {
+            let (algorithm, value) = (digest.algorithm, digest.value.to_ascii_lowercase());
+            if is_perceptual(algorithm) {
+                // Case matters in base64: the value stands sealed as it was sent.
+                self.perceptual.push(PerceptualDigest { item_ref, algorithm, value: digest.value.clone() });
+                continue;
+            }
+            let keyed = self.preparer.keyed(SelectorKind::File, &format!("{algorithm}:{value}"));
+            let key_id = self.preparer.network_key_id.clone();
+            digests.push(KeyedDigest { algorithm, key_id, value: keyed });
+        }
+        let hosting = item.hosting.as_ref();
+        if let Some(url) = hosting.and_then(|hosting| hosting.url.as_deref()) {
+            self.select(SelectorKind::Url, url, None, Some(item_ref));
+        }
+        let location = ItemLocation {
+            item_ref,
+            name: item.name.clone(),
+            host: hosting.and_then(|hosting| hosting.host.clone()),
+            url: hosting.and_then(|hosting| hosting.url.clone()),
+        };
+        if location.name.is_some() || location.host.is_some() || location.url.is_some() {
+            self.locations.push(location);
+        }
+        let signal = signals::of_item(item, item_ref);
+        self.items.push(Item {
+            item_ref,
+            media_kind: item.media_kind,
+            digests,
+            classifications: item.classifications.clone(),
+            viewed_by_reporter: item.viewed_by_reporter,
+            publicly_available: item.publicly_available,
+            hosting_country: signal.as_ref().and_then(|signal| signal.countries.first().cloned()),
+            annotations: item.annotations.clone(),
+        });
+        self.signals.extend(signal);
+    }
+
+    fn person(&mut self, person: &PersonReport, xml: Option<String>) -> Result<(), SealError> {
+        let person_ref = PersonRef::from_bytes(rand::random());
+        self.seal(FacetKind::Person, Some(person_ref), &PersonFacet { person: person.clone(), xml })?;
+        let facet_id = self.facets.last().expect("a facet was sealed just above").facet_id;
+        let (category, age_band) = (person.category, person.age_band);
+        self.people.push(Person { person_ref, category, age_band, facet_id });
+        self.signals.extend(signals::of_person(person, person_ref, &self.preparer.addresses));
+        self.select_person(person, person_ref);
+        Ok(())
+    }
+
+    fn select_person(&mut self, person: &PersonReport, person_ref: PersonRef) {
+        let details = &person.details;
+        let who = Some(person_ref);
+        for account in &details.accounts {
+            let text = format!("{}:{}", account.service.to_lowercase(), account.identifier.to_lowercase());
+            self.select(SelectorKind::Account, &text, who, None);
+        }
+        for email in &details.emails {
+            self.select(SelectorKind::Email, &email.to_lowercase(), who, None);
+        }
+        for phone in &details.phones {
+            let phone = geo::canonical_phone(phone).unwrap_or_else(|| phone.clone());
+            self.select(SelectorKind::Phone, &phone, who, None);
+        }
+        for capture in &details.captures {
+            self.select(SelectorKind::Ip, &capture.ip.to_string(), who, None);
+        }
+        for payment in &details.payments {
+            self.select(SelectorKind::Payment, &payment.identifier.to_uppercase(), who, None);
+        }
+    }
+
+    fn select(
+        &mut self,
+        kind: SelectorKind,
+        text: &str,
+        person_ref: Option<PersonRef>,
+        item_ref: Option<ItemRef>,
+    ) {
+        let value = self.preparer.keyed(kind, text);
+        let key_id = self.preparer.network_key_id.clone();
+        self.selectors.push(KeyedSelector { kind, key_id, value, person_ref, item_ref });
+    }
+
+    /// The facets that belong to no person.
+    fn texts(&mut self, submission: &Submission) -> Result<(), SealError> {
+        let rest = submission.cybertipline.as_ref();
+        let narrative_xml = rest.map(|rest| rest.narrative_xml.clone()).unwrap_or_default();
+        if submission.narrative.is_some() || !narrative_xml.is_empty() {
+            let text = submission.narrative.clone().unwrap_or_default();
+            self.seal(FacetKind::Narrative, None, &NarrativeFacet { text, xml: narrative_xml })?;
+        }
+        let items = std::mem::take(&mut self.locations);
+        let xml = rest.map(|rest| rest.location_xml.clone()).unwrap_or_default();
+        if !items.is_empty() || !xml.is_empty() {
+            self.seal(FacetKind::ContentLocations, None, &LocationsFacet { items, xml })?;
+        }
+        let items = std::mem::take(&mut self.perceptual);
+        if !items.is_empty() {
+            self.seal(FacetKind::PerceptualDigests, None, &PerceptualFacet { items })?;
+        }
+        let report = ReportFacet {
+            reference: submission.reference.clone(),
+            local_case_number: submission.local_case_number.clone(),
+            occurred: submission.occurred.clone(),
+            provider: submission.provider.clone(),
+            xml: rest.map(|rest| rest.report_xml.clone()),
+        };
+        self.seal(FacetKind::Report, None, &report)
+    }
+}
+
+fn is_perceptual(algorithm: DigestAlgorithm) -> bool {
+    matches!(algorithm, DigestAlgorithm::Pdq | DigestAlgorithm::PhotoDna | DigestAlgorithm::TmkPdqf)
+}

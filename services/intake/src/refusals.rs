@@ -1,0 +1,82 @@
+//! Refused submissions are on record, as counts: no content, and no flood of events from a broken client.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::front::{Front, Request};
+use parking_lot::Mutex;
+use schemas::codes::RefusalReason;
+use schemas::digest;
+use schemas::ids::{AgencyId, CommandId};
+use schemas::referral::{CountRefusals, ReferralCommand, RefusalCount};
+use schemas::{Actor, Body};
+
+use crate::Intake;
+use crate::gate::Fault;
+
+/// Counts are written this often.
+const FLUSH: Duration = Duration::from_secs(5);
+/// Most different fields counted for one agency between two flushes; the rest count as one.
+const MAX_FIELDS: usize = 100;
+
+type Counts = BTreeMap<AgencyId, BTreeMap<(RefusalReason, String), i64>>;
+
+/// Counts refusals. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Refusals(Arc<Mutex<Counts>>);
+
+impl Refusals {
+    pub fn count(&self, agency: &AgencyId, faults: &[Fault]) {
+        let mut counts = self.0.lock();
+        let counts = counts.entry(agency.clone()).or_default();
+        for fault in faults {
+            let field = (fault.reason, without_positions(&fault.pointer));
+            let full = counts.len() >= MAX_FIELDS && !counts.contains_key(&field);
+            let field = if full { (fault.reason, String::new()) } else { field };
+            *counts.entry(field).or_default() += 1;
+        }
+    }
+
+    /// Writes the counts, for as long as the process runs.
+    pub async fn flush_for_ever(self, front: Front<Intake>) {
+        loop {
+            tokio::time::sleep(FLUSH).await;
+            let counts = std::mem::take(&mut *self.0.lock());
+            for (agency, fields) in counts {
+                let request = command(&front, agency, fields);
+                if let Err(problem) = front.submit(request).await {
+                    tracing::warn!(problem = problem.code(), "failed to record refused submissions");
+                }
+            }
+        }
+    }
+}
+
+fn command(
+    front: &Front<Intake>,
+    agency: AgencyId,
+    fields: BTreeMap<(RefusalReason, String), i64>,
+) -> Request<ReferralCommand> {
+    let refusals = fields
+        .into_iter()
+        .map(|((reason, pointer), count)| RefusalCount { reason, pointer, count })
+        .collect();
+    let now = front.clock().now().as_millis().to_be_bytes();
+    let body = ReferralCommand::CountRefusals(CountRefusals { refusals });
+    Request {
+        command_id: CommandId::derive(&[body.name().as_bytes(), agency.as_str().as_bytes(), &now]),
+        aggregate_id: format!("refusals/{agency}"),
+        digest: digest::sha256(&[&now]).to_vec(),
+        agency,
+        actor: Actor::service("intake"),
+        body,
+    }
+}
+
+/// `/people/3/names/0` counts as `/people/names`; what a caller made up as a name is cut short.
+fn without_positions(pointer: &str) -> String {
+    let kept = pointer.split('/').filter(|part| !part.is_empty() && part.parse::<usize>().is_err());
+    let known = |part: &str| part.len() <= 32 && part.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
+    kept.map(|part| if known(part) { format!("/{part}") } else { "/?".to_owned() }).collect()
+}

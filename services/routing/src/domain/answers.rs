@@ -1,0 +1,101 @@
+//! What an agency does with its assignment: accept, decline, forward, close; and who takes one back.
+
+use chassis::decider::{Context, Rejection};
+use schemas::codes::{ActorKind, AgencyKind, AssignmentState, RejectionCode};
+use schemas::ids::AssignmentId;
+use schemas::routing::{
+    AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentForwarded,
+    AssignmentOffered, AssignmentRevoked, CloseAssignment, DeclineAssignment, ForwardAssignment,
+    RevokeAssignment, RoutingEvent,
+};
+
+use super::state::{Assignment, Incident};
+use super::{assignment, transfer};
+
+type Decision = Result<Vec<RoutingEvent>, Rejection>;
+
+pub fn accept(context: &Context<'_>, incident: &Incident, command: &AcceptAssignment) -> Decision {
+    must_await_answer(own(context, incident, command.assignment_id)?)?;
+    Ok(vec![AssignmentAccepted { assignment_id: command.assignment_id }.into()])
+}
+
+pub fn decline(context: &Context<'_>, incident: &Incident, command: &DeclineAssignment) -> Decision {
+    must_await_answer(own(context, incident, command.assignment_id)?)?;
+    let declined = AssignmentDeclined { assignment_id: command.assignment_id, reason: command.reason };
+    Ok(vec![declined.into()])
+}
+
+/// To another agency, which is offered what this one was: through the transfer gate again.
+pub fn forward(context: &Context<'_>, incident: &Incident, command: &ForwardAssignment) -> Decision {
+    let from = own(context, incident, command.assignment_id)?;
+    must_await_answer(from)?;
+    let unknown = || Rejection::at(RejectionCode::UnknownAgency, "/to");
+    let to = context.directory.agency(&command.to, context.now).ok_or_else(unknown)?;
+    if to.kind == AgencyKind::Coordinator || incident.is_assigned(&to.id) {
+        return Err(Rejection::at(RejectionCode::WrongState, "/to"));
+    }
+    let not_allowed = || Rejection::at(RejectionCode::TransferNotAllowed, "/to");
+    let policy = context.directory.policy("default", context.now).ok_or_else(not_allowed)?;
+    let transfer = transfer::gate(incident, policy, &to.country).map_err(|_| not_allowed())?;
+    let offer = AssignmentOffered {
+        assignment_id: assignment::assignment_id(context.aggregate_id, &to.id, incident.assignments.len()),
+        agency: to.id.clone(),
+        country: to.country.clone(),
+        transfer,
+        forwarded_from: Some(command.assignment_id),
+        ..from.offer.clone()
+    };
+    let forwarded = AssignmentForwarded { assignment_id: command.assignment_id, to: command.to.clone() };
+    Ok(vec![forwarded.into(), offer.into()])
+}
+
+/// The originator or a coordinator takes an assignment back.
+pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssignment) -> Decision {
+    must_be_human(context)?;
+    let originator = incident.opened.as_ref().is_some_and(|opened| opened.reporter == *context.agency);
+    let assignment = incident.assignments.get(&command.assignment_id);
+    let assignment = assignment.ok_or(RejectionCode::UnknownAssignment)?;
+    let coordinates = context.directory.agency(context.agency, context.now).is_some_and(|agency| {
+        agency.kind == AgencyKind::Coordinator && agency.scope.contains(&assignment.offer.country)
+    });
+    if !originator && !coordinates {
+        return Err(RejectionCode::UnknownAssignment.into());
+    }
+    if !assignment.awaits_answer() && assignment.state != AssignmentState::Accepted {
+        return Err(RejectionCode::WrongState.into());
+    }
+    Ok(vec![AssignmentRevoked { assignment_id: command.assignment_id, reason: command.reason }.into()])
+}
+
+pub fn close(context: &Context<'_>, incident: &Incident, command: &CloseAssignment) -> Decision {
+    let assignment = own(context, incident, command.assignment_id)?;
+    if assignment.state != AssignmentState::Accepted {
+        return Err(RejectionCode::WrongState.into());
+    }
+    Ok(vec![AssignmentClosed { assignment_id: command.assignment_id, outcome: command.outcome }.into()])
+}
+
+/// An agency's own assignment, acted on by a person of it.
+fn own<'a>(
+    context: &Context<'_>,
+    incident: &'a Incident,
+    id: AssignmentId,
+) -> Result<&'a Assignment, Rejection> {
+    let assignment = incident.assignments.get(&id).ok_or(RejectionCode::UnknownAssignment)?;
+    if assignment.offer.agency != *context.agency {
+        return Err(RejectionCode::NotYourAssignment.into());
+    }
+    must_be_human(context)?;
+    Ok(assignment)
+}
+
+fn must_await_answer(assignment: &Assignment) -> Result<(), Rejection> {
+    if assignment.awaits_answer() { Ok(()) } else { Err(RejectionCode::WrongState.into()) }
+}
+
+pub fn must_be_human(context: &Context<'_>) -> Result<(), Rejection> {
+    match context.actor.kind {
+        ActorKind::Human => Ok(()),
+        ActorKind::Machine | ActorKind::Service => Err(RejectionCode::NeedsAPerson.into()),
+    }
+}

@@ -1,0 +1,221 @@
+//! Offers: which agency of which country gets what, by when, by which rule of the policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chassis::decider::Context;
+use schemas::codes::{AlertReason, FacetKind, PersonCategory, SignalRole, Urgency, WithheldReason};
+use schemas::directory::{Agency, AssignmentRule, Policy};
+use schemas::ids::{AgencyId, AssignmentId, Country, PersonRef};
+use schemas::routing::{
+    AssignmentOffered, AssignmentOverdue, CoordinatorAlerted, CountryFound, Entitlement, Ground,
+    OfferWithheld, RoutingEvent, Transfer,
+};
+
+use super::state::Incident;
+use super::{duty, transfer};
+
+/// The policy that routing uses.
+const POLICY: &str = "default";
+/// The rule by which every grounded point that answers at any hour is offered an imminent danger.
+const ROUND_THE_CLOCK: &str = "imminent-danger-round-the-clock";
+
+/// What one agency would be offered, gathered over every role its country stands in.
+#[derive(Default)]
+struct Plan {
+    rules: BTreeSet<String>,
+    facets: BTreeSet<FacetKind>,
+    categories: BTreeSet<PersonCategory>,
+    respond_within_minutes: Option<i32>,
+}
+
+/// Everything the incident calls for that was not offered, withheld or alerted before.
+pub fn offer(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
+    let Some(policy) = context.directory.policy(POLICY, context.now) else {
+        return alert(incident, AlertReason::CountryWithoutAgency, None);
+    };
+    let mut events = Vec::new();
+    for found in &incident.countries {
+        events.extend(offer_country(context, incident, policy, found));
+    }
+    if incident.countries.is_empty() {
+        events.extend(alert(incident, AlertReason::NoCountryFound, None));
+    }
+    events
+}
+
+fn offer_country(
+    context: &Context<'_>,
+    incident: &Incident,
+    policy: &Policy,
+    found: &CountryFound,
+) -> Vec<RoutingEvent> {
+    let plans = plan(context, incident, policy, found);
+    if plans.is_empty() {
+        let withheld = withhold(incident, &found.country, None, WithheldReason::NoAgency);
+        let alert = alert(incident, AlertReason::CountryWithoutAgency, Some(&found.country));
+        return withheld.into_iter().chain(alert).collect();
+    }
+    let mut events = Vec::new();
+    let mut any_withheld = false;
+    for (agency, plan) in plans {
+        if incident.is_assigned(&agency.id) {
+            continue;
+        }
+        match transfer::gate(incident, policy, &found.country) {
+            Ok(transfer) => {
+                events.extend(offer_agency(context, incident, policy, found, agency, &plan, transfer))
+            }
+            Err(reason) => {
+                events.extend(withhold(incident, &found.country, Some(&agency.id), reason));
+                any_withheld = true;
+            }
+        }
+    }
+    if any_withheld {
+        events.extend(alert(incident, AlertReason::OfferWithheld, Some(&found.country)));
+    }
+    events
+}
+
+fn plan<'a>(
+    context: &Context<'a>,
+    incident: &Incident,
+    policy: &Policy,
+    found: &'a CountryFound,
+) -> Vec<(&'a Agency, Plan)> {
+    let mut plans: BTreeMap<&AgencyId, (&Agency, Plan)> = BTreeMap::new();
+    let roles: BTreeSet<SignalRole> = found.grounds.iter().map(|ground| ground.role).collect();
+    for rule in policy.rules.iter().filter(|rule| matches(rule, &roles, incident)) {
+        for agency in context.directory.agencies_in(&found.country, rule.agency_kind, context.now) {
+            if takes(agency, incident) {
+                let (_, plan) = plans.entry(&agency.id).or_insert_with(|| (agency, Plan::default()));
+                plan.add(rule);
+            }
+        }
+    }
+    if incident.urgency() == Some(Urgency::ImminentDanger) {
+        let points = context.directory.agencies(context.now);
+        for point in points.filter(|agency| agency.round_the_clock && agency.country == found.country) {
+            let (_, plan) = plans.entry(&point.id).or_insert_with(|| (point, Plan::default()));
+            plan.add_round_the_clock(policy);
+        }
+    }
+    plans.into_values().collect()
+}
+
+impl Plan {
+    fn add(&mut self, rule: &AssignmentRule) {
+        self.rules.insert(rule.id.clone());
+        self.facets.extend(&rule.facets);
+        self.categories.extend(&rule.persons);
+        self.tighten(rule.respond_within_minutes);
+    }
+
+    fn add_round_the_clock(&mut self, policy: &Policy) {
+        self.rules.insert(ROUND_THE_CLOCK.to_owned());
+        self.facets.insert(FacetKind::Person);
+        self.categories.extend([PersonCategory::Victim, PersonCategory::Undetermined]);
+        self.tighten(policy.acknowledge_within_minutes);
+    }
+
+    fn tighten(&mut self, minutes: i32) {
+        self.respond_within_minutes =
+            Some(self.respond_within_minutes.map_or(minutes, |old| old.min(minutes)));
+    }
+}
+
+fn matches(rule: &AssignmentRule, roles: &BTreeSet<SignalRole>, incident: &Incident) -> bool {
+    let holds = |empty: bool, found: bool| empty || found;
+    holds(rule.roles.is_empty(), rule.roles.iter().any(|role| roles.contains(role)))
+        && holds(rule.kinds.is_empty(), incident.kind().is_some_and(|kind| rule.kinds.contains(&kind)))
+        && holds(
+            rule.urgencies.is_empty(),
+            incident.urgency().is_some_and(|urgency| rule.urgencies.contains(&urgency)),
+        )
+}
+
+fn takes(agency: &Agency, incident: &Incident) -> bool {
+    agency.incident_kinds.is_empty()
+        || incident.kind().is_some_and(|kind| agency.incident_kinds.contains(&kind))
+}
+
+fn offer_agency(
+    context: &Context<'_>,
+    incident: &Incident,
+    policy: &Policy,
+    found: &CountryFound,
+    agency: &Agency,
+    plan: &Plan,
+    transfer: Transfer,
+) -> Vec<RoutingEvent> {
+    let danger = incident.urgency() == Some(Urgency::ImminentDanger);
+    let offer = AssignmentOffered {
+        assignment_id: assignment_id(context.aggregate_id, &agency.id, incident.assignments.len()),
+        agency: agency.id.clone(),
+        country: found.country.clone(),
+        grounds: found.grounds.clone(),
+        rule: plan.rules.iter().cloned().collect::<Vec<_>>().join(" + "),
+        policy_version: policy.version,
+        entitlement: Entitlement {
+            facet_kinds: plan.facets.iter().copied().collect(),
+            persons: entitled_persons(incident, &found.grounds, &plan.categories),
+            opens_with_offer: danger,
+        },
+        transfer,
+        respond_by: context.now.plus_minutes(i64::from(plan.respond_within_minutes.unwrap_or_default())),
+        forwarded_from: None,
+    };
+    let mut events = vec![RoutingEvent::from(offer.clone())];
+    if danger {
+        events.extend(duty::first_call(context, policy, &offer));
+    }
+    events
+}
+
+/// The id follows from incident, agency and how many there were before: deciding again gives the same.
+pub fn assignment_id(incident: &str, agency: &AgencyId, number: usize) -> AssignmentId {
+    AssignmentId::derive(&[incident.as_bytes(), agency.as_str().as_bytes(), &number.to_be_bytes()])
+}
+
+/// The persons of the rule's categories whom a signal ties to the country, and those no signal ties anywhere.
+fn entitled_persons(
+    incident: &Incident,
+    grounds: &[Ground],
+    categories: &BTreeSet<PersonCategory>,
+) -> Vec<PersonRef> {
+    let Some(opened) = &incident.opened else { return Vec::new() };
+    let tied_here: BTreeSet<PersonRef> = grounds.iter().filter_map(|ground| ground.person_ref).collect();
+    let tied: BTreeSet<PersonRef> = opened.signals.iter().filter_map(|signal| signal.person_ref).collect();
+    let entitled = |person: &&schemas::referral::Person| {
+        categories.contains(&person.category)
+            && (tied_here.contains(&person.person_ref) || !tied.contains(&person.person_ref))
+    };
+    opened.people.iter().filter(entitled).map(|person| person.person_ref).collect()
+}
+
+fn withhold(
+    incident: &Incident,
+    country: &Country,
+    agency: Option<&AgencyId>,
+    reason: WithheldReason,
+) -> Option<RoutingEvent> {
+    let withheld = OfferWithheld { country: country.clone(), agency: agency.cloned(), reason, rule: None };
+    (!incident.withheld.contains(&withheld)).then(|| withheld.into())
+}
+
+/// Tells the coordinators; each reason once per country.
+pub fn alert(incident: &Incident, reason: AlertReason, country: Option<&Country>) -> Vec<RoutingEvent> {
+    let alert = CoordinatorAlerted { reason, country: country.cloned(), assignment_id: None };
+    if incident.alerts.contains(&alert) { Vec::new() } else { vec![alert.into()] }
+}
+
+/// Nobody answered in time.
+pub fn overdue(incident: &Incident, assignment_id: AssignmentId) -> Vec<RoutingEvent> {
+    let country = incident.assignments.get(&assignment_id).map(|assignment| assignment.offer.country.clone());
+    let alert = CoordinatorAlerted { reason: AlertReason::NobodyAnswered, country, assignment_id: None };
+    let mut events = vec![RoutingEvent::from(AssignmentOverdue { assignment_id })];
+    if !incident.alerts.contains(&alert) {
+        events.push(alert.into());
+    }
+    events
+}

@@ -1,0 +1,109 @@
+//! Imminent danger: who is called, and who next when nobody acknowledges.
+//!
+//! The agency's own duty contacts in their order, then those of the national point that answers at any hour,
+//! then the coordinator. A machine's receipt never counts as an acknowledgement.
+
+use chassis::decider::Context;
+use schemas::Timestamp;
+use schemas::codes::AlertReason;
+use schemas::directory::{Agency, DutyContact, DutyHours, Policy};
+use schemas::ids::AssignmentId;
+use schemas::routing::{AssignmentOffered, CoordinatorAlerted, DutyContactCalled, RoutingEvent};
+
+use super::state::Incident;
+
+/// Until an acknowledgement is asked for again, where no policy says otherwise.
+const DEFAULT_MINUTES: i64 = 15;
+
+/// The first call about a new offer, or the coordinator when there is nobody to call.
+pub fn first_call(context: &Context<'_>, policy: &Policy, offer: &AssignmentOffered) -> Option<RoutingEvent> {
+    Some(call(context, i64::from(policy.acknowledge_within_minutes), offer, 0))
+}
+
+/// The next call about an offer that nobody acknowledged.
+pub fn next_call(context: &Context<'_>, incident: &Incident, id: AssignmentId) -> Option<RoutingEvent> {
+    let assignment = incident.assignments.get(&id)?;
+    let policy = context.directory.policy("default", context.now);
+    let minutes = policy.map_or(DEFAULT_MINUTES, |policy| i64::from(policy.acknowledge_within_minutes));
+    Some(call(context, minutes, &assignment.offer, assignment.calls.len()))
+}
+
+fn call(context: &Context<'_>, minutes: i64, offer: &AssignmentOffered, already: usize) -> RoutingEvent {
+    let callable = callable(context, offer);
+    match callable.get(already) {
+        Some((agency, contact)) => DutyContactCalled {
+            assignment_id: offer.assignment_id,
+            agency: agency.id.clone(),
+            contact: contact.name.clone(),
+            attempt: i32::try_from(already + 1).unwrap_or(i32::MAX),
+            acknowledge_by: context.now.plus_minutes(minutes),
+        }
+        .into(),
+        None => CoordinatorAlerted {
+            reason: AlertReason::NobodyAnswered,
+            country: Some(offer.country.clone()),
+            assignment_id: Some(offer.assignment_id),
+        }
+        .into(),
+    }
+}
+
+/// Everyone on duty now who can be called about the offer, in order.
+fn callable<'a>(context: &Context<'a>, offer: &AssignmentOffered) -> Vec<(&'a Agency, &'a DutyContact)> {
+    let directory = context.directory;
+    let own = directory.agency(&offer.agency, context.now);
+    let points = directory.agencies(context.now).filter(|agency| {
+        agency.round_the_clock && agency.country == offer.country && agency.id != offer.agency
+    });
+    own.into_iter()
+        .chain(points)
+        .flat_map(|agency| agency.duty_contacts.iter().map(move |contact| (agency, contact)))
+        .filter(|(_, contact)| on_duty(contact, context.now))
+        .collect()
+}
+
+/// Whether the contact is on duty at the moment, by the clock on its own wall.
+fn on_duty(contact: &DutyContact, now: Timestamp) -> bool {
+    if contact.hours.is_empty() {
+        return true;
+    }
+    // A zone that the calendar library does not know was refused when the entry was proposed.
+    let Ok(zone) = jiff::tz::TimeZone::get(&contact.time_zone) else { return true };
+    let local = now.to_jiff().to_zoned(zone);
+    let weekday = i32::from(local.weekday().to_monday_one_offset());
+    let minute = i32::from(local.hour()) * 60 + i32::from(local.minute());
+    let holds = |hours: &DutyHours| {
+        hours.weekday == weekday && hours.from_minute <= minute && minute < hours.to_minute
+    };
+    contact.hours.iter().any(holds)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use super::*;
+
+    fn contact(hours: Vec<DutyHours>) -> DutyContact {
+        DutyContact {
+            name: "night desk".to_owned(),
+            time_zone: "Europe/Berlin".to_owned(),
+            hours,
+            languages: Vec::new(),
+            phone: None,
+            webhook: None,
+        }
+    }
+
+    #[test]
+    fn duty_follows_the_local_wall_clock() {
+        let saturday_nights = contact(vec![DutyHours { weekday: 6, from_minute: 0, to_minute: 360 }]);
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().into();
+        // Saturday 02:00 in Berlin is Saturday 01:00 in UTC in winter, and 00:00 in summer.
+        assert!(on_duty(&saturday_nights, at("2026-11-21T01:00:00Z")));
+        assert!(on_duty(&saturday_nights, at("2026-07-18T00:00:00Z")));
+        assert!(on_duty(&saturday_nights, at("2026-07-17T22:30:00Z")));
+        assert!(!on_duty(&saturday_nights, at("2026-11-20T22:30:00Z")));
+        assert!(!on_duty(&saturday_nights, at("2026-11-21T05:00:00Z")));
+        assert!(on_duty(&contact(Vec::new()), at("2026-11-22T12:00:00Z")));
+    }
+}

@@ -1,0 +1,127 @@
+//! Which State is best placed to lead: factors found in the signals, a proposal, and people who decide.
+//!
+//! The factors are those of the Eurojust guidelines on deciding which jurisdiction should prosecute; they have
+//! no fixed weights and bind nobody. Here the country with the most different factors is proposed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chassis::decider::{Context, Rejection};
+use schemas::codes::{
+    AgencyKind, AlertReason, AssignmentState, JurisdictionBasis, LeadFactor, RejectionCode, SignalRole,
+};
+use schemas::ids::Country;
+use schemas::routing::{
+    AcceptLead, CoordinatorAlerted, CountryFound, DisputeLead, FactorFound, Ground, LeadAccepted,
+    LeadDisputed, LeadProposed, LeadRecorded, RecordLead, RoutingEvent,
+};
+
+use super::answers::must_be_human;
+use super::state::Incident;
+
+type Decision = Result<Vec<RoutingEvent>, Rejection>;
+
+/// A proposal where more than one country has jurisdiction.
+pub fn propose(countries: &[CountryFound]) -> Option<LeadProposed> {
+    if countries.len() < 2 {
+        return None;
+    }
+    let factors: Vec<FactorFound> = countries.iter().flat_map(factors_of).collect();
+    let mut by_country: BTreeMap<&Country, (BTreeSet<LeadFactor>, i32)> = BTreeMap::new();
+    for found in &factors {
+        let (kinds, signals) = by_country.entry(&found.country).or_default();
+        kinds.insert(found.factor);
+        *signals += found.signals;
+    }
+    // More different factors first, then more signals; the code breaks a tie so that the proposal is stable.
+    let best = by_country.iter().max_by_key(|(country, (kinds, signals))| {
+        (kinds.len(), *signals, std::cmp::Reverse((**country).clone()))
+    });
+    let country = best.map(|(country, _)| (*country).clone())?;
+    Some(LeadProposed { country, factors })
+}
+
+fn factors_of(found: &CountryFound) -> Vec<FactorFound> {
+    let mut counts: BTreeMap<LeadFactor, i32> = BTreeMap::new();
+    for factor in found.grounds.iter().flat_map(speaks_for) {
+        *counts.entry(*factor).or_default() += 1;
+    }
+    let country = &found.country;
+    counts
+        .into_iter()
+        .map(|(factor, signals)| FactorFound { factor, country: country.clone(), signals })
+        .collect()
+}
+
+fn speaks_for(ground: &Ground) -> &'static [LeadFactor] {
+    match (ground.role, ground.basis) {
+        (SignalRole::Offender, JurisdictionBasis::Territory) => {
+            &[LeadFactor::MajorityOfCriminality, LeadFactor::SuspectLocation]
+        }
+        (SignalRole::Offender, JurisdictionBasis::OffenderResidence) => &[LeadFactor::SuspectLocation],
+        (SignalRole::Offender, JurisdictionBasis::OffenderNationality) => &[LeadFactor::SuspectNationality],
+        (SignalRole::Victim, _) => &[LeadFactor::VictimInterests],
+        (SignalRole::Hosting | SignalRole::Provider | SignalRole::Payer | SignalRole::Payee, _) => {
+            &[LeadFactor::Evidence]
+        }
+        (SignalRole::Offender, _) => &[],
+    }
+}
+
+pub fn accept(context: &Context<'_>, incident: &Incident, command: &AcceptLead) -> Decision {
+    must_have_accepted(context, incident)?;
+    must_be_proposed(incident, &command.country)?;
+    Ok(vec![LeadAccepted { by: context.agency.clone(), country: command.country.clone() }.into()])
+}
+
+pub fn dispute(context: &Context<'_>, incident: &Incident, command: &DisputeLead) -> Decision {
+    must_have_accepted(context, incident)?;
+    must_be_proposed(incident, &command.country)?;
+    if !incident.countries.iter().any(|found| found.country == command.proposes) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/proposes"));
+    }
+    let alert = CoordinatorAlerted {
+        reason: AlertReason::LeadDisputed,
+        country: Some(command.country.clone()),
+        assignment_id: None,
+    };
+    let disputed = LeadDisputed {
+        by: context.agency.clone(),
+        country: command.country.clone(),
+        proposes: command.proposes.clone(),
+    };
+    Ok(vec![disputed.into(), alert.into()])
+}
+
+/// The coordinator writes down what the parties agreed; it decides nothing by itself.
+pub fn record(context: &Context<'_>, incident: &Incident, command: &RecordLead) -> Decision {
+    must_be_human(context)?;
+    let agency = context.directory.agency(context.agency, context.now);
+    let coordinates = agency.is_some_and(|agency| {
+        agency.kind == AgencyKind::Coordinator
+            && incident.countries.iter().any(|found| agency.scope.contains(&found.country))
+    });
+    if !coordinates {
+        return Err(RejectionCode::NotEntitled.into());
+    }
+    let agreed = !incident.lead.positions.is_empty()
+        && incident.lead.positions.values().all(|country| *country == command.country);
+    if !agreed {
+        return Err(Rejection::at(RejectionCode::WrongState, "/country"));
+    }
+    Ok(vec![LeadRecorded { by: context.agency.clone(), country: command.country.clone() }.into()])
+}
+
+fn must_be_proposed(incident: &Incident, country: &Country) -> Result<(), Rejection> {
+    match &incident.lead.proposed {
+        Some(proposed) if proposed.country == *country => Ok(()),
+        _ => Err(Rejection::at(RejectionCode::Invalid, "/country")),
+    }
+}
+
+fn must_have_accepted(context: &Context<'_>, incident: &Incident) -> Result<(), Rejection> {
+    must_be_human(context)?;
+    let accepted = incident.assignments.values().any(|assignment| {
+        assignment.offer.agency == *context.agency && assignment.state == AssignmentState::Accepted
+    });
+    if accepted { Ok(()) } else { Err(RejectionCode::NotEntitled.into()) }
+}

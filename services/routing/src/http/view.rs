@@ -1,0 +1,173 @@
+//! What of an incident's routing each kind of caller sees.
+//!
+//! Parties see the frame and their own assignment whole. A coordinator sees the frame within its countries, and
+//! no person. Whoever is none of these is told that there is no such incident.
+
+use schemas::Timestamp;
+use schemas::codes::{AgencyKind, AssignmentState, IncidentKind, Urgency};
+use schemas::directory::Agency;
+use schemas::ids::{AgencyId, AssignmentId, Country, IncidentId, ReferralId};
+use schemas::routing::{
+    AssessmentAdded, CoordinatorAlerted, CountryFound, Entitlement, Ground, LeadProposed, OfferWithheld,
+    Transfer,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::{Assignment, Incident};
+
+/// The routing of one incident.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RoutingView {
+    pub incident_id: IncidentId,
+    /// For parties only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub referral_id: Option<ReferralId>,
+    pub kind: Option<IncidentKind>,
+    pub urgency: Option<Urgency>,
+    pub week: Option<String>,
+    /// The version of the rules that found the countries.
+    pub rules_version: i32,
+    pub countries: Vec<CountryFound>,
+    pub assignments: Vec<AssignmentView>,
+    /// For coordinators and the originator: who was not offered a part, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<OfferWithheld>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<CoordinatorAlerted>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assessments: Vec<AssessmentView>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead_proposed: Option<LeadProposed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Country>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AssignmentView {
+    pub assignment_id: AssignmentId,
+    pub agency: AgencyId,
+    pub country: Country,
+    pub state: AssignmentState,
+    pub respond_by: Timestamp,
+    pub grounds: Vec<Ground>,
+    /// The policy's rule, and the policy's version.
+    pub rule: String,
+    pub policy_version: i32,
+    pub transfer: Transfer,
+    /// For the assignment's own agency only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entitlement: Option<Entitlement>,
+    /// The duty contacts called so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<CallView>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forwarded_from: Option<AssignmentId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CallView {
+    pub agency: AgencyId,
+    pub contact: String,
+    pub acknowledge_by: Timestamp,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct AssessmentView {
+    pub by: AgencyId,
+    pub kind: schemas::codes::AssessmentKind,
+    pub value: Option<String>,
+    pub reason: schemas::codes::AssessmentReason,
+}
+
+/// As whom the caller looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Eye {
+    Originator,
+    Assigned,
+    Coordinator,
+}
+
+impl RoutingView {
+    /// What the agency sees; `None` where there is no such incident for it.
+    pub fn of(incident_id: IncidentId, incident: &Incident, agency: &Agency) -> Option<Self> {
+        let eye = eye(incident, agency)?;
+        Some(Self::seen(incident_id, incident, agency, eye))
+    }
+
+    fn seen(incident_id: IncidentId, incident: &Incident, agency: &Agency, eye: Eye) -> Self {
+        let party = eye != Eye::Coordinator;
+        let opened = incident.opened.as_ref();
+        let oversight = eye != Eye::Assigned;
+        Self {
+            incident_id,
+            referral_id: opened.filter(|_| party).map(|opened| opened.referral_id),
+            kind: incident.kind(),
+            urgency: incident.urgency(),
+            week: opened.and_then(|opened| opened.week.clone()),
+            rules_version: incident.rules_version,
+            countries: incident.countries.iter().map(|found| country(found, party)).collect(),
+            assignments: incident.assignments.values().map(|one| assignment(one, agency, party)).collect(),
+            withheld: if oversight { incident.withheld.clone() } else { Vec::new() },
+            alerts: if oversight { incident.alerts.clone() } else { Vec::new() },
+            assessments: incident.assessments.iter().map(assessment).collect(),
+            lead_proposed: incident.lead.proposed.clone(),
+            lead: incident.lead.recorded.clone(),
+        }
+    }
+}
+
+fn eye(incident: &Incident, agency: &Agency) -> Option<Eye> {
+    let opened = incident.opened.as_ref()?;
+    if opened.reporter == agency.id && agency.kind != AgencyKind::Provider {
+        return Some(Eye::Originator);
+    }
+    if incident.is_assigned(&agency.id) {
+        return Some(Eye::Assigned);
+    }
+    let watches = |country: &Country| agency.scope.contains(country);
+    let in_scope =
+        incident.countries.iter().any(|found| watches(&found.country)) || watches(&opened.reporter_country);
+    (agency.kind == AgencyKind::Coordinator && in_scope).then_some(Eye::Coordinator)
+}
+
+fn country(found: &CountryFound, party: bool) -> CountryFound {
+    CountryFound { country: found.country.clone(), grounds: grounds(&found.grounds, party) }
+}
+
+fn grounds(grounds: &[Ground], with_persons: bool) -> Vec<Ground> {
+    let coarse = |ground: &Ground| Ground { person_ref: None, ..ground.clone() };
+    if with_persons { grounds.to_vec() } else { grounds.iter().map(coarse).collect() }
+}
+
+fn assignment(one: &Assignment, agency: &Agency, party: bool) -> AssignmentView {
+    let own = one.offer.agency == agency.id;
+    let call = |call: &crate::domain::Call| CallView {
+        agency: call.agency.clone(),
+        contact: call.contact.clone(),
+        acknowledge_by: call.acknowledge_by,
+    };
+    AssignmentView {
+        assignment_id: one.offer.assignment_id,
+        agency: one.offer.agency.clone(),
+        country: one.offer.country.clone(),
+        state: one.state,
+        respond_by: one.respond_by,
+        grounds: grounds(&one.offer.grounds, party && own),
+        rule: one.offer.rule.clone(),
+        policy_version: one.offer.policy_version,
+        transfer: one.offer.transfer.clone(),
+        entitlement: own.then(|| one.offer.entitlement.clone()),
+        calls: one.calls.iter().map(call).collect(),
+        forwarded_from: one.offer.forwarded_from,
+    }
+}
+
+fn assessment(added: &AssessmentAdded) -> AssessmentView {
+    AssessmentView {
+        by: added.by.clone(),
+        kind: added.assessment.kind,
+        value: added.assessment.value.clone(),
+        reason: added.assessment.reason,
+    }
+}
