@@ -9,11 +9,17 @@ use crate::kafka::{Kafka, KafkaOptions};
 use crate::signals::Signals;
 use crate::{install, process, repo};
 
+/// Kept from one run to the next.
+const DATA: &str = ".kafka/data";
+
 #[derive(clap::Args)]
 pub struct UpOptions {
     /// Brokers that already run, instead of one that xtask starts.
     #[arg(long)]
     brokers: Option<String>,
+    /// Where the services answer.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: String,
     /// Forget what an earlier run has left.
     #[arg(long)]
     clean: bool,
@@ -33,14 +39,18 @@ fn start_kafka(options: &UpOptions) -> Result<Option<Kafka>> {
     if options.brokers.is_some() {
         return Ok(None);
     }
-    let data_dir = repo::root()?.join(".kafka/data");
+    let data_dir = repo::root()?.join(DATA);
     Kafka::start(KafkaOptions { data_dir, nodes: 1, clean: options.clean }).map(Some)
 }
 
 fn run_services(options: &UpOptions, kafka: Option<&Kafka>, signals: &Signals) -> Result<()> {
-    let build = ["build", "-p", "causeway", "-p", "integration-tests", "--bins"];
-    process::run_to_drain(Command::new("cargo").args(build), signals)?;
+    process::run_to_drain(Command::new("cargo").args(["build", "--bin", "causeway"]), signals)?;
     let brokers = kafka.map(Kafka::brokers).or(options.brokers.as_deref()).unwrap_or_default();
-    let program = repo::root()?.join("target/debug/causeway");
-    process::run_to_drain(Command::new(program).args(["up", "--brokers", brokers]), signals)
+    let root = repo::root()?;
+    let mut services = Command::new(root.join("target/debug/causeway"));
+    services.args(["up", "--brokers", brokers, "--listen", &options.listen]);
+    // Beside Kafka's data: what it holds was filed with these secrets.
+    services.arg("--state").arg(root.join(DATA).join("example"));
+    services.arg("--ready-file").arg(root.join("target/up.json"));
+    process::run_to_drain(&mut services, signals)
 }

@@ -30,6 +30,10 @@ impl Clock {
         Timestamp::from(jiff::Timestamp::now()).plus_millis(ahead)
     }
 
+    pub fn is_development(&self) -> bool {
+        self.ahead_millis.is_some()
+    }
+
     /// Sets the clock to a moment; it runs on from there.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 use crate::Intake;
 use receive::Desk;
 
+pub use batch::LineResult;
 pub use receive::{Connections, NotSetUp};
 
 /// Who may file referrals.

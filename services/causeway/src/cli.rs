@@ -1,0 +1,211 @@
+//! The command line: arguments, and which command does what.
+
+mod agency;
+mod catalogue;
+mod development;
+pub mod exit;
+mod refer;
+mod table;
+mod up;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use causeway::client::Client;
+use causeway::serve::{ServiceName, Settings, serve};
+use clap::{Args, Parser, Subcommand};
+use schemas::codes::{CloseOutcome, DeclineReason};
+use schemas::ids::{AgencyId, AssignmentId, IncidentId, KeyId};
+use serde::Serialize;
+
+/// The backbone on which hotlines, police and authorities work one cross-border incident together.
+///
+/// Exit codes: 0 done; 1 failed; 2 the arguments are wrong; 3 the request was refused (a problem is printed);
+/// 4 no answer from the service.
+#[derive(Parser)]
+#[command(version, max_term_width = 110)]
+pub struct Arguments {
+    #[command(flatten)]
+    access: Access,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How the deployment is reached.
+#[derive(Args)]
+struct Access {
+    /// Where the services answer.
+    #[arg(long, global = true, env = "CAUSEWAY_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The agency's token.
+    #[arg(long, global = true, env = "CAUSEWAY_TOKEN", hide_env_values = true, default_value = "")]
+    token: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run services until Ctrl-C: those named, or all in one process.
+    ///
+    /// Example: causeway serve routing --config causeway.toml
+    Serve {
+        services: Vec<ServiceName>,
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Create the topics that are missing, or check those that are there.
+    Topics {
+        #[command(subcommand)]
+        action: catalogue::Topics,
+    },
+    /// File a referral, a stream of them, or a CyberTipline report.
+    ///
+    /// Examples:
+    ///   causeway refer referral.json
+    ///   causeway refer --batch referrals.ndjson
+    ///   causeway refer --cybertipline report.xml --file-details details.xml --reference R-1
+    #[command(verbatim_doc_comment)]
+    Refer(refer::Refer),
+    /// What stands before the agency: list it, or follow it live.
+    Inbox {
+        /// Stay and print what comes.
+        #[arg(long)]
+        follow: bool,
+        /// Go on behind this event.
+        #[arg(long, requires = "follow")]
+        after: Option<String>,
+    },
+    /// Accept an assignment.
+    Accept(Assignment),
+    /// Decline an assignment.
+    Decline {
+        #[command(flatten)]
+        assignment: Assignment,
+        #[arg(long, value_parser = clap::value_parser!(DeclineReason))]
+        reason: DeclineReason,
+    },
+    /// Forward an assignment to another agency.
+    Forward {
+        #[command(flatten)]
+        assignment: Assignment,
+        #[arg(long)]
+        to: AgencyId,
+    },
+    /// Close an accepted assignment with what came of it.
+    Close {
+        #[command(flatten)]
+        assignment: Assignment,
+        #[arg(long, value_parser = clap::value_parser!(CloseOutcome))]
+        outcome: CloseOutcome,
+    },
+    /// Open what an assignment entitles to. Decrypts here: the private key never leaves this machine.
+    ///
+    /// Example: causeway open INCIDENT ASSIGNMENT --key agency.key --key-id de-bka-2026
+    Open {
+        #[command(flatten)]
+        assignment: Assignment,
+        /// The file of the agency's private key, as `causeway keygen` writes it.
+        #[arg(long)]
+        key: PathBuf,
+        #[arg(long)]
+        key_id: KeyId,
+        /// Write the CyberTipline report that the facets hold, as XML, into this directory.
+        #[arg(long)]
+        emit_xml: Option<PathBuf>,
+    },
+    /// Why an incident went where it went: countries, grounds, agencies, rules, transfer bases.
+    Incident { incident: IncidentId },
+    /// The directory: list, show, apply a change, confirm another's.
+    Directory {
+        #[command(subcommand)]
+        action: catalogue::Directory,
+    },
+    /// Development: a token of a development issuer.
+    Token(development::Token),
+    /// Development: a key pair for opening facets, or an issuer's key.
+    Keygen(development::Keygen),
+    /// The example: all services over a Kafka, a directory of agencies, three incidents and one night.
+    Up(up::Up),
+}
+
+#[derive(Args, Clone, Copy)]
+struct Assignment {
+    incident: IncidentId,
+    assignment: AssignmentId,
+}
+
+pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let client = Client::new(&arguments.access.url, &arguments.access.token);
+    let output = Output { json: arguments.json };
+    match arguments.command {
+        Command::Serve { services, config } => run_services(&services, config.as_deref()).await,
+        Command::Topics { action } => action.run(&output).await,
+        Command::Refer(refer) => refer.run(&client, &output).await,
+        Command::Inbox { follow: false, .. } => agency::list(&client, &output).await,
+        Command::Inbox { follow: true, after } => agency::follow(&client, &output, after.as_deref()).await,
+        Command::Accept(assignment) => agency::answer(&client, &output, assignment, "accept", &()).await,
+        Command::Decline { assignment, reason } => {
+            let body = routing::http::Decline { reason };
+            agency::answer(&client, &output, assignment, "decline", &body).await
+        }
+        Command::Forward { assignment, to } => {
+            let body = routing::http::Forward { to };
+            agency::answer(&client, &output, assignment, "forward", &body).await
+        }
+        Command::Close { assignment, outcome } => {
+            let body = routing::http::Close { outcome };
+            agency::answer(&client, &output, assignment, "close", &body).await
+        }
+        Command::Open { assignment, key, key_id, emit_xml } => {
+            agency::open(&client, &output, assignment, &key, &key_id, emit_xml.as_deref()).await
+        }
+        Command::Incident { incident } => agency::incident(&client, &output, incident).await,
+        Command::Directory { action } => action.run(&client, &output).await,
+        Command::Token(token) => token.run(&output),
+        Command::Keygen(keygen) => keygen.run(&output),
+        Command::Up(up) => up.run().await,
+    }
+}
+
+async fn run_services(services: &[ServiceName], config: Option<&Path>) -> anyhow::Result<()> {
+    let settings = Settings::read(config)?;
+    let _telemetry = chassis::telemetry::Telemetry::start(&settings.host.telemetry)?;
+    let services = if services.is_empty() { &ServiceName::ALL } else { services };
+    serve(settings, services, stop_sign()).await
+}
+
+/// Ctrl-C, or the stop sign of whatever runs the process.
+async fn stop_sign() {
+    let interrupted = tokio::signal::ctrl_c();
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = interrupted => {}
+        () = terminated => {}
+    }
+}
+
+/// How results are printed.
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// The value as JSON, or as the text that people read.
+    fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(value).context("failed to write JSON")?);
+        } else {
+            println!("{}", text().trim_end());
+        }
+        Ok(())
+    }
+}

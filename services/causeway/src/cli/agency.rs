@@ -1,0 +1,162 @@
+//! An agency's work: its inbox, its answers, what it opens.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use causeway::client::{Client, OpenedFacet};
+use chassis::seal::KeyPair;
+use delivery::inbox::Entry;
+use futures::StreamExt;
+use routing::http::RoutingView;
+use schemas::ids::{IncidentId, KeyId};
+use serde::Serialize;
+
+use super::table::table;
+use super::{Assignment, Output};
+
+pub async fn list(client: &Client, output: &Output) -> anyhow::Result<()> {
+    let mut query = "?limit=500".to_owned();
+    loop {
+        let inbox = client.inbox(&query).await?;
+        for entry in &inbox.entries {
+            output.print(entry, || line(entry))?;
+        }
+        if !inbox.more {
+            return Ok(());
+        }
+        query = format!("?limit=500&cursor={}", inbox.cursor);
+    }
+}
+
+/// Follows live; a connection that breaks is taken up again behind the last event.
+pub async fn follow(client: &Client, output: &Output, after: Option<&str>) -> anyhow::Result<()> {
+    let mut last = after.map(str::to_owned);
+    loop {
+        let mut entries = std::pin::pin!(client.follow(last.as_deref()).await?);
+        while let Some(Ok((id, entry))) = entries.next().await {
+            output.print(&entry, || line(&entry))?;
+            last = Some(id);
+        }
+        tokio::time::sleep(RECONNECT).await;
+    }
+}
+
+/// Pause before a stream that broke off is followed again.
+const RECONNECT: std::time::Duration = std::time::Duration::from_secs(1);
+
+fn line(entry: &Entry) -> String {
+    match entry {
+        Entry::Assignment(one) => format!(
+            "{}  assignment {}  {} {} {}  {}  respond by {}  incident {}",
+            one.at, one.assignment_id, one.country, one.urgency, one.kind, one.state, one.respond_by, one.incident_id
+        ),
+        Entry::Changed { assignment_id, state, at, .. } => format!("{at}  assignment {assignment_id}  now {state}"),
+        Entry::Call { contact, attempt, acknowledge_by, at, assignment_id, .. } => {
+            format!("{at}  call {attempt}: {contact}, until {acknowledge_by}  assignment {assignment_id}")
+        }
+        Entry::Alert { country, reason, at, incident_id } => {
+            let country = country.as_ref().map_or("-", |country| country.as_str());
+            format!("{at}  alert {reason}  {country}  incident {incident_id}")
+        }
+    }
+}
+
+pub async fn answer(
+    client: &Client,
+    output: &Output,
+    at: Assignment,
+    verb: &str,
+    body: &impl Serialize,
+) -> anyhow::Result<()> {
+    let view = client.answer(at.incident, at.assignment, verb, body).await?;
+    output.print(&view, || routing_text(&view))
+}
+
+pub async fn incident(client: &Client, output: &Output, incident: IncidentId) -> anyhow::Result<()> {
+    let view = client.routing(incident).await?;
+    output.print(&view, || routing_text(&view))
+}
+
+/// The whole routing with its reasons.
+pub fn routing_text(view: &RoutingView) -> String {
+    let code = |code: Option<&str>| code.unwrap_or("-").to_owned();
+    let kind = code(view.kind.map(schemas::codes::IncidentKind::code));
+    let urgency = code(view.urgency.map(schemas::codes::Urgency::code));
+    let mut text = format!("incident {}  {kind}  {urgency}  rules v{}\n\n", view.incident_id, view.rules_version);
+    let rows: Vec<Vec<String>> = view
+        .assignments
+        .iter()
+        .map(|one| {
+            let ground = one.grounds.first();
+            vec![
+                one.country.to_string(),
+                one.agency.to_string(),
+                one.state.to_string(),
+                ground.map_or(String::new(), |ground| format!("{} {} by {}", ground.role, ground.basis, ground.source)),
+                ground.and_then(|ground| ground.articles.first().cloned()).unwrap_or_default(),
+                format!("{} ({})", one.transfer.basis, one.transfer.authorisation),
+                format!("{} v{}", one.rule, one.policy_version),
+            ]
+        })
+        .collect();
+    text.push_str(&table(&["country", "agency", "state", "because", "article", "transfer", "rule"], &rows));
+    if !view.withheld.is_empty() {
+        let row = |withheld: &schemas::routing::OfferWithheld| {
+            let agency = withheld.agency.as_ref().map_or("-".to_owned(), ToString::to_string);
+            vec![withheld.country.to_string(), agency, withheld.reason.to_string()]
+        };
+        let rows: Vec<_> = view.withheld.iter().map(row).collect();
+        text.push_str(&format!("\nnot offered\n{}", table(&["country", "agency", "because"], &rows)));
+    }
+    if let Some(lead) = &view.lead_proposed {
+        let factors: Vec<String> = lead
+            .factors
+            .iter()
+            .filter(|factor| factor.country == lead.country)
+            .map(|factor| format!("{} ({})", factor.factor, factor.signals))
+            .collect();
+        text.push_str(&format!("\nproposed lead: {}, for {}\n", lead.country, factors.join(", ")));
+    }
+    text
+}
+
+pub async fn open(
+    client: &Client,
+    output: &Output,
+    at: Assignment,
+    key: &Path,
+    key_id: &KeyId,
+    emit_xml: Option<&Path>,
+) -> anyhow::Result<()> {
+    let keys = read_key(key)?;
+    let once = format!("open-{}-{}", at.assignment, hex::encode(rand::random::<[u8; 8]>()));
+    let opened = client.open(at.incident, at.assignment, key_id, &keys, &once).await?;
+    if let Some(directory) = emit_xml {
+        emit(&opened, directory)?;
+    }
+    for facet in &opened {
+        output.print(facet, || {
+            let content = serde_json::to_string_pretty(&facet.content).unwrap_or_default();
+            format!("{} {}\n{content}\n", facet.kind, facet.facet_id)
+        })?;
+    }
+    Ok(())
+}
+
+fn read_key(file: &Path) -> anyhow::Result<KeyPair> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
+    let bytes = hex::decode(text.trim()).with_context(|| format!("{} holds no hex", file.display()))?;
+    Ok(KeyPair::from_private(&bytes)?)
+}
+
+/// From the opened facets back to the documents that the provider sent.
+fn emit(opened: &[OpenedFacet], directory: &Path) -> anyhow::Result<()> {
+    let remainder = causeway::client::remainder(opened)?;
+    let (report, files) = intake::cybertipline::emit(&remainder)?;
+    std::fs::create_dir_all(directory)?;
+    std::fs::write(directory.join("report.xml"), report)?;
+    for (number, file) in files.iter().enumerate() {
+        std::fs::write(directory.join(format!("file-details-{}.xml", number + 1)), file)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! The client: what the command line, the example and the tests speak HTTP with.
+//!
+//! Decryption happens here, on the agency's side: the private key never goes anywhere.
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use chassis::problem::Problem;
+use chassis::seal::{Binding, KeyPair, open_disclosed};
+use delivery::disclosure::{DisclosedFacet, Disclosure};
+use delivery::http::{Access, Inbox, Open};
+use delivery::inbox::Entry;
+use eventsource_stream::Eventsource;
+use futures::{Stream, StreamExt};
+use intake::http::{Receipt, ReferralStatus};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use routing::http::RoutingView;
+use schemas::codes::FacetKind;
+use schemas::ids::{AssignmentId, FacetId, IncidentId, KeyId, PersonRef, ReferralId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A request that was answered with a problem, or not at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    #[error("no answer from {address}: is `causeway serve` running there?")]
+    NoAnswer { address: String, source: reqwest::Error },
+    #[error("the answer of {address} does not read")]
+    Answer { address: String, source: reqwest::Error },
+}
+
+impl ClientError {
+    /// The problem's code, where there is one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Problem(problem) => Some(problem.code()),
+            _ => None,
+        }
+    }
+}
+
+/// One agency's access to a deployment. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    address: String,
+    token: String,
+}
+
+/// An opened facet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpenedFacet {
+    pub facet_id: FacetId,
+    pub kind: FacetKind,
+    pub person_ref: Option<PersonRef>,
+    /// What was sealed, as JSON.
+    pub content: serde_json::Value,
+}
+
+impl Client {
+    pub fn new(address: &str, token: &str) -> Self {
+        let address = address.trim_end_matches('/').to_owned();
+        Self { http: reqwest::Client::new(), address, token: token.to_owned() }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.address)).bearer_auth(&self.token)
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, ClientError> {
+        let no_answer = |source| ClientError::NoAnswer { address: self.address.clone(), source };
+        let response = request.send().await.map_err(no_answer)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let problem = response.json().await.unwrap_or_else(|_| unreadable(status));
+        Err(ClientError::Problem(Box::new(problem)))
+    }
+
+    async fn read<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        let answer = |source| ClientError::Answer { address: self.address.clone(), source };
+        self.send(request).await?.json().await.map_err(answer)
+    }
+
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.read(self.request(Method::GET, path)).await
+    }
+
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        self.read(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// A command: done at most once for its key.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn command<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.read(self.request(Method::POST, path).header("idempotency-key", key).json(body)).await
+    }
+
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn refer(&self, json: Vec<u8>) -> Result<Receipt, ClientError> {
+        let request = self.request(Method::POST, "/v1/referrals").header("content-type", "application/json");
+        self.read(request.body(json)).await
+    }
+
+    /// Sends lines as they come and gives the results as they come: reading and writing at once.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn refer_batch(
+        &self,
+        lines: reqwest::Body,
+    ) -> Result<impl Stream<Item = anyhow::Result<intake::http::LineResult>> + use<>, ClientError> {
+        let request = self.request(Method::POST, "/v1/referrals:batch").header("content-type", "application/x-ndjson");
+        let response = self.send(request.body(lines)).await?;
+        let bytes = response.bytes_stream().map(|chunk| chunk.map_err(std::io::Error::other));
+        let reader = tokio_util::io::StreamReader::new(bytes);
+        let lines = tokio_util::codec::FramedRead::new(reader, tokio_util::codec::LinesCodec::new());
+        Ok(lines.map(|line| Ok(serde_json::from_str(&line?)?)))
+    }
+
+    /// A CyberTipline report with the documents on its files.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn refer_report(&self, reference: &str, report: String, files: Vec<String>) -> Result<Receipt, ClientError> {
+        let form = reqwest::multipart::Form::new().text("report", report);
+        let form = files.into_iter().fold(form, |form, file| form.text("fileDetails", file));
+        let request = self.request(Method::POST, "/v1/cybertipline").header("reporter-reference", reference);
+        self.read(request.multipart(form)).await
+    }
+
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn referral(&self, id: ReferralId) -> Result<ReferralStatus, ClientError> {
+        self.get(&format!("/v1/referrals/{id}")).await
+    }
+
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn routing(&self, incident: IncidentId) -> Result<RoutingView, ClientError> {
+        self.get(&format!("/v1/incidents/{incident}/routing")).await
+    }
+
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn inbox(&self, query: &str) -> Result<Inbox, ClientError> {
+        self.get(&format!("/v1/inbox{query}")).await
+    }
+
+    /// The inbox from its beginning, or from behind an event, and then what comes. Ends when the connection does.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn follow(
+        &self,
+        last_event_id: Option<&str>,
+    ) -> Result<impl Stream<Item = anyhow::Result<(String, Entry)>> + use<>, ClientError> {
+        let mut request = self.request(Method::GET, "/v1/inbox/stream");
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let events = self.send(request).await?.bytes_stream().eventsource();
+        Ok(events.map(|event| {
+            let event = event?;
+            Ok((event.id, serde_json::from_str(&event.data)?))
+        }))
+    }
+
+    /// What an agency does with its assignment: `accept`, `decline` and so on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn answer(
+        &self,
+        incident: IncidentId,
+        assignment: AssignmentId,
+        verb: &str,
+        body: &impl Serialize,
+    ) -> Result<RoutingView, ClientError> {
+        let path = format!("/v1/incidents/{incident}/assignments/{assignment}/{verb}");
+        self.command(&path, &format!("{verb}-{assignment}"), body).await
+    }
+
+    /// Asks for the facets, opens them with the agency's private key, and reports what was opened.
+    ///
+    /// # Errors
+    /// A problem, or that something does not open with this key.
+    pub async fn open(
+        &self,
+        incident: IncidentId,
+        assignment: AssignmentId,
+        key_id: &KeyId,
+        keys: &KeyPair,
+        idempotency_key: &str,
+    ) -> anyhow::Result<Vec<OpenedFacet>> {
+        let path = format!("/v1/incidents/{incident}/assignments/{assignment}/open");
+        let body = Open { recipient_key_id: key_id.clone(), facets: Vec::new() };
+        let disclosure: Disclosure = self.command(&path, idempotency_key, &body).await?;
+        let opened = disclosure.facets.iter().map(|facet| open_facet(&disclosure, facet, keys));
+        let opened = opened.collect::<anyhow::Result<Vec<_>>>()?;
+        let access = Access { facets: opened.iter().map(|facet| facet.facet_id).collect() };
+        let path = format!("/v1/incidents/{incident}/disclosures/{}/access", disclosure.disclosure_id);
+        let _: Access = self.command(&path, &format!("access-{}", disclosure.disclosure_id), &access).await?;
+        Ok(opened)
+    }
+
+    /// Whether the deployment is ready.
+    pub async fn is_ready(&self) -> bool {
+        let answer = self.request(Method::GET, "/health/ready").send().await;
+        answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+}
+
+fn unreadable(status: StatusCode) -> Problem {
+    Problem::internal().detail(format!("the answer was {status} without a problem document"))
+}
+
+fn open_facet(disclosure: &Disclosure, facet: &DisclosedFacet, keys: &KeyPair) -> anyhow::Result<OpenedFacet> {
+    let binding = Binding {
+        incident_id: disclosure.incident_id,
+        referral_id: disclosure.referral_id,
+        facet_id: facet.facet_id,
+        kind: facet.kind,
+        key_set_id: facet.key_set_id,
+    };
+    let decode = |text: &str| base64::engine::general_purpose::STANDARD.decode(text);
+    let (nonce, ciphertext) = (decode(&facet.nonce)?, decode(&facet.ciphertext)?);
+    let plain = open_disclosed(keys, disclosure.disclosure_id, &facet.key, &binding, &nonce, &ciphertext)
+        .with_context(|| format!("failed to open the facet {} with this key", facet.facet_id))?;
+    Ok(OpenedFacet {
+        facet_id: facet.facet_id,
+        kind: facet.kind,
+        person_ref: facet.person_ref,
+        content: serde_json::from_slice(&plain)?,
+    })
+}
+
+/// A CyberTipline report's parts from the facets that hold them, in the order in which they were sealed.
+///
+/// # Errors
+/// When a facet is missing: then the report cannot be given back whole.
+pub fn remainder(opened: &[OpenedFacet]) -> anyhow::Result<intake::cybertipline::Remainder> {
+    let of_kind = |kind| opened.iter().filter(move |facet| facet.kind == kind);
+    let strings = |kind| {
+        let lists = of_kind(kind).filter_map(|facet| facet.content.get("xml")?.as_array());
+        lists.flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect::<Vec<_>>()
+    };
+    let text = |facet: &OpenedFacet| Some(facet.content.get("xml")?.as_str()?.to_owned());
+    let report_xml = of_kind(FacetKind::Report).find_map(text).context("the report facet is not there")?;
+    Ok(intake::cybertipline::Remainder {
+        report_xml,
+        person_xml: of_kind(FacetKind::Person).filter_map(text).collect(),
+        location_xml: strings(FacetKind::ContentLocations),
+        narrative_xml: strings(FacetKind::Narrative),
+    })
+}

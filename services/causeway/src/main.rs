@@ -1,0 +1,24 @@
+//! The program: serves, and speaks to what is served.
+
+#![allow(clippy::print_stdout, reason = "the command line speaks to people and scripts by printing")]
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("causeway: failed to start: {error}");
+            return ExitCode::from(cli::exit::FAILED);
+        }
+    };
+    match runtime.block_on(cli::run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => cli::exit::report(&error),
+    }
+}

@@ -1,0 +1,176 @@
+//! Puts services together into a process.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use chassis::config::{Mistakes, Reader};
+use chassis::front::Front;
+use chassis::host::Host;
+use chassis::http::status_page;
+use chassis::keys::{KeyIndex, KeyWriter};
+use chassis::reader::RecordReader;
+use delivery::Delivery;
+use delivery::disclosure::Discloser;
+use directory::Directory;
+use intake::Intake;
+use routing::Routing;
+use schemas::envelope::Body;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::openapi;
+
+/// A service by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ServiceName {
+    Directory,
+    Intake,
+    Routing,
+    Delivery,
+}
+
+impl ServiceName {
+    pub const ALL: [Self; 4] = [Self::Directory, Self::Intake, Self::Routing, Self::Delivery];
+}
+
+/// Everything that a process of any service reads.
+#[derive(Clone)]
+pub struct Settings {
+    pub host: chassis::host::Settings,
+    pub intake: intake::settings::Settings,
+    pub delivery: delivery::settings::Settings,
+    /// The first directory, loaded once on an empty topic.
+    pub genesis: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the file and the environment over it.
+    ///
+    /// # Errors
+    /// Every mistake at once.
+    pub fn read(file: Option<&Path>) -> Result<Self, Mistakes> {
+        let mut reader = Reader::open(file);
+        let host = chassis::host::Settings::read(&mut reader);
+        let intake = intake::settings::Settings::read(&mut reader);
+        let delivery = delivery::settings::Settings::read(&mut reader, intake.vault_key_id.clone());
+        let genesis = reader.optional("directory.genesis_file");
+        reader.finish()?;
+        Ok(Self { host, intake, delivery, genesis })
+    }
+}
+
+/// Runs the services until the stop sign, then drains.
+///
+/// # Errors
+/// What keeps one of them from starting.
+pub async fn serve(
+    settings: Settings,
+    services: &[ServiceName],
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let mut host = Host::start(settings.host.clone()).await?;
+    let mut pages = OpenApiRouter::with_openapi(openapi::head());
+    let mut plain = Router::new();
+    for service in services {
+        let (described, status) = match service {
+            ServiceName::Directory => directory(&mut host, &settings)?,
+            ServiceName::Intake => intake(&mut host, &settings)?,
+            ServiceName::Routing => routing(&mut host)?,
+            ServiceName::Delivery => delivery(&mut host, &settings)?,
+        };
+        pages = pages.merge(described);
+        plain = plain.merge(status);
+    }
+    if host.clock.is_development() {
+        plain = plain.merge(crate::development::clock_page(host.clock.clone()));
+    }
+    let (router, document) = pages.split_for_parts();
+    let router = router.merge(plain).merge(openapi::pages(document));
+    Ok(host.serve(router, stop).await?)
+}
+
+type Pages = (OpenApiRouter, Router);
+
+fn directory(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
+    let front = host.run(Directory)?;
+    if let Some(file) = &settings.genesis {
+        let entries = directory::genesis::read(file)?;
+        tokio::spawn(load_genesis(front.clone(), host.reference.clone(), entries));
+    }
+    Ok((directory::http::pages(front.clone(), host.reference.clone()), status_page(front)))
+}
+
+/// Loads the first directory once the fold says whether there is one already.
+async fn load_genesis(
+    front: Front<Directory>,
+    reference: chassis::reference::Reference,
+    entries: Vec<schemas::directory::Entry>,
+) {
+    let mut changes = reference.changes();
+    if changes.wait_for(|(complete, _)| *complete).await.is_err() || !reference.snapshot().directory.is_empty() {
+        return;
+    }
+    if let Err(error) = directory::genesis::load(&front, entries).await {
+        tracing::error!(error = %chassis::problem::chain(&error), "the genesis file was not loaded");
+    }
+}
+
+fn intake(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
+    let keys = KeyWriter::new(&host.settings.kafka, host.codec.clone())?;
+    let connections = intake::http::Connections::open(&settings.intake, keys)?;
+    let front = host.run(Intake)?;
+    Ok((intake::http::pages(front.clone(), connections), status_page(front)))
+}
+
+fn routing(host: &mut Host) -> anyhow::Result<Pages> {
+    let front = host.run(Routing)?;
+    Ok((routing::http::pages(front.clone()), status_page(front)))
+}
+
+fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
+    let kafka = host.settings.kafka.clone();
+    let vault = settings.delivery.vault().context("failed to open the vault")?;
+    let keys = KeyIndex::new(host.store("sealed-keys")?, &kafka, host.codec.clone())?;
+    let follower = keys.clone();
+    host.follow("sealed-keys", move |stopping| follower.follow(stopping))?;
+    tokio::spawn(create_notice_topics(kafka.clone(), host.reference.clone()));
+    let front = host.run(Delivery)?;
+    let topic = schemas::topics::named(schemas::delivery::DeliveryEvent::TOPIC).context("delivery has a topic")?;
+    let pages = delivery::http::Pages {
+        front: front.clone(),
+        reference: host.reference.clone(),
+        cursors: host.cursors.clone(),
+        partitions: kafka.partitions_of(topic.partitions),
+        discloser: Arc::new(Discloser {
+            vault,
+            keys,
+            records: RecordReader::new(&kafka)?,
+            codec: host.codec.clone(),
+        }),
+    };
+    Ok((delivery::http::pages(pages), status_page(front)))
+}
+
+/// Each country that the directory names has a topic of notices, from the moment it is named.
+async fn create_notice_topics(kafka: chassis::kafka::Kafka, reference: chassis::reference::Reference) {
+    let mut changes = reference.changes();
+    let mut created = std::collections::BTreeSet::new();
+    loop {
+        let countries = reference.snapshot().directory.countries();
+        if !countries.is_subset(&created) {
+            match kafka.create_topics(countries.clone()).await {
+                Ok(_) => created = countries,
+                Err(error) => {
+                    tracing::error!(error = %chassis::problem::chain(&error), "failed to create topics of notices");
+                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    continue;
+                }
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
