@@ -1,1 +1,216 @@
+//! A deployment of its own for each test: its own topics on a real Kafka, its own directory, stores and ports.
 
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use causeway::client::Client;
+use causeway::example::{Place, World};
+use causeway::serve::{ServiceName, serve};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Set by `cargo xtask test`, which starts and stops the Kafka it names.
+pub const BROKERS: &str = "CAUSEWAY_TEST_BROKERS";
+
+/// How long an awaited state may take: machines differ, and a test that waits for a condition is not a timed one.
+const AWAIT: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Partitions of each incident-keyed topic in tests.
+const PARTITIONS: i32 = 4;
+
+/// # Errors
+/// When no Kafka was named.
+pub fn brokers() -> anyhow::Result<String> {
+    std::env::var(BROKERS).with_context(|| format!("{BROKERS} is not set: run `cargo xtask test`"))
+}
+
+/// The example world over topics of its own.
+pub struct Deployment {
+    pub world: World,
+    pub prefix: String,
+    pub brokers: String,
+    pub registry: Option<String>,
+    state: tempfile::TempDir,
+    running: Vec<Running>,
+    /// Where each service answers.
+    addresses: BTreeMap<&'static str, SocketAddr>,
+}
+
+enum Running {
+    Inside { stop: CancellationToken, serving: JoinHandle<anyhow::Result<()>> },
+    Process(Child),
+}
+
+impl Deployment {
+    /// A world with topics and nothing running.
+    ///
+    /// # Errors
+    /// When Kafka is not there.
+    pub async fn prepare(name: &str, registry: Option<String>) -> anyhow::Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let prefix = format!("{name}-{}-{number}.", std::process::id());
+        let state = tempfile::tempdir()?;
+        let world = World::open(state.path())?;
+        let brokers = brokers()?;
+        let (running, addresses) = (Vec::new(), BTreeMap::new());
+        let deployment = Self { world, prefix, brokers, registry, state, running, addresses };
+        let settings = deployment.world.settings(&deployment.place("topics", free_address()?))?;
+        settings.host.kafka.create_topics([]).await?;
+        Ok(deployment)
+    }
+
+    /// A world with all services running in this process.
+    ///
+    /// # Errors
+    /// When Kafka is not there, or a service does not start.
+    pub async fn start(name: &str) -> anyhow::Result<Self> {
+        let mut deployment = Self::prepare(name, None).await?;
+        deployment.serve_all().await?;
+        Ok(deployment)
+    }
+
+    /// Starts all services in this process.
+    ///
+    /// # Errors
+    /// When a service does not start.
+    pub async fn serve_all(&mut self) -> anyhow::Result<()> {
+        let address = free_address()?;
+        let settings = self.world.settings(&self.place("all", address))?;
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let serving = tokio::spawn(async move {
+            serve(settings, &ServiceName::ALL, async move { stopped.cancelled().await }).await
+        });
+        self.running.push(Running::Inside { stop, serving });
+        for service in SERVICES {
+            self.addresses.insert(service, address);
+        }
+        self.await_ready(address).await
+    }
+
+    /// Starts one service in a process of its own.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub async fn serve_apart(&mut self, service: &'static str, instance: &str) -> anyhow::Result<()> {
+        let address = free_address()?;
+        let config = self.world.config(&self.place(instance, address))?;
+        let program = program()?;
+        let mut command = Command::new(&program);
+        command.arg("serve").arg(service).arg("--config").arg(config).stdin(Stdio::null());
+        let child = command.spawn().with_context(|| format!("failed to start {}", program.display()))?;
+        self.running.push(Running::Process(child));
+        self.addresses.insert(service, address);
+        self.await_ready(address).await
+    }
+
+    fn place(&self, instance: &str, listen: SocketAddr) -> Place {
+        Place {
+            brokers: self.brokers.clone(),
+            prefix: self.prefix.clone(),
+            listen,
+            instance: instance.to_owned(),
+            partitions: PARTITIONS,
+            registry: self.registry.clone(),
+        }
+    }
+
+    async fn await_ready(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let client = self.world.client(&format!("http://{address}"), "nl-hotline", "readiness")?;
+        let ready = || async { client.is_ready().await.then_some(()) };
+        await_some(&format!("{address} to be ready"), ready).await
+    }
+
+    /// Stops everything in order: requests and runners drain.
+    ///
+    /// # Errors
+    /// When a service ended with an error.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        for running in self.running.drain(..) {
+            match running {
+                Running::Inside { stop, serving } => {
+                    stop.cancel();
+                    serving.await??;
+                }
+                Running::Process(mut child) => terminate(&mut child)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a service answers.
+    pub fn url(&self, service: &str) -> String {
+        self.addresses.get(service).map(|address| format!("http://{address}")).unwrap_or_default()
+    }
+
+    /// A person of an agency, speaking to one service.
+    ///
+    /// # Errors
+    /// When the example has no such agency.
+    pub fn client(&self, service: &str, agency: &str) -> anyhow::Result<Client> {
+        self.world.client(&self.url(service), agency, "tester")
+    }
+
+    pub fn stores(&self) -> PathBuf {
+        self.state.path().join("stores")
+    }
+
+    pub fn state(&self) -> &Path {
+        self.state.path()
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        for running in &mut self.running {
+            match running {
+                Running::Inside { stop, .. } => stop.cancel(),
+                // A process that has ended already is what is wanted.
+                Running::Process(child) => drop(child.kill().and_then(|()| child.wait())),
+            }
+        }
+    }
+}
+
+/// Every service there is.
+pub const SERVICES: [&str; 4] = ["directory", "intake", "routing", "delivery"];
+
+fn terminate(child: &mut Child) -> anyhow::Result<()> {
+    let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
+    anyhow::ensure!(status.success(), "the process could not be asked to end");
+    let status = child.wait()?;
+    anyhow::ensure!(status.success(), "a service ended with {status}");
+    Ok(())
+}
+
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+/// The built program, beside the test's own directory.
+fn program() -> anyhow::Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let directory = test.parent().and_then(Path::parent).context("a test stands two below the target directory")?;
+    Ok(directory.join("causeway"))
+}
+
+/// Asks until there is an answer.
+///
+/// # Errors
+/// When there is none within the bound; the error names what was waited for.
+pub async fn await_some<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    while begun.elapsed() < AWAIT {
+        if let Some(answer) = ask().await {
+            return Ok(answer);
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    anyhow::bail!("waited {AWAIT:?} for {what}")
+}

@@ -174,6 +174,7 @@ macro_rules! command_bodies {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, apache_avro::AvroSchema)]
         #[avro(repr = "bare_union")]
+        #[allow(clippy::large_enum_variant, reason = "read, decided on and dropped: a box would cost each record more")]
         pub enum $name {
             $($variant($variant),)+
         }

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the tests of the workspace against a real Kafka that starts empty.
+//! `cargo xtask test`: the tests of the workspace against a real Kafka that starts empty, with the parts beside
+//! it that the tests start themselves.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::kafka::{Kafka, KafkaOptions};
+use crate::parts::Parts;
 use crate::signals::Signals;
 use crate::stages::Stages;
 use crate::{install, process, repo};
@@ -41,14 +43,16 @@ pub fn run_all_in(stages: &mut Stages) -> Result<()> {
 fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     let signals = Signals::catch()?;
     if let Some(brokers) = &options.brokers {
-        return stages.run("test", || cargo_test(brokers, &options.arguments, &signals));
+        let parts = stages.run("parts", Parts::ensure)?;
+        return stages.run("test", || cargo_test(brokers, &parts, &options.arguments, &signals));
     }
-    // Tests that do not compile need no Kafka.
+    // Tests that do not compile need nothing to run against.
     stages.run("build tests", || build_tests(&options.arguments))?;
+    let parts = stages.run("parts", Parts::ensure)?;
     let data_dir = data_dir()?;
     let fresh = KafkaOptions { data_dir: data_dir.clone(), nodes: 1, clean: true };
     let kafka = stages.run("start kafka", || Kafka::start(fresh))?;
-    let tested = stages.run("test", || cargo_test(kafka.brokers(), &options.arguments, &signals));
+    let tested = stages.run("test", || cargo_test(kafka.brokers(), &parts, &options.arguments, &signals));
     let stopped = stages.run("stop kafka", || kafka.stop());
     tested.and(stopped)?;
     // After a failure Kafka's log and data stay, to be looked at.
@@ -65,9 +69,10 @@ fn build_tests(arguments: &[String]) -> Result<()> {
     process::run(Command::new("cargo").args(["test", "--no-run"]).args(scope(arguments)).args(own))
 }
 
-fn cargo_test(brokers: &str, arguments: &[String], signals: &Signals) -> Result<()> {
+fn cargo_test(brokers: &str, parts: &Parts, arguments: &[String], signals: &Signals) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.arg("test").args(scope(arguments)).args(arguments).env(BROKERS, brokers);
+    command.arg("test").args(scope(arguments)).args(arguments);
+    command.env(BROKERS, brokers).envs(parts.environment());
     process::run_to_drain(&mut command, signals)?;
     if signals.any() {
         bail!("interrupted");

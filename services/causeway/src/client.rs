@@ -92,7 +92,11 @@ impl Client {
 
     /// # Errors
     /// See [`ClientError`].
-    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, ClientError> {
         self.read(self.request(Method::PUT, path).json(body)).await
     }
 
@@ -124,7 +128,8 @@ impl Client {
         &self,
         lines: reqwest::Body,
     ) -> Result<impl Stream<Item = anyhow::Result<intake::http::LineResult>> + use<>, ClientError> {
-        let request = self.request(Method::POST, "/v1/referrals:batch").header("content-type", "application/x-ndjson");
+        let request =
+            self.request(Method::POST, "/v1/referrals:batch").header("content-type", "application/x-ndjson");
         let response = self.send(request.body(lines)).await?;
         let bytes = response.bytes_stream().map(|chunk| chunk.map_err(std::io::Error::other));
         let reader = tokio_util::io::StreamReader::new(bytes);
@@ -136,7 +141,12 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn refer_report(&self, reference: &str, report: String, files: Vec<String>) -> Result<Receipt, ClientError> {
+    pub async fn refer_report(
+        &self,
+        reference: &str,
+        report: String,
+        files: Vec<String>,
+    ) -> Result<Receipt, ClientError> {
         let form = reqwest::multipart::Form::new().text("report", report);
         let form = files.into_iter().fold(form, |form, file| form.text("fileDetails", file));
         let request = self.request(Method::POST, "/v1/cybertipline").header("reporter-reference", reference);
@@ -229,7 +239,11 @@ fn unreadable(status: StatusCode) -> Problem {
     Problem::internal().detail(format!("the answer was {status} without a problem document"))
 }
 
-fn open_facet(disclosure: &Disclosure, facet: &DisclosedFacet, keys: &KeyPair) -> anyhow::Result<OpenedFacet> {
+fn open_facet(
+    disclosure: &Disclosure,
+    facet: &DisclosedFacet,
+    keys: &KeyPair,
+) -> anyhow::Result<OpenedFacet> {
     let binding = Binding {
         incident_id: disclosure.incident_id,
         referral_id: disclosure.referral_id,

@@ -40,7 +40,8 @@ pub fn secret() -> String {
 
 /// An Ed25519 private key in PKCS#8 DER (RFC 8410): a fixed head and 32 random bytes.
 pub fn issuer_key() -> Vec<u8> {
-    const HEAD: [u8; 16] = [0x30, 0x2e, 0x02, 0x01, 0, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+    const HEAD: [u8; 16] =
+        [0x30, 0x2e, 0x02, 0x01, 0, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
     let seed: [u8; 32] = rand::random();
     [&HEAD[..], &seed].concat()
 }
@@ -50,7 +51,8 @@ pub fn issuer_key() -> Vec<u8> {
 /// # Errors
 /// When the file does not read.
 pub fn issuer(key_file: &std::path::Path, issuer: &str) -> anyhow::Result<DevelopmentIssuer> {
-    let text = std::fs::read_to_string(key_file).with_context(|| format!("failed to read {}", key_file.display()))?;
+    let text = std::fs::read_to_string(key_file)
+        .with_context(|| format!("failed to read {}", key_file.display()))?;
     let key = hex::decode(text.trim()).with_context(|| format!("{} holds no hex", key_file.display()))?;
     Ok(DevelopmentIssuer::new(&key, issuer, issuer, AUDIENCE))
 }

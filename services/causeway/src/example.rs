@@ -75,7 +75,8 @@ impl World {
         let genesis = File { entries };
         make(&state.join("directory.json"), || serde_json::to_vec_pretty(&genesis).unwrap_or_default())?;
         let agencies: Vec<Agency> = genesis.entries.into_iter().filter_map(|entry| entry.agency).collect();
-        let issuers = agencies.iter().map(|agency| agency.issuer.clone()).collect::<std::collections::BTreeSet<_>>();
+        let issuers =
+            agencies.iter().map(|agency| agency.issuer.clone()).collect::<std::collections::BTreeSet<_>>();
         let issuers = issuers.into_iter().map(|name| Ok((name.clone(), issuer(state, &name)?)));
         Ok(Self { state: state.to_owned(), agencies, issuers: issuers.collect::<anyhow::Result<_>>()? })
     }
@@ -99,9 +100,19 @@ impl World {
              [store]\npath = {}\n[secrets]\nidentity_file = {}\nnetwork_file = {}\ncursor_file = {}\n\
              [seal]\nvault_public_key_file = {}\nvault_private_key_file = {}\n[intake]\nip_database = {}\n\
              [directory]\ngenesis_file = {}\n[development]\nclock = true\n[log]\njson = false\nfilter = \"warn\"\n",
-            place.instance, place.brokers, place.prefix, place.partitions, place.listen, at("stores"),
-            at("identity.secret"), at("network.secret"), at("cursor.secret"), at("vault.public"), at("vault.key"),
-            at("addresses.mmdb"), at("directory.json"),
+            place.instance,
+            place.brokers,
+            place.prefix,
+            place.partitions,
+            place.listen,
+            at("stores"),
+            at("identity.secret"),
+            at("network.secret"),
+            at("cursor.secret"),
+            at("vault.public"),
+            at("vault.key"),
+            at("addresses.mmdb"),
+            at("directory.json"),
         );
         if let Some(registry) = &place.registry {
             text.push_str(&format!("[registry]\naddress = \"{registry}\"\n"));

@@ -109,7 +109,9 @@ async fn load_genesis(
     entries: Vec<schemas::directory::Entry>,
 ) {
     let mut changes = reference.changes();
-    if changes.wait_for(|(complete, _)| *complete).await.is_err() || !reference.snapshot().directory.is_empty() {
+    if changes.wait_for(|(complete, _)| *complete).await.is_err()
+        || !reference.snapshot().directory.is_empty()
+    {
         return;
     }
     if let Err(error) = directory::genesis::load(&front, entries).await {
@@ -137,7 +139,8 @@ fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
     host.follow("sealed-keys", move |stopping| follower.follow(stopping))?;
     tokio::spawn(create_notice_topics(kafka.clone(), host.reference.clone()));
     let front = host.run(Delivery)?;
-    let topic = schemas::topics::named(schemas::delivery::DeliveryEvent::TOPIC).context("delivery has a topic")?;
+    let topic =
+        schemas::topics::named(schemas::delivery::DeliveryEvent::TOPIC).context("delivery has a topic")?;
     let pages = delivery::http::Pages {
         front: front.clone(),
         reference: host.reference.clone(),

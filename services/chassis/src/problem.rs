@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 pub struct Problem {
     /// `/problems/<code>`; stable.
     #[serde(rename = "type")]
-    pub kind: String,
-    pub title: String,
+    pub kind: Box<str>,
+    pub title: Box<str>,
     pub status: u16,
     /// What is wrong this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// What the caller can do.
-    pub next: String,
+    pub next: Box<str>,
     /// The fields at fault.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -86,11 +86,11 @@ problems! {
 impl Problem {
     fn new(code: &str, status: StatusCode, title: &str, next: &str) -> Self {
         Self {
-            kind: format!("/problems/{code}"),
-            title: title.to_owned(),
+            kind: format!("/problems/{code}").into(),
+            title: title.into(),
             status: status.as_u16(),
             detail: None,
-            next: next.to_owned(),
+            next: next.into(),
             errors: Vec::new(),
             retry_after_seconds: None,
         }

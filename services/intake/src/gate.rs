@@ -46,7 +46,7 @@ impl Fault {
     fn of_problem(problem: &Problem) -> Self {
         let error = problem.errors.first();
         let pointer = error.map_or(String::new(), |error| error.pointer.clone());
-        let detail = error.map_or_else(|| problem.title.clone(), |error| error.detail.clone());
+        let detail = error.map_or_else(|| problem.title.to_string(), |error| error.detail.clone());
         let reason = match problem.code() {
             "malformed" => RefusalReason::Malformed,
             _ if detail.starts_with("unknown field") => RefusalReason::UnknownField,

@@ -2,20 +2,14 @@
 //! archive of loaded classes. Both exist to make every later start fast.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::java::Java;
+use crate::maven::{self, Fetch};
 use crate::{process, repo};
-
-/// How often the fetch says how far it is.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(3);
-/// How much of Maven's output an error repeats.
-const SHOWN_LINES: usize = 20;
 
 /// Everything that is the same for every cluster on this machine.
 pub struct Distribution {
@@ -30,7 +24,7 @@ impl Distribution {
         let root = repo::root()?;
         let pom_path = root.join("xtask/kafka/pom.xml");
         let pom = fs::read_to_string(&pom_path).context("failed to read the pinned versions of kafka")?;
-        let version = kafka_version(&pom)?.to_owned();
+        let version = maven::property(&pom, "kafka.version")?.to_owned();
         let directory = root.join(".kafka").join(&version);
         let distribution = Self { java: Java::find()?, version, directory };
         distribution.prepare(&pom_path, &pom)?;
@@ -92,20 +86,10 @@ impl Distribution {
 
     fn fetch(&self, pom_path: &Path) -> Result<()> {
         println!("fetching the jars of kafka {}", self.version);
-        let mut command = Command::new("mvn");
-        command
-            .args(["-B", "-Dstyle.color=never", "-f"])
-            .arg(pom_path)
-            .arg("dependency:copy-dependencies")
-            .arg(format!("-DoutputDirectory={}", self.libs().display()))
-            .stdout(Stdio::piped());
-        let mut maven = command.spawn().context("failed to start mvn")?;
-        let output = maven.stdout.take().context("mvn has no standard output")?;
-        let lines = follow_maven(BufReader::new(output));
-        if !maven.wait().context("failed to wait for mvn")?.success() {
-            bail!("failed to fetch the jars of kafka {}, mvn ended with\n{}", self.version, last(&lines));
-        }
-        println!("fetched {} jars", count_jars(&self.libs())?);
+        let libs = self.libs();
+        let fetch = Fetch { pom: pom_path, goal: "dependency:copy-dependencies", into: &libs };
+        fetch.run().with_context(|| format!("failed to fetch the jars of kafka {}", self.version))?;
+        println!("fetched {} jars", count_jars(&libs)?);
         Ok(())
     }
 
@@ -136,53 +120,6 @@ impl Distribution {
     }
 }
 
-/// Reads Maven's output to its end and says every few seconds how many jars have come.
-fn follow_maven(output: impl BufRead) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut jars = 0;
-    let mut said = Instant::now();
-    for line in output.lines().map_while(Result::ok) {
-        if line.contains("Downloaded") && line.contains(".jar") {
-            jars += 1;
-        }
-        if said.elapsed() >= PROGRESS_INTERVAL {
-            println!("  {jars} jars so far");
-            said = Instant::now();
-        }
-        lines.push(line);
-    }
-    lines
-}
-
-fn last(lines: &[String]) -> String {
-    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
-}
-
 fn count_jars(libs: &Path) -> Result<usize> {
     Ok(fs::read_dir(libs).context("mvn copied no jars")?.count())
-}
-
-fn kafka_version(pom: &str) -> Result<&str> {
-    let after = pom.split_once("<kafka.version>").map(|(_, after)| after);
-    let version = after.and_then(|after| after.split_once("</kafka.version>")).map(|(version, _)| version);
-    version.context("the pom pins no kafka.version")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{kafka_version, last};
-
-    #[test]
-    fn reads_the_pinned_version() {
-        let pom = "<properties><kafka.version>4.1.1</kafka.version></properties>";
-        assert_eq!(kafka_version(pom).expect("the version is there"), "4.1.1");
-        assert!(kafka_version("<properties/>").is_err());
-    }
-
-    #[test]
-    fn an_error_repeats_the_last_lines_only() {
-        let lines = (1..=25).map(|n| n.to_string()).collect::<Vec<_>>();
-        assert!(last(&lines).starts_with("6\n") && last(&lines).ends_with("\n25"));
-        assert_eq!(last(&lines[..1]), "1");
-    }
 }

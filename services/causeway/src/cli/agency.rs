@@ -48,9 +48,18 @@ fn line(entry: &Entry) -> String {
     match entry {
         Entry::Assignment(one) => format!(
             "{}  assignment {}  {} {} {}  {}  respond by {}  incident {}",
-            one.at, one.assignment_id, one.country, one.urgency, one.kind, one.state, one.respond_by, one.incident_id
+            one.at,
+            one.assignment_id,
+            one.country,
+            one.urgency,
+            one.kind,
+            one.state,
+            one.respond_by,
+            one.incident_id
         ),
-        Entry::Changed { assignment_id, state, at, .. } => format!("{at}  assignment {assignment_id}  now {state}"),
+        Entry::Changed { assignment_id, state, at, .. } => {
+            format!("{at}  assignment {assignment_id}  now {state}")
+        }
         Entry::Call { contact, attempt, acknowledge_by, at, assignment_id, .. } => {
             format!("{at}  call {attempt}: {contact}, until {acknowledge_by}  assignment {assignment_id}")
         }
@@ -82,7 +91,8 @@ pub fn routing_text(view: &RoutingView) -> String {
     let code = |code: Option<&str>| code.unwrap_or("-").to_owned();
     let kind = code(view.kind.map(schemas::codes::IncidentKind::code));
     let urgency = code(view.urgency.map(schemas::codes::Urgency::code));
-    let mut text = format!("incident {}  {kind}  {urgency}  rules v{}\n\n", view.incident_id, view.rules_version);
+    let mut text =
+        format!("incident {}  {kind}  {urgency}  rules v{}\n\n", view.incident_id, view.rules_version);
     let rows: Vec<Vec<String>> = view
         .assignments
         .iter()
@@ -92,7 +102,9 @@ pub fn routing_text(view: &RoutingView) -> String {
                 one.country.to_string(),
                 one.agency.to_string(),
                 one.state.to_string(),
-                ground.map_or(String::new(), |ground| format!("{} {} by {}", ground.role, ground.basis, ground.source)),
+                ground.map_or(String::new(), |ground| {
+                    format!("{} {} by {}", ground.role, ground.basis, ground.source)
+                }),
                 ground.and_then(|ground| ground.articles.first().cloned()).unwrap_or_default(),
                 format!("{} ({})", one.transfer.basis, one.transfer.authorisation),
                 format!("{} v{}", one.rule, one.policy_version),

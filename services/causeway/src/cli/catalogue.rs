@@ -104,7 +104,8 @@ fn show(output: &Output, shown: &Shown) -> anyhow::Result<()> {
 
 async fn apply(client: &Client, output: &Output, file: &PathBuf, yes: bool) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
-    let entry: Entry = serde_json::from_str(&text).with_context(|| format!("{} is no entry", file.display()))?;
+    let entry: Entry =
+        serde_json::from_str(&text).with_context(|| format!("{} is no entry", file.display()))?;
     let id = entry.id().map_err(anyhow::Error::msg)?;
     let known: Option<Shown> = client.get(&format!("/v1/directory/{id}")).await.ok();
     let before = known.and_then(|shown| shown.newest.or(shown.acts));
@@ -130,7 +131,8 @@ fn difference(pointer: &str, before: &Value, after: &Value, found: &mut Vec<Stri
         (Value::Object(old), Value::Object(new)) => {
             let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
             for name in names {
-                let value = |object: &serde_json::Map<String, Value>| object.get(name).cloned().unwrap_or_default();
+                let value =
+                    |object: &serde_json::Map<String, Value>| object.get(name).cloned().unwrap_or_default();
                 difference(&format!("{pointer}/{name}"), &value(old), &value(new), found);
             }
         }

@@ -71,7 +71,11 @@ async fn file_batch(client: &Client, output: &Output, path: &Path) -> anyhow::Re
     let (mut filed, mut refused) = (0u64, 0u64);
     while let Some(result) = results.next().await {
         let result = result?;
-        if result.problem.is_some() { refused += 1 } else { filed += 1 }
+        if result.problem.is_some() {
+            refused += 1
+        } else {
+            filed += 1
+        }
         if output.json || result.problem.is_some() {
             let problem = result.problem.as_ref().map(ToString::to_string).unwrap_or_default();
             output.print(&result, || format!("line {}: {problem}", result.line))?;

@@ -142,8 +142,13 @@ impl Story {
 
     async fn await_ready(&self) -> anyhow::Result<()> {
         let begun = Instant::now();
-        while !(self.hotline.is_ready().await && self.hotline.get::<serde_json::Value>("/v1/directory").await.is_ok()) {
-            anyhow::ensure!(begun.elapsed() < READY_TIMEOUT, "the services are not ready after {READY_TIMEOUT:?}");
+        while !(self.hotline.is_ready().await
+            && self.hotline.get::<serde_json::Value>("/v1/directory").await.is_ok())
+        {
+            anyhow::ensure!(
+                begun.elapsed() < READY_TIMEOUT,
+                "the services are not ready after {READY_TIMEOUT:?}"
+            );
             tokio::time::sleep(LOOK_AGAIN).await;
         }
         tell(&format!("ready after {:.1} s", begun.elapsed().as_secs_f64()));
@@ -156,7 +161,8 @@ impl Story {
         night::set_the_clock(self).await?;
         let danger = self.hotline.refer(example::IMMINENT_DANGER.into()).await?;
         let files = vec![example::FILE_DETAILS.to_owned()];
-        let report = self.provider.refer_report("EXAMPLE-REPORT-1", example::REPORT.to_owned(), files).await?;
+        let report =
+            self.provider.refer_report("EXAMPLE-REPORT-1", example::REPORT.to_owned(), files).await?;
         let mut results = std::pin::pin!(self.hotline.refer_batch(example::BATCH.into()).await?);
         let mut batch = None;
         while let Some(result) = results.next().await {
@@ -165,12 +171,20 @@ impl Story {
                 (Some(receipt), _) => batch = Some(receipt),
                 (None, problem) => {
                     let told = problem.map(|problem| problem.to_string()).unwrap_or_default();
-                    tell(&format!("line {} of the batch is refused, as it must be:\n  {}", result.line, told.replace('\n', "\n  ")));
+                    tell(&format!(
+                        "line {} of the batch is refused, as it must be:\n  {}",
+                        result.line,
+                        told.replace('\n', "\n  ")
+                    ));
                 }
             }
         }
         let batch = batch.context("the batch gave no receipt")?;
-        let named = |name, receipt: Receipt| Named { name, id: receipt.incident_id, referral_id: receipt.referral_id };
+        let named = |name, receipt: Receipt| Named {
+            name,
+            id: receipt.incident_id,
+            referral_id: receipt.referral_id,
+        };
         Ok(vec![
             named("imminent-danger", danger),
             named("cybertipline-report", report),

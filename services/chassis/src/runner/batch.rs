@@ -93,6 +93,9 @@ struct Request<C, N> {
 
 type RequestOf<S> = Request<<S as Decider>::Command, <S as Decider>::News>;
 
+/// The aggregate after a request, and the records that answer it.
+type Drafted<S> = (Aggregate<<S as Decider>::State>, Vec<Draft<S>>);
+
 /// Why a record is set aside. Never any of the record's content.
 struct Poison(&'static str);
 
@@ -202,7 +205,7 @@ impl<'a, S: Service> Batch<'a, S> {
         input: &Input,
         request: &RequestOf<S>,
         mut aggregate: Aggregate<S::State>,
-    ) -> Result<(Aggregate<S::State>, Vec<Draft<S>>), Poison> {
+    ) -> Result<Drafted<S>, Poison> {
         let context = Context {
             aggregate_id: &request.aggregate_id,
             cause: &request.cause,

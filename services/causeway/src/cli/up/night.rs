@@ -52,7 +52,11 @@ fn assignment_of<'a>(view: &'a RoutingView, agency: &str) -> anyhow::Result<&'a 
     found.with_context(|| format!("{agency} has no assignment"))
 }
 
-async fn first_contact_is_silent(story: &Story, danger: &Named, germany: &AssignmentView) -> anyhow::Result<()> {
+async fn first_contact_is_silent(
+    story: &Story,
+    danger: &Named,
+    germany: &AssignmentView,
+) -> anyhow::Result<()> {
     let first = germany.calls.first().context("nobody was called")?;
     tell(&format!("02:00 de-police: the {} is called, and stays silent", first.contact));
     set(story, first.acknowledge_by.plus_minutes(TOO_LATE_MINUTES - 15)).await?;
@@ -109,7 +113,10 @@ async fn a_state_is_not_told(
     let inbox = kenya.inbox("?limit=500").await?;
     anyhow::ensure!(inbox.entries.is_empty(), "ke-police has something in its inbox");
     let seen = kenya.routing(danger.id).await;
-    anyhow::ensure!(matches!(&seen, Err(error) if error.code() == Some("not-found")), "ke-police sees the incident");
+    anyhow::ensure!(
+        matches!(&seen, Err(error) if error.code() == Some("not-found")),
+        "ke-police sees the incident"
+    );
     let withheld = view.withheld.iter().find(|withheld| withheld.country.as_str() == "KE");
     let withheld = withheld.context("the coordinator does not see what was withheld")?;
     anyhow::ensure!(withheld.reason == WithheldReason::NeverTold, "withheld for another reason");
@@ -124,7 +131,8 @@ async fn the_coordinator_is_refused(
     assignment: AssignmentId,
 ) -> anyhow::Result<()> {
     let (key_id, keys) = world.keys("un-coordinator")?;
-    let opened = story.coordinator.open(danger.id, assignment, &key_id, &keys, "night-coordinator-opens").await;
+    let opened =
+        story.coordinator.open(danger.id, assignment, &key_id, &keys, "night-coordinator-opens").await;
     let refused = opened.err().context("the coordinator opened a child")?;
     on_record(story, "delivery", "night-coordinator-opens", &refused).await?;
 
@@ -132,7 +140,8 @@ async fn the_coordinator_is_refused(
     let mut entry = shown.acts.context("de-police is not in the directory")?;
     let own_key = shown_key(story).await?;
     entry.agency.as_mut().context("de-police is an agency")?.keys.push(own_key);
-    let proposed: Shown = story.coordinator.command("/v1/directory/changes", "night-coordinator-key", &entry).await?;
+    let proposed: Shown =
+        story.coordinator.command("/v1/directory/changes", "night-coordinator-key", &entry).await?;
     let proposal = proposed.pending.context("a new key must wait for a second person")?.proposal_id;
     let path = format!("/v1/directory/agency/de-police/changes/{proposal}/confirm");
     let confirmed = story.coordinator.command::<Shown>(&path, "night-coordinator-confirms", &()).await;
@@ -142,7 +151,8 @@ async fn the_coordinator_is_refused(
 
 async fn shown_key(story: &Story) -> anyhow::Result<AgencyKey> {
     let shown: Shown = story.coordinator.get("/v1/directory/agency/un-coordinator").await?;
-    let agency = shown.acts.and_then(|entry| entry.agency).context("the coordinator is not in the directory")?;
+    let agency =
+        shown.acts.and_then(|entry| entry.agency).context("the coordinator is not in the directory")?;
     let key = agency.keys.first().context("the coordinator has no key")?;
     Ok(AgencyKey { key_id: KeyId::try_new("un-coordinator-1")?, public_key: key.public_key.clone() })
 }

@@ -1,0 +1,8 @@
+//! End to end, on real Kafka, over HTTP: `cargo xtask test` starts what these need.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod apart;
+mod poison;
+mod report;
+mod straight_line;

@@ -1,0 +1,106 @@
+//! The lead: proposed by factors, accepted or disputed by those who act, recorded by a coordinator.
+
+use schemas::codes::*;
+use schemas::routing::{
+    AcceptAssignment, AcceptLead, CoordinatorAlerted, DisputeLead, LeadAccepted, LeadDisputed, LeadRecorded,
+    RecordLead, RoutingEvent,
+};
+
+use crate::world::*;
+
+fn accepts(by: &str, to: &str) -> Step {
+    asks(by, AcceptLead { country: country(to) })
+}
+
+fn disputes(by: &str, to: &str, proposes: &str) -> Step {
+    asks(by, DisputeLead { country: country(to), proposes: country(proposes) })
+}
+
+fn records(by: &str, to: &str) -> Step {
+    asks(by, RecordLead { country: country(to) })
+}
+
+/// France is proposed; both police units have accepted their assignments.
+fn proposed() -> Vec<Step> {
+    let accepted = |id| asks(id, AcceptAssignment { assignment_id: assignment(id, 0) });
+    vec![
+        referred(referral(vec![victim_in("DE"), suspect_in("FR")])),
+        accepted("de-police"),
+        accepted("fr-police"),
+    ]
+}
+
+fn after(steps: &[Step]) -> Vec<Step> {
+    [proposed(), steps.to_vec()].concat()
+}
+
+#[test]
+fn whoever_accepted_an_assignment_takes_a_position() {
+    let accepted = |by: &str| LeadAccepted { by: agency(by), country: country("FR") };
+    for by in ["de-police", "fr-police"] {
+        check(by, &proposed(), &accepts(by, "FR"), &Ok(vec![accepted(by).into()]));
+        let machine = accepts(by, "FR").by_machine();
+        check(by, &proposed(), &machine, &refuses(RejectionCode::NeedsAPerson));
+    }
+    let disputed: Vec<RoutingEvent> = vec![
+        LeadDisputed { by: agency("de-police"), country: country("FR"), proposes: country("DE") }.into(),
+        CoordinatorAlerted {
+            reason: AlertReason::LeadDisputed,
+            country: Some(country("FR")),
+            assignment_id: None,
+        }
+        .into(),
+    ];
+    check("disputed", &proposed(), &disputes("de-police", "FR", "DE"), &Ok(disputed));
+    let not_proposed = refuses_at(RejectionCode::Invalid, "/country");
+    check("not proposed", &proposed(), &accepts("de-police", "DE"), &not_proposed);
+    check("not proposed", &proposed(), &disputes("de-police", "DE", "FR"), &not_proposed);
+    let no_part = refuses_at(RejectionCode::Invalid, "/proposes");
+    check("a State that has no part in it", &proposed(), &disputes("de-police", "FR", "BR"), &no_part);
+    let alone = [
+        referred(referral(vec![suspect_in("DE")])),
+        asks("de-police", AcceptAssignment { assignment_id: assignment("de-police", 0) }),
+    ];
+    check("one State alone: nothing was proposed", &alone, &accepts("de-police", "DE"), &not_proposed);
+}
+
+#[test]
+fn nobody_else_takes_a_position() {
+    let refused = refuses(RejectionCode::NotEntitled);
+    for by in ["nl-hotline", "un-coordinator", "br-police", "no-agency"] {
+        check(by, &proposed(), &accepts(by, "FR"), &refused);
+        check(by, &proposed(), &disputes(by, "FR", "DE"), &refused);
+    }
+    let offered = &proposed()[..1];
+    check("offered, not accepted", offered, &accepts("de-police", "FR"), &refused);
+    check("offered, not accepted", offered, &disputes("de-police", "FR", "DE"), &refused);
+}
+
+#[test]
+fn a_coordinator_records_what_all_agree_on() {
+    let recorded =
+        |to: &str| Ok(vec![LeadRecorded { by: agency("un-coordinator"), country: country(to) }.into()]);
+    let record = |to| records("un-coordinator", to);
+    let wrong = refuses_at(RejectionCode::WrongState, "/country");
+    let agreed = after(&[accepts("de-police", "FR"), accepts("fr-police", "FR")]);
+    let split = after(&[disputes("de-police", "FR", "DE"), accepts("fr-police", "FR")]);
+    let turned = after(&[disputes("de-police", "FR", "DE"), disputes("fr-police", "FR", "DE")]);
+    check("nobody has a position", &proposed(), &record("FR"), &wrong);
+    check("agreed", &agreed, &record("FR"), &recorded("FR"));
+    check("agreed on another", &agreed, &record("DE"), &wrong);
+    check("split", &split, &record("FR"), &wrong);
+    check("split", &split, &record("DE"), &wrong);
+    check("agreed against the proposal", &turned, &record("DE"), &recorded("DE"));
+    let settled = [split, vec![accepts("de-police", "FR")]].concat();
+    check("a position changed", &settled, &record("FR"), &recorded("FR"));
+    for by in ["de-police", "nl-hotline", "no-agency"] {
+        check(by, &agreed, &records(by, "FR"), &refuses(RejectionCode::NotEntitled));
+    }
+    let machine = record("FR").by_machine();
+    check("a machine", &agreed, &machine, &refuses(RejectionCode::NeedsAPerson));
+    let out_of_scope = entry("agency/un-coordinator", |entry| {
+        entry.agency.as_mut().unwrap().scope = countries(&["BR"]);
+    });
+    let given = [agreed, vec![stands(out_of_scope)]].concat();
+    check("out of scope", &given, &record("FR"), &refuses(RejectionCode::NotEntitled));
+}
