@@ -1,16 +1,18 @@
 //! A deployment of its own for each test: its own topics on a real Kafka, its own directory, stores and ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use causeway::client::Client;
 use causeway::example::{Place, World};
 use causeway::serve::{ServiceName, serve};
+use chassis::telemetry::Telemetry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +54,7 @@ impl Deployment {
     /// # Errors
     /// When Kafka is not there.
     pub async fn prepare(name: &str, registry: Option<String>) -> anyhow::Result<Self> {
+        show_logs();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("{name}-{}-{number}.", std::process::id());
@@ -80,12 +83,13 @@ impl Deployment {
     /// # Errors
     /// When a service does not start.
     pub async fn serve_all(&mut self) -> anyhow::Result<()> {
-        let address = free_address()?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
         let settings = self.world.settings(&self.place("all", address))?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move {
-            serve(settings, &ServiceName::ALL, async move { stopped.cancelled().await }).await
+            serve(settings, &ServiceName::ALL, listener, async move { stopped.cancelled().await }).await
         });
         self.running.push(Running::Inside { stop, serving });
         for service in SERVICES {
@@ -178,6 +182,14 @@ impl Drop for Deployment {
     }
 }
 
+/// Warnings of the services under test, once for all tests of the process.
+fn show_logs() {
+    static TELEMETRY: OnceLock<Option<Telemetry>> = OnceLock::new();
+    let settings = chassis::telemetry::Settings { log: "warn".to_owned(), ..Default::default() };
+    // Without logs a test is harder to read, and just as true.
+    TELEMETRY.get_or_init(|| Telemetry::start(&settings).ok());
+}
+
 /// Every service there is.
 pub const SERVICES: [&str; 4] = ["directory", "intake", "routing", "delivery"];
 
@@ -189,14 +201,24 @@ fn terminate(child: &mut Child) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// An address for a process of its own; never the same twice in one run.
 fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+    static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
+    let mut given =
+        GIVEN.lock().map_err(|_| anyhow::anyhow!("another test failed while it took an address"))?;
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        if given.insert(address) {
+            return Ok(address);
+        }
+    }
 }
 
 /// The built program, beside the test's own directory.
 fn program() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let directory = test.parent().and_then(Path::parent).context("a test stands two below the target directory")?;
+    let directory =
+        test.parent().and_then(Path::parent).context("a test stands two below the target directory")?;
     Ok(directory.join("causeway"))
 }
 
@@ -204,7 +226,10 @@ fn program() -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// When there is none within the bound; the error names what was waited for.
-pub async fn await_some<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> anyhow::Result<T> {
+pub async fn await_some<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    ask: impl Fn() -> F,
+) -> anyhow::Result<T> {
     let begun = Instant::now();
     while begun.elapsed() < AWAIT {
         if let Some(answer) = ask().await {

@@ -48,7 +48,11 @@ async fn a_poisonous_record_is_set_aside() {
     };
     await_some("the dead letters", all).await.unwrap();
     let found = found.into_inner();
-    assert!(found.iter().all(|letter| letter.reason == "the record does not decode" && letter.service == "intake"));
+    assert!(
+        found
+            .iter()
+            .all(|letter| letter.reason == "the record does not decode" && letter.service == "intake")
+    );
     assert!(found.iter().any(|letter| letter.value.as_deref() == Some(b"not framed")));
     deployment.stop().await.unwrap();
 }

@@ -14,7 +14,8 @@ fn examples() -> PathBuf {
 
 /// Reports with the documents on their files: `<name>.xml` beside `<name>.file-<n>.xml`.
 fn reports() -> BTreeMap<String, (String, Vec<String>)> {
-    let mut names: Vec<PathBuf> = std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<PathBuf> =
+        std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|extension| extension == "xml"));
     names.sort();
     let mut reports = BTreeMap::new();
@@ -35,7 +36,9 @@ fn reports() -> BTreeMap<String, (String, Vec<String>)> {
 
 /// Everything that any agency assigned to the incident may open, in the order in which it was sealed.
 async fn opened_by_all(deployment: &Deployment, hotline: &Client, incident: IncidentId) -> Vec<OpenedFacet> {
-    let view = await_some("the report to be routed", || async { hotline.routing(incident).await.ok() }).await.unwrap();
+    let view = await_some("the report to be routed", || async { hotline.routing(incident).await.ok() })
+        .await
+        .unwrap();
     let mut opened: BTreeMap<FacetId, OpenedFacet> = BTreeMap::new();
     let mut order: Vec<FacetId> = Vec::new();
     for assignment in &view.assignments {
@@ -44,9 +47,7 @@ async fn opened_by_all(deployment: &Deployment, hotline: &Client, incident: Inci
         client.answer(incident, assignment.assignment_id, "accept", &()).await.unwrap();
         let accepted = || async {
             let inbox = client.inbox("?limit=500").await.unwrap();
-            let accepted = |entry: &Entry| {
-                matches!(entry, Entry::Changed { assignment_id, .. } if *assignment_id == assignment.assignment_id)
-            };
+            let accepted = |entry: &Entry| matches!(entry, Entry::Changed { assignment_id, .. } if *assignment_id == assignment.assignment_id);
             inbox.entries.iter().any(accepted).then_some(())
         };
         await_some("the acceptance", accepted).await.unwrap();

@@ -62,7 +62,8 @@ async fn a_referral_reaches_each_country_and_is_opened_by_role() {
 
     // Before it is accepted nothing opens; what is another's does not exist; the State never told has nothing.
     let (key_id, keys) = deployment.world.keys("de-police").unwrap();
-    let early = german.open(receipt.incident_id, arrived.assignment_id, &key_id, &keys, "early").await.unwrap_err();
+    let early =
+        german.open(receipt.incident_id, arrived.assignment_id, &key_id, &keys, "early").await.unwrap_err();
     assert_eq!(code(early.downcast_ref().unwrap()), "rejected");
     let other = french.answer(receipt.incident_id, arrived.assignment_id, "accept", &()).await.unwrap_err();
     assert_eq!(code(&other), "not-found");
@@ -88,7 +89,10 @@ async fn a_referral_reaches_each_country_and_is_opened_by_role() {
             .collect();
         assert_eq!(names, BTreeSet::from([format!("Synthetic Child {child}")]), "{agency}");
         let kinds: BTreeSet<FacetKind> = opened.iter().map(|facet| facet.kind).collect();
-        assert!(kinds.contains(&FacetKind::Narrative) && kinds.contains(&FacetKind::Report), "{agency}: {kinds:?}");
+        assert!(
+            kinds.contains(&FacetKind::Narrative) && kinds.contains(&FacetKind::Report),
+            "{agency}: {kinds:?}"
+        );
     }
 
     // The stream goes on behind an event, and the hotline hears of both.
@@ -148,7 +152,8 @@ async fn a_batch_is_answered_line_by_line_in_order() {
     // However often a reference stood in the batch, at once or not: one incident each.
     let receipts = results.iter().filter_map(|result| result.receipt.as_ref());
     let incidents: BTreeSet<IncidentId> = receipts.map(|receipt| receipt.incident_id).collect();
-    let references: BTreeSet<usize> = (0..200).filter(|number| number % 5 < 3).map(|number| number / 2).collect();
+    let references: BTreeSet<usize> =
+        (0..200).filter(|number| number % 5 < 3).map(|number| number / 2).collect();
     assert_eq!(incidents.len(), references.len());
     deployment.stop().await.unwrap();
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use causeway::client::Client;
-use causeway::serve::{ServiceName, Settings, serve};
+use causeway::serve::{ServiceName, Settings, listen, serve};
 use clap::{Args, Parser, Subcommand};
 use schemas::codes::{CloseOutcome, DeclineReason};
 use schemas::ids::{AgencyId, AssignmentId, IncidentId, KeyId};
@@ -173,7 +173,8 @@ async fn run_services(services: &[ServiceName], config: Option<&Path>) -> anyhow
     let settings = Settings::read(config)?;
     let _telemetry = chassis::telemetry::Telemetry::start(&settings.host.telemetry)?;
     let services = if services.is_empty() { &ServiceName::ALL } else { services };
-    serve(settings, services, stop_sign()).await
+    let listener = listen(&settings).await?;
+    serve(settings, services, listener, stop_sign()).await
 }
 
 /// Ctrl-C, or the stop sign of whatever runs the process.

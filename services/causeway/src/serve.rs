@@ -18,6 +18,7 @@ use directory::Directory;
 use intake::Intake;
 use routing::Routing;
 use schemas::envelope::Body;
+use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi;
@@ -61,6 +62,15 @@ impl Settings {
     }
 }
 
+/// Takes the address that the settings name: what is taken already is found before anything starts.
+///
+/// # Errors
+/// When the address is taken, or not this machine's.
+pub async fn listen(settings: &Settings) -> anyhow::Result<TcpListener> {
+    let address = settings.host.listen;
+    TcpListener::bind(address).await.with_context(|| format!("failed to listen on {address}"))
+}
+
 /// Runs the services until the stop sign, then drains.
 ///
 /// # Errors
@@ -68,6 +78,7 @@ impl Settings {
 pub async fn serve(
     settings: Settings,
     services: &[ServiceName],
+    listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let mut host = Host::start(settings.host.clone()).await?;
@@ -88,7 +99,7 @@ pub async fn serve(
     }
     let (router, document) = pages.split_for_parts();
     let router = router.merge(plain).merge(openapi::pages(document));
-    Ok(host.serve(router, stop).await?)
+    Ok(host.serve(listener, router, stop).await?)
 }
 
 type Pages = (OpenApiRouter, Router);

@@ -32,10 +32,16 @@ impl fmt::Display for Mistakes {
 
 const PREFIX: &str = "CAUSEWAY_";
 
+/// Variables with the prefix that are the command line's or the tests', not settings of a service.
+fn is_anothers(name: &str) -> bool {
+    matches!(name, "CAUSEWAY_URL" | "CAUSEWAY_TOKEN") || name.starts_with("CAUSEWAY_TEST_")
+}
+
 impl Reader {
     /// Reads the file, when one is named, and the process's environment.
     pub fn open(file: Option<&Path>) -> Self {
-        let environment = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let environment =
+            std::env::vars().filter(|(name, _)| name.starts_with(PREFIX) && !is_anothers(name)).collect();
         match file.map(|path| (path, std::fs::read_to_string(path))) {
             None => Self::new("", environment),
             Some((_, Ok(text))) => Self::new(&text, environment),

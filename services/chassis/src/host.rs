@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use axum::Router;
 use schemas::codec::{Codec, SUBJECTS, table};
 use schemas::digest::Secret;
+use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::auth::{AuthError, Authenticator, KeysAt, TrustedIssuer};
@@ -119,8 +120,6 @@ pub enum HostError {
     Kafka(#[from] rdkafka::error::KafkaError),
     #[error("failed to start a thread")]
     Thread(#[source] std::io::Error),
-    #[error("failed to listen on {address}")]
-    Listen { address: SocketAddr, source: std::io::Error },
     #[error("serving http broke off")]
     Http(#[source] std::io::Error),
 }
@@ -160,7 +159,8 @@ impl Host {
             clock,
             cursors,
             authenticator,
-            checks: vec![("directory", Arc::new(move || complete.is_complete()))],
+            // Without an agency nobody could be authenticated.
+            checks: vec![("directory", Arc::new(move || complete.is_complete() && !complete.is_empty()))],
             runners: Vec::new(),
             stopping: Arc::default(),
             followers: Vec::new(),
@@ -226,14 +226,13 @@ impl Host {
     /// Serves the pages until the stop sign, then drains: requests first, then the runners.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the listener breaks.
     pub async fn serve(
         self,
+        listener: TcpListener,
         pages: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HostError> {
-        let address = self.settings.listen;
-        let listener = http::bind(address).await.map_err(|source| HostError::Listen { address, source })?;
         let router = http::shell(pages, self.authenticator.clone(), self.checks.clone());
         let served = http::serve(listener, router, stop).await.map_err(HostError::Http);
         info!("draining");

@@ -1,7 +1,6 @@
 //! The HTTP shell around every service: health, metrics, traces, limits, and an orderly end.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -107,12 +106,6 @@ pub async fn serve(
             tokio::time::sleep(DRAIN_TIMEOUT).await;
         } => Ok(()),
     }
-}
-
-/// # Errors
-/// When the address is taken or not this machine's.
-pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }
 
 /// A JSON body, read strictly: what is wrong is told with its place.

@@ -55,6 +55,10 @@ impl Reference {
         self.changes.subscribe()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.current.read().directory.is_empty()
+    }
+
     pub fn is_complete(&self) -> bool {
         self.changes.borrow().0
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use causeway::client::Client;
 use causeway::example::{self, Place, World};
-use causeway::serve::{ServiceName, serve};
+use causeway::serve::{ServiceName, listen, serve};
 use clap::Args;
 use futures::StreamExt;
 use intake::http::Receipt;
@@ -74,13 +74,14 @@ impl Up {
         };
         let settings = world.settings(&place)?;
         let _telemetry = chassis::telemetry::Telemetry::start(&settings.host.telemetry)?;
+        let listener = listen(&settings).await?;
         tell("creating topics");
         settings.host.kafka.create_topics([]).await?;
         tell("starting directory, intake, routing and delivery in one process");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move {
-            serve(settings, &ServiceName::ALL, async move { stopped.cancelled().await }).await
+            serve(settings, &ServiceName::ALL, listener, async move { stopped.cancelled().await }).await
         });
         let http = format!("http://{}", self.listen);
         let played = async {

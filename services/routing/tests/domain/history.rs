@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chassis::decider::Decider;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
-use proptest::test_runner::TestCaseError;
+use proptest::test_runner::{FileFailurePersistence, TestCaseError};
 use routing::Routing;
 use routing::domain::{Assignment, Incident};
 use schemas::codes::*;
@@ -15,7 +15,7 @@ use schemas::routing::*;
 
 use crate::world::*;
 
-const CASES: u32 = 96;
+const CASES: u32 = 128;
 const MAX_TURNS: usize = 40;
 const COUNTRIES: [&str; 8] = ["BR", "DE", "FR", "JP", "KE", "NL", "PH", "US"];
 const AGENCIES: [&str; 12] = [
@@ -46,6 +46,7 @@ struct Turn {
 enum By {
     /// Whoever holds the assignment that is picked.
     Holder,
+    Originator,
     Anybody(&'static str),
 }
 
@@ -107,7 +108,7 @@ fn asked() -> impl Strategy<Value = Ask> {
         3 => Just(Ask::Accept),
         2 => Just(Ask::Decline),
         3 => select(AGENCIES.to_vec()).prop_map(Ask::Forward),
-        1 => Just(Ask::Revoke),
+        2 => Just(Ask::Revoke),
         2 => Just(Ask::Close),
         3 => assessments.prop_map(|(kind, value)| Ask::Assess(kind, value)),
         2 => subsequence(COUNTRIES.to_vec(), 0..4).prop_map(Ask::Authorise),
@@ -121,7 +122,11 @@ fn asked() -> impl Strategy<Value = Ask> {
 }
 
 fn turns() -> impl Strategy<Value = Vec<(Turn, Index)>> {
-    let by = prop_oneof![3 => Just(By::Holder), 2 => select(AGENCIES.to_vec()).prop_map(By::Anybody)];
+    let by = prop_oneof![
+        5 => Just(By::Holder),
+        2 => Just(By::Originator),
+        2 => select(AGENCIES.to_vec()).prop_map(By::Anybody),
+    ];
     let actor = prop_oneof![4 => Just(ActorKind::Human), 1 => Just(ActorKind::Machine)];
     let turn = (by, actor, 0_i64..600, asked());
     let turn = turn.prop_map(|(by, actor, minutes, ask)| Turn { by, actor, minutes, ask });
@@ -135,6 +140,7 @@ fn step(history: &History, referral: &Referral, turn: &Turn, pick: &Index, now: 
     let assignment_id = picked.map_or(assignment("de-police", 0), |(id, _)| *id);
     let by = match (&turn.by, picked) {
         (By::Anybody(id), _) => id,
+        (By::Originator, _) => referral.reporter.as_str(),
         (By::Holder, Some((_, assignment))) => assignment.offer.agency.as_str(),
         (By::Holder, None) => "de-police",
     };
@@ -287,8 +293,14 @@ fn bytes(state: &Incident) -> Vec<u8> {
     postcard::to_allocvec(state).unwrap()
 }
 
+/// A failure prints its seed, and keeps it beside this file.
+fn config() -> ProptestConfig {
+    let kept = FileFailurePersistence::WithSource("regressions");
+    ProptestConfig { cases: CASES, failure_persistence: Some(Box::new(kept)), ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(CASES))]
+    #![proptest_config(config())]
 
     #[test]
     fn any_history_keeps_the_invariants(referral in referrals(), turns in turns()) {
