@@ -81,7 +81,7 @@ class Service:
         tally.requests += 1
         seconds = LISTEN_SECONDS if name in STREAMS else ANSWER_SECONDS
         try:
-            response = case.call(base_url=self.address, session=self.session, headers=headers, timeout=seconds)
+            response = case.call(self.address, self.session, headers, timeout=seconds)
         except requests.RequestException as error:
             self.note(name, type(error).__name__, str(error))
             return None

@@ -2,8 +2,8 @@
 
 Commands fit only one state (a close follows an accept), which no generator guesses. Each step is an ordinary
 checked request; what its answer teaches (ids, proposals) goes into the steps that follow. Agencies are found
-by what the directory says of them, so any world with a hotline, a coordinator and agencies in two countries
-of the hotline's transfers will do.
+by what the directory says of them, so any world will do that has a hotline, a coordinator, an agency beside
+the hotline in its own country, and police in at least three others that its transfers may reach.
 """
 
 import time
@@ -43,7 +43,7 @@ class Story:
     def act(self, name, agency, path=None, body=None, headers=None, query=None, media_type=None):
         """One step: must succeed. A command gets a key of its own."""
         path, headers = path or {}, dict(headers or {})
-        if name.startswith("POST"):
+        if self.takes_key(name):
             headers["Idempotency-Key"] = str(uuid.uuid4())
         parts = {"path_parameters": path, "headers": headers, "query": query or {}}
         if body is not None:
@@ -54,19 +54,34 @@ class Story:
             told = "no answer" if response is None else f"{response.status_code} {response.text[:400]}"
             raise Broken(f"{name} by {agency}: {told}")
         self.known[name] = (agency, path)
+        if self.takes_key(name):
+            self.repeat(name, case, agency)
         self.refuse_strangers(name, case)
         return response
+
+    def takes_key(self, name):
+        method, path = name.split()
+        operation = self.service.document["paths"][path][method.lower()]
+        return any(found["name"] == "Idempotency-Key" for found in operation.get("parameters", []))
+
+    def repeat(self, name, case, agency):
+        """The same again under the same key is the same, done once."""
+        response = self.service.send(name, case, self.tokens[agency])
+        if response is not None and response.status_code != 200:
+            told = f"{response.status_code} {response.text[:400]}"
+            self.service.note(name, "Sent again, and not 200", told)
 
     def refuse_strangers(self, name, case):
         """Without a token there is nothing, whatever the request."""
         response = self.service.send(name, case, None)
         if response is not None and response.status_code != 401:
-            self.service.note(name, "Answered without a token", f"{case.formatted_path}: {response.status_code}")
+            self.service.note(name, "No token, and not 401", f"the answer was {response.status_code}")
 
     def ask(self, path, agency):
         """A look that is no step: unchecked and uncounted. None when there is no such thing yet."""
         headers = {"Authorization": f"Bearer {self.tokens[agency]}"}
-        response = self.service.session.get(self.service.address + path, headers=headers, timeout=AWAIT_SECONDS)
+        address = self.service.address + path
+        response = self.service.session.get(address, headers=headers, timeout=AWAIT_SECONDS)
         return response.json() if response.status_code == 200 else None
 
     def wait_for(self, what, look):
@@ -90,8 +105,8 @@ class Story:
 
     def read_directory(self):
         listing = self.act("GET /v1/directory", next(iter(self.tokens))).json()
-        agencies = [listed["entry"]["agency"] for listed in listing["entries"] if listed["entry"].get("agency")]
-        self.agencies = {agency["id"]: agency for agency in agencies if agency["id"] in self.tokens}
+        agencies = [listed["entry"].get("agency") for listed in listing["entries"]]
+        self.agencies = {found["id"]: found for found in agencies if found and found["id"] in self.tokens}
         self.hotline = self.first(lambda agency: agency["kind"] == "hotline")
         self.coordinator = self.first(lambda agency: agency["kind"] == "coordinator")
 
@@ -108,7 +123,8 @@ class Story:
         again = self.act("POST /v1/referrals", self.hotline, body=danger)
         if again.status_code != 200 or again.json() != receipt:
             self.service.note("POST /v1/referrals", "Sent again, another answer", again.text[:400])
-        self.act("POST /v1/referrals:batch", self.hotline, body=self.referral(), media_type="application/x-ndjson")
+        line = self.referral()
+        self.act("POST /v1/referrals:batch", self.hotline, body=line, media_type="application/x-ndjson")
         self.act(
             "POST /v1/cybertipline",
             self.hotline,
@@ -142,10 +158,14 @@ class Story:
 
         self.view = self.wait_for("the offers", offered)
         self.act("GET /v1/incidents/{incident}/routing", self.hotline, {"incident": self.incident})
-        own = [found for found in self.view["assignments"] if found["agency"] in self.tokens]
-        if len(own) < 3:
+        path = {"incident": self.incident}
+        self.parts = [
+            (found["agency"], {**path, "assignment": found["assignment_id"]})
+            for found in self.view["assignments"]
+            if found["agency"] in self.tokens
+        ]
+        if len(self.parts) < 3:
             raise Broken("the story needs assignments of three agencies with tokens")
-        self.parts = [(found["agency"], {"incident": self.incident, "assignment": found["assignment_id"]}) for found in own]
 
     def read_inbox(self):
         agency, part = self.parts[0]
@@ -157,9 +177,9 @@ class Story:
 
         self.wait_for("the assignment in the inbox", delivered)
         self.act("GET /v1/inbox", agency, query={"limit": 5})
-        # The stream's own document is text; that it speaks at all is what is looked at here.
+        # To the document the stream is a text; that it speaks at all is looked at here.
         if b"data:" not in self.act("GET /v1/inbox/stream", agency).content:
-            self.service.note("GET /v1/inbox/stream", "The stream is silent", "an agency with assignments")
+            self.service.note("GET /v1/inbox/stream", "The stream is silent", f"{agency} has assignments")
 
     def open_and_report(self):
         agency, part = self.parts[0]
@@ -172,8 +192,8 @@ class Story:
     def accept_and_lead(self):
         (agency, part), incident = self.parts[0], {"incident": self.incident}
         self.act(f"POST {ASSIGNMENT}/accept", agency, part)
-        assessment = {"kind": "urgency", "value": "imminent-danger", "reason": "context"}
-        assessment["reason"] = self.codes("AssessmentReason")[0]
+        reason = self.codes("AssessmentReason")[0]
+        assessment = {"kind": "urgency", "value": "imminent-danger", "reason": reason}
         self.act("POST /v1/incidents/{incident}/assessments", agency, incident, assessment)
         proposed = self.view["lead_proposed"]["country"]
         other = next(found["country"] for found in self.view["countries"] if found["country"] != proposed)
@@ -184,7 +204,7 @@ class Story:
         self.act(f"POST {ASSIGNMENT}/close", agency, part, {"outcome": self.codes("CloseOutcome")[0]})
 
     def answer_otherwise(self):
-        (_, _), (second, its_part), (third, third_part) = self.parts[:3]
+        (second, its_part), (third, third_part) = self.parts[1:3]
         reason = self.codes("DeclineReason")[0]
         self.act(f"POST {ASSIGNMENT}/decline", second, its_part, {"reason": reason})
         assigned = {found["agency"] for found in self.view["assignments"]}
@@ -199,13 +219,13 @@ class Story:
         taken_back = {"incident": self.incident, "assignment": new["assignment_id"]}
         reason = self.codes("RevokeReason")[0]
         self.act(f"POST {ASSIGNMENT}/revoke", self.hotline, taken_back, {"reason": reason})
-        countries = {"countries": [self.agencies[third]["country"]]}
-        self.act("POST /v1/incidents/{incident}/transfers", self.hotline, {"incident": self.incident}, countries)
+        path, body = {"incident": self.incident}, {"countries": [self.agencies[third]["country"]]}
+        self.act("POST /v1/incidents/{incident}/transfers", self.hotline, path, body)
 
     def change_directory(self):
         """A new key waits for a second person, of another issuer and of the State concerned."""
         issuer = self.agencies[self.coordinator]["issuer"]
-        # A second person can be found where the State has an agency whose tokens come from elsewhere.
+        # The agency itself is that person: the coordinator proposes, and its tokens come from elsewhere.
         name = self.first(lambda agency: agency["kind"] == "police-unit" and agency["issuer"] != issuer)
         agency = self.agencies[name]
         place = {"kind": "agency", "name": name}

@@ -56,8 +56,8 @@ def parse_arguments():
     parser.add_argument("--url", required=True, help="where the service answers")
     parser.add_argument("--context", required=True, help="a JSON file with tokens by agency, and ids")
     parser.add_argument("--document", help="an OpenAPI document to hold the service to, not its own")
-    parser.add_argument("--examples", type=int, default=8, help="generated requests per operation and kind")
-    parser.add_argument("--seconds", type=float, default=75.0, help="nothing is generated after that")
+    parser.add_argument("--examples", type=int, default=15, help="generated requests per operation and kind")
+    parser.add_argument("--seconds", type=float, default=60.0, help="nothing is generated after that")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     return parser.parse_args()
 
@@ -81,18 +81,17 @@ def document_mistakes(document):
 
 
 def generate(service, story, ids, arguments, deadline):
-    """Generated requests for every operation; returns those that time left out."""
+    """Generated requests for every operation; returns those that time cut short."""
     left_out = []
     for name in service.operations:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+            run_examples(service, story, ids, name, mode, arguments, deadline)
             if time.monotonic() > deadline:
-                left_out.append(f"{name} ({mode.value})")
-            else:
-                run_examples(service, story, ids, name, mode, arguments)
-    return left_out
+                left_out.append(name)
+    return sorted(set(left_out))
 
 
-def run_examples(service, story, ids, name, mode, arguments):
+def run_examples(service, story, ids, name, mode, arguments, deadline):
     agency, path = story.known.get(name, (next(iter(story.tokens)), {}))
     others = itertools.cycle(other for other in story.tokens if other != agency)
     numbers = itertools.count(1)
@@ -109,6 +108,9 @@ def run_examples(service, story, ids, name, mode, arguments):
     )
     @given(case=strategy)
     def run(case):
+        # Looked at before each request: a service that answers slowly does not stretch the run.
+        if time.monotonic() > deadline:
+            return
         number = next(numbers)
         ground(case, path, ids, number)
         caller = next(others) if number % EVERY_OTHER_ROLE == 0 else agency
@@ -169,7 +171,7 @@ def report(service, broken, left_out, mistakes):
         *(f"{name}: never succeeded" for name in silent),
         *([f"the story broke off: {broken}"] if broken else []),
         *([f"{failed} kinds of failure, see above"] if failed else []),
-        *([f"no time was left for {', '.join(left_out)}"] if left_out else []),
+        *([f"time ran out, so these were not or hardly tried: {', '.join(left_out)}"] if left_out else []),
     ]
     print("\n" + "\n".join(verdicts or ["every operation succeeded, and every answer was as documented"]))
     return 1 if verdicts else 0

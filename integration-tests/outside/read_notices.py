@@ -11,7 +11,7 @@ import sys
 import time
 from datetime import datetime, timezone
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -20,6 +20,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 CONFLUENT_API = "/apis/ccompat/v7"
 # How long one question to the cluster may take; the whole run is bounded by --timeout.
 ASK_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 0.1
 
 
 class Failed(Exception):
@@ -56,6 +57,8 @@ def read(arguments):
         "enable.auto.commit": False,
         # What an aborted transaction has written was never said.
         "isolation.level": "read_committed",
+        # What goes wrong is told once, by the exit.
+        "log_level": 2,
     })
     try:
         consumer.assign(beginnings(consumer, arguments.topic, deadline))
@@ -78,14 +81,18 @@ def confluent_address(registry):
 
 def beginnings(consumer, topic, deadline):
     """The beginning of every partition, once there is the topic: it comes with the first of its country."""
+    reason = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
     while time.monotonic() < deadline:
-        found = consumer.list_topics(topic, timeout=ASK_SECONDS).topics[topic]
+        try:
+            found = consumer.list_topics(topic, timeout=ASK_SECONDS).topics[topic]
+        except KafkaException as error:
+            reason = error.args[0]
+            continue
         if found.error is None:
             return [TopicPartition(topic, partition, 0) for partition in found.partitions]
-        if not found.error.retriable() and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise Failed(f"{topic}: {found.error.str()}")
-        time.sleep(0.1)
-    raise Failed(f"there is no topic {topic}")
+        reason = found.error
+        time.sleep(LOOK_AGAIN_SECONDS)
+    raise Failed(f"{topic} cannot be read: {reason.str()}")
 
 
 def next_record(consumer, deadline):
@@ -122,7 +129,7 @@ def text(value):
 
 
 def as_json(value):
-    """Avro's timestamp-millis comes as an aware datetime: RFC 3339, always with milliseconds, always in UTC."""
+    """Avro's timestamp-millis comes as an aware datetime: RFC 3339, in milliseconds and in UTC."""
     if isinstance(value, datetime):
         return value.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     raise TypeError(f"a notice has no field of type {type(value).__name__}")

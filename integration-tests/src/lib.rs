@@ -185,7 +185,10 @@ impl Drop for Deployment {
 /// Warnings of the services under test, once for all tests of the process.
 fn show_logs() {
     static TELEMETRY: OnceLock<Option<Telemetry>> = OnceLock::new();
-    let settings = chassis::telemetry::Settings { log: "warn".to_owned(), ..Default::default() };
+    let settings = chassis::telemetry::Settings {
+        log: std::env::var("CAUSEWAY_TEST_LOG").unwrap_or("warn".to_owned()),
+        ..Default::default()
+    };
     // Without logs a test is harder to read, and just as true.
     TELEMETRY.get_or_init(|| Telemetry::start(&settings).ok());
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use causeway::client::{Client, OpenedFacet, remainder};
+use causeway::client::{OpenedFacet, remainder};
 use delivery::inbox::Entry;
 use integration_tests::{Deployment, await_some};
 use schemas::ids::{FacetId, IncidentId};
@@ -35,16 +35,23 @@ fn reports() -> BTreeMap<String, (String, Vec<String>)> {
 }
 
 /// Everything that any agency assigned to the incident may open, in the order in which it was sealed.
-async fn opened_by_all(deployment: &Deployment, hotline: &Client, incident: IncidentId) -> Vec<OpenedFacet> {
-    let view = await_some("the report to be routed", || async { hotline.routing(incident).await.ok() })
-        .await
-        .unwrap();
+async fn opened_by_all(deployment: &Deployment, incident: IncidentId) -> Vec<OpenedFacet> {
+    // A provider does not see where its report went; a coordinator does.
+    let coordinator = deployment.client("routing", "un-coordinator").unwrap();
+    let routed =
+        || async { coordinator.routing(incident).await.ok().filter(|view| !view.assignments.is_empty()) };
+    let view = await_some("the report to be routed", routed).await.unwrap();
     let mut opened: BTreeMap<FacetId, OpenedFacet> = BTreeMap::new();
     let mut order: Vec<FacetId> = Vec::new();
     for assignment in &view.assignments {
         let agency = assignment.agency.as_str();
         let client = deployment.client("delivery", agency).unwrap();
-        client.answer(incident, assignment.assignment_id, "accept", &()).await.unwrap();
+        deployment
+            .client("routing", agency)
+            .unwrap()
+            .answer(incident, assignment.assignment_id, "accept", &())
+            .await
+            .unwrap();
         let accepted = || async {
             let inbox = client.inbox("?limit=500").await.unwrap();
             let accepted = |entry: &Entry| matches!(entry, Entry::Changed { assignment_id, .. } if *assignment_id == assignment.assignment_id);
@@ -52,7 +59,10 @@ async fn opened_by_all(deployment: &Deployment, hotline: &Client, incident: Inci
         };
         await_some("the acceptance", accepted).await.unwrap();
         let (key_id, keys) = deployment.world.keys(agency).unwrap();
-        let facets = client.open(incident, assignment.assignment_id, &key_id, &keys, agency).await.unwrap();
+        let facets = client
+            .open(incident, assignment.assignment_id, &key_id, &keys, &format!("open-{incident}"))
+            .await
+            .unwrap();
         for facet in facets {
             order.push(facet.facet_id);
             opened.insert(facet.facet_id, facet);
@@ -68,10 +78,10 @@ async fn opened_by_all(deployment: &Deployment, hotline: &Client, incident: Inci
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_sent_is_given_back_whole() {
     let mut deployment = Deployment::start("report").await.unwrap();
-    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let provider = deployment.client("intake", "us-provider").unwrap();
     for (name, (report, files)) in reports() {
-        let receipt = hotline.refer_report(&name, report.clone(), files.clone()).await.unwrap();
-        let opened = opened_by_all(&deployment, &hotline, receipt.incident_id).await;
+        let receipt = provider.refer_report(&name, report.clone(), files.clone()).await.unwrap();
+        let opened = opened_by_all(&deployment, receipt.incident_id).await;
         let (emitted, emitted_files) = intake::cybertipline::emit(&remainder(&opened).unwrap()).unwrap();
         // Emitted XML is in canonical form; the input is brought there by being read and emitted without a trip.
         let direct = intake::cybertipline::read(&report, &files, &name).unwrap().cybertipline.unwrap();

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use axum::routing::get;
 use axum::{Json, Router};
-use chassis::auth::DevelopmentIssuer;
+use chassis::auth::{Caller, DevelopmentIssuer};
 use chassis::clock::Clock;
 use chassis::http::Body;
 use chassis::problem::Problem;
@@ -23,8 +23,8 @@ pub struct Moment {
 /// Reads and moves the clock; there is no such page without `development.clock = true`.
 pub fn clock_page(clock: Clock) -> Router {
     let read = clock.clone();
-    let show = move || std::future::ready(Json(Moment { now: read.now() }));
-    let set = move |Body(moment): Body<Moment>| {
+    let show = move |_: Caller| std::future::ready(Json(Moment { now: read.now() }));
+    let set = move |_: Caller, Body(moment): Body<Moment>| {
         std::future::ready(match clock.set(moment.now) {
             Ok(()) => Ok(Json(moment)),
             Err(_) => Err(Problem::not_for_development()),

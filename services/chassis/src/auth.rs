@@ -90,6 +90,12 @@ struct Claims {
     actor: ActorClaim,
 }
 
+/// All that is read of a token before it is verified.
+#[derive(Deserialize)]
+struct Named {
+    iss: String,
+}
+
 #[derive(Deserialize)]
 struct ActorClaim {
     id: String,
@@ -128,8 +134,13 @@ impl Authenticator {
         let refused = |detail: &str| Problem::unauthenticated().detail(detail);
         let header = decode_header(token).map_err(|_| refused("the token is not a JWT"))?;
         let kid = header.kid.ok_or_else(|| refused("the token names no key"))?;
-        let (issuer, key) =
-            self.key(&kid).await.ok_or_else(|| refused("no trusted issuer has the token's key"))?;
+        // Two issuers may name a key alike: the token's own word only picks whose key it is held against.
+        let named: Named = jsonwebtoken::dangerous::insecure_decode_claims(token)
+            .map_err(|_| refused("the token names no issuer"))?;
+        let (issuer, key) = self
+            .key(&named.iss, &kid)
+            .await
+            .ok_or_else(|| refused("no trusted issuer has the token's key"))?;
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = LEEWAY_SECONDS;
         validation.validate_nbf = true;
@@ -156,18 +167,19 @@ impl Authenticator {
         })
     }
 
-    async fn key(&self, kid: &str) -> Option<(&TrustedIssuer, IssuerKey)> {
-        if let Some(found) = self.known_key(kid) {
+    async fn key(&self, name: &str, kid: &str) -> Option<(&TrustedIssuer, IssuerKey)> {
+        if let Some(found) = self.known_key(name, kid) {
             return Some(found);
         }
-        for issuer in self.issuers.iter() {
+        for issuer in self.issuers.iter().filter(|issuer| issuer.trusted.issuer == name) {
             issuer.refresh().await;
         }
-        self.known_key(kid)
+        self.known_key(name, kid)
     }
 
-    fn known_key(&self, kid: &str) -> Option<(&TrustedIssuer, IssuerKey)> {
-        self.issuers.iter().find_map(|issuer| Some((&issuer.trusted, issuer.keys.read().get(kid)?.clone())))
+    fn known_key(&self, name: &str, kid: &str) -> Option<(&TrustedIssuer, IssuerKey)> {
+        let mut named = self.issuers.iter().filter(|issuer| issuer.trusted.issuer == name);
+        named.find_map(|issuer| Some((&issuer.trusted, issuer.keys.read().get(kid)?.clone())))
     }
 }
 

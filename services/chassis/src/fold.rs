@@ -11,7 +11,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use schemas::codes::RejectionCode;
 use schemas::envelope::{Body, EventBody};
-use schemas::ids::CommandId;
+use schemas::ids::{AgencyId, CommandId};
 use schemas::{Event, Timestamp, digest};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
@@ -39,6 +39,8 @@ impl<S: Default> Default for Aggregate<S> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     pub aggregate_id: String,
+    /// Who gave the command.
+    pub agency: AgencyId,
     /// The last event that answers the command.
     pub partition: i32,
     pub offset: i64,
@@ -75,6 +77,13 @@ pub enum FoldError {
     Store(#[from] StoreError),
     #[error("event {sequence} of aggregate {aggregate_id} follows {after}: the topic is not in order")]
     Gap { aggregate_id: String, sequence: i64, after: i64 },
+}
+
+impl FoldError {
+    /// Whether emptying the store and folding again can mend it.
+    pub fn is_of_the_store(&self) -> bool {
+        matches!(self, Self::Gap { .. } | Self::Store(StoreError::Decode(_) | StoreError::Read(_)))
+    }
 }
 
 pub struct Fold<S: Service> {
@@ -216,6 +225,19 @@ impl<S: Service> Fold<S> {
         Ok(())
     }
 
+    /// Empties the store and begins the fold anew.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn clear(&self) -> Result<(), FoldError> {
+        let _applying = self.applying.lock();
+        self.store.clear()?;
+        self.cache.lock().clear();
+        self.inputs.lock().clear();
+        self.positions.send_replace(Positions::new());
+        Ok(())
+    }
+
     fn answer(&self, outcomes: HashMap<CommandId, Outcome>) {
         let mut waiting = self.waiting.lock();
         for (command, outcome) in outcomes {
@@ -329,6 +351,7 @@ impl<'a, S: Service> Changes<'a, S> {
         };
         let outcome = Outcome {
             aggregate_id: event.aggregate_id.clone(),
+            agency: event.agency.clone(),
             partition: record.place.partition,
             offset: record.place.offset,
             digest: event.cause_digest.clone(),

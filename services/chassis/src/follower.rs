@@ -31,8 +31,6 @@ const POLL: Duration = Duration::from_millis(20);
 const MAX_BATCH: usize = 2_000;
 /// How long one question to the broker may take within a take-over; it is asked again until answered.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Pause before an unanswered or not yet fulfilled question is asked again.
-const ASK_AGAIN: Duration = Duration::from_millis(10);
 /// Progress of a long rebuild is logged this often.
 const PROGRESS: Duration = Duration::from_secs(5);
 
@@ -61,6 +59,13 @@ pub enum FollowError {
     Decode { topic: String, partition: i32, offset: i64, source: CodecError },
     #[error(transparent)]
     Fold(#[from] FoldError),
+}
+
+impl FollowError {
+    /// The fold stands behind the topic's end: the topic is another one than the store was folded from.
+    pub fn is_beyond_the_topic(&self) -> bool {
+        matches!(self, Self::Kafka { source, .. } if is_lost(source))
+    }
 }
 
 pub struct Follower<S: Service> {
@@ -138,9 +143,7 @@ impl<S: Service> Follower<S> {
     pub fn restore(&mut self, stopping: &dyn Fn() -> bool) -> Result<(), FollowError> {
         let mut behind: Vec<i32> = (0..self.partitions).collect();
         let mut progress = Progress::begin(S::NAME);
-        for partition in 0..self.partitions {
-            self.follow(partition)?;
-        }
+        self.follow(&behind)?;
         while !behind.is_empty() && !stopping() {
             let (folded, ends) = self.take_in()?;
             behind.retain(|partition| !ends.contains(partition));
@@ -163,38 +166,39 @@ impl<S: Service> Follower<S> {
                     }
                     Ok(Order::GiveBack(partition)) => {
                         self.under_way.remove(&partition);
-                        self.follow(partition)?;
+                        self.follow(&[partition])?;
                     }
                     Ok(Order::Stop) | Err(TryRecvError::Disconnected) => return Ok(()),
                     Err(TryRecvError::Empty) => break,
                 }
             }
             let (_, ends) = self.take_in()?;
-            for partition in self.under_way.keys().copied().collect::<Vec<_>>() {
-                self.advance(partition, &ends)?;
-            }
+            self.advance(&ends)?;
         }
     }
 
-    /// Assigns the partition afresh at the fold's position; what was fetched before is dropped.
-    fn follow(&self, partition: i32) -> Result<(), FollowError> {
+    /// Assigns the partitions afresh at the fold's positions; what was fetched before is dropped.
+    fn follow(&self, partitions: &[i32]) -> Result<(), FollowError> {
         let failed = |source| FollowError::Kafka { topic: self.topic.clone(), source };
-        self.unfollow(partition)?;
+        self.unfollow(partitions)?;
         let mut list = TopicPartitionList::new();
-        let offset = Offset::Offset(self.fold.position(partition));
-        list.add_partition_offset(&self.topic, partition, offset).map_err(failed)?;
+        for partition in partitions {
+            let offset = Offset::Offset(self.fold.position(*partition));
+            list.add_partition_offset(&self.topic, *partition, offset).map_err(failed)?;
+        }
         self.consumer.incremental_assign(&list).map_err(failed)
     }
 
-    fn unfollow(&self, partition: i32) -> Result<(), FollowError> {
+    fn unfollow(&self, partitions: &[i32]) -> Result<(), FollowError> {
         let failed = |source| FollowError::Kafka { topic: self.topic.clone(), source };
         let assigned = self.consumer.assignment().map_err(failed)?;
-        if assigned.find_partition(&self.topic, partition).is_none() {
-            return Ok(());
-        }
         let mut list = TopicPartitionList::new();
-        list.add_partition(&self.topic, partition);
-        self.consumer.incremental_unassign(&list).map_err(failed)
+        for partition in partitions {
+            if assigned.find_partition(&self.topic, *partition).is_some() {
+                list.add_partition(&self.topic, *partition);
+            }
+        }
+        if list.count() == 0 { Ok(()) } else { self.consumer.incremental_unassign(&list).map_err(failed) }
     }
 
     /// Folds what is there; how many records, and the partitions whose end was reached last.
@@ -235,36 +239,45 @@ impl<S: Service> Follower<S> {
         Ok(Some(Recorded::new(place, event, value)))
     }
 
-    fn advance(&mut self, partition: i32, ends: &[i32]) -> Result<(), FollowError> {
-        let Some(step) = self.under_way.remove(&partition) else { return Ok(()) };
-        let next = match step {
-            Step::AskCommitted => match self.committed(partition) {
-                Some(committed) => Step::AskHighWatermark { committed },
-                None => Step::AskCommitted,
-            },
-            Step::AskHighWatermark { committed } => match self.end(&self.uncommitted, partition) {
-                Some(high) => Step::AwaitStable { committed, high },
-                None => Step::AskHighWatermark { committed },
-            },
-            Step::AwaitStable { committed, high } => match self.end(&self.consumer, partition) {
-                Some(stable) if stable >= high => {
-                    self.follow(partition)?;
-                    Step::ReadToEnd { committed }
+    /// Takes each take-over a step further. Partitions are assigned and given up together: each change of the
+    /// assignment costs the client a pause of up to a second.
+    fn advance(&mut self, ends: &[i32]) -> Result<(), FollowError> {
+        let (mut stable, mut read) = (Vec::new(), Vec::new());
+        for (partition, step) in std::mem::take(&mut self.under_way) {
+            let next = match step {
+                Step::AskCommitted => match self.committed(partition) {
+                    Some(committed) => Step::AskHighWatermark { committed },
+                    None => Step::AskCommitted,
+                },
+                Step::AskHighWatermark { committed } => match self.end(&self.uncommitted, partition) {
+                    Some(high) => Step::AwaitStable { committed, high },
+                    None => Step::AskHighWatermark { committed },
+                },
+                Step::AwaitStable { committed, high } => match self.end(&self.consumer, partition) {
+                    Some(end) if end >= high => {
+                        stable.push(partition);
+                        Step::ReadToEnd { committed }
+                    }
+                    _ => Step::AwaitStable { committed, high },
+                },
+                Step::ReadToEnd { committed } if ends.contains(&partition) => {
+                    read.push(TakenOver { partition, committed });
+                    continue;
                 }
-                _ => {
-                    std::thread::sleep(ASK_AGAIN);
-                    Step::AwaitStable { committed, high }
-                }
-            },
-            Step::ReadToEnd { committed } if ends.contains(&partition) => {
-                self.unfollow(partition)?;
-                // The runner may have gone; then nobody decides on this partition.
-                let _ = self.ready.send(TakenOver { partition, committed });
-                return Ok(());
-            }
-            waiting @ Step::ReadToEnd { .. } => waiting,
-        };
-        self.under_way.insert(partition, next);
+                waiting @ Step::ReadToEnd { .. } => waiting,
+            };
+            self.under_way.insert(partition, next);
+        }
+        if !stable.is_empty() {
+            self.follow(&stable)?;
+        }
+        if !read.is_empty() {
+            self.unfollow(&read.iter().map(|taken| taken.partition).collect::<Vec<_>>())?;
+        }
+        for taken in read {
+            // The runner may have gone; then nobody decides on this partition.
+            let _ = self.ready.send(taken);
+        }
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::decider::Service;
 use crate::fold::{Fold, Outcome, Verdict};
-use crate::kafka::Kafka;
+use crate::kafka::{Kafka, MAX_RECORD_BYTES};
 use crate::problem::{Problem, chain};
 use crate::telemetry;
 
@@ -167,6 +167,9 @@ impl<S: Service> Front<S> {
             body: request.body,
         };
         let value = inner.codec.encode::<S::Command>(&command).map_err(|error| broken(&error))?;
+        if value.len() > MAX_RECORD_BYTES / 2 {
+            return Err(Problem::too_large().detail("sealed, the request is over what one record may hold"));
+        }
         let topic = inner.kafka.topic(S::Command::TOPIC);
         let mut record =
             FutureRecord::to(&topic).partition(partition).key(&command.aggregate_id).payload(&value);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Request, State};
+use axum::extract::{self, DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -108,6 +109,48 @@ pub async fn serve(
     }
 }
 
+/// An address's parts: one that cannot be an id is nothing that there is.
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = extract::Path::<T>::from_request_parts(parts, state).await;
+        read.map(|extract::Path(parts)| Self(parts)).map_err(|_| Problem::not_found())
+    }
+}
+
+/// A query, read strictly.
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let read = extract::Query::<T>::from_request_parts(parts, state).await;
+        let malformed = |_| Problem::malformed().field("query", "a parameter is unknown or not valid");
+        read.map(|extract::Query(query)| Self(query)).map_err(malformed)
+    }
+}
+
+/// A body as it came, within the limit.
+pub struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let read = Bytes::from_request(request, state).await;
+        read.map(Self).map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::too_large().detail(format!("a request's body may have {MAX_BODY_BYTES} bytes"))
+            }
+            _ => Problem::malformed().detail("the body could not be read"),
+        })
+    }
+}
+
 /// A JSON body, read strictly: what is wrong is told with its place.
 pub struct Body<T>(pub T);
 
@@ -115,13 +158,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    Problem::too_large().detail(format!("a request's body may have {MAX_BODY_BYTES} bytes"))
-                }
-                _ => Problem::malformed().detail("the body could not be read"),
-            })?;
+        let Raw(bytes) = Raw::from_request(request, state).await?;
         parse(&bytes).map(Self)
     }
 }
@@ -162,6 +199,9 @@ fn told(error: &serde_json::Error) -> String {
             || "a value of another type is expected".to_owned(),
             |(_, expected)| format!("expected {expected}"),
         ),
+        None if text.starts_with("unknown variant") => text
+            .split_once(", expected")
+            .map_or("unknown value".to_owned(), |(_, expected)| format!("unknown value, expected{expected}")),
         None if text.starts_with("unknown field") => text
             .split_once(", expected")
             .map_or("unknown field".to_owned(), |(_, expected)| format!("unknown field, expected{expected}")),
@@ -210,14 +250,15 @@ pub struct CommandStatus {
 
 /// Where a command's outcome stands once it has one: `/v1/<service>/commands/{command}`.
 pub fn status_page<S: Service>(front: Front<S>) -> Router {
-    let page = |_: Caller, State(front): State<Front<S>>, Path(command_id): Path<CommandId>| async move {
+    let page = |caller: Caller, State(front): State<Front<S>>, Path(command_id): Path<CommandId>| async move {
         let status = |verdict: &str, reason, position| CommandStatus {
             command_id,
             verdict: verdict.to_owned(),
             reason,
             position,
         };
-        let outcome = front.outcome(command_id)?;
+        // Ids of commands can be computed: another agency's is as good as unknown.
+        let outcome = front.outcome(command_id)?.filter(|outcome| outcome.agency == caller.agency.id);
         let position = outcome.as_ref().map(|outcome| Position::of::<S>(outcome).to_string());
         Ok::<_, Problem>(Json(match outcome.map(|outcome| outcome.verdict) {
             None => status("pending", None, None),

@@ -3,7 +3,7 @@
 //! The traps that the settings answer are named where they stand.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -28,6 +28,9 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long an administrative request may take.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How often new topics are looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Where Kafka is, and under which prefix this deployment's names stand.
 #[derive(Clone, Debug)]
@@ -192,7 +195,21 @@ impl Kafka {
         }
         let created: Vec<String> = missing.into_iter().map(|(name, _)| name.clone()).collect();
         self.check_counts(&wanted, &found)?;
+        self.await_visible(&created).await?;
         Ok(created)
+    }
+
+    /// A topic that was created just now shows in the brokers' metadata a moment later.
+    async fn await_visible(&self, created: &[String]) -> Result<(), TopicError> {
+        let deadline = Instant::now() + ADMIN_TIMEOUT;
+        loop {
+            let found = self.partition_counts()?;
+            match created.iter().find(|name| !found.contains_key(*name)) {
+                None => return Ok(()),
+                Some(name) if Instant::now() > deadline => return Err(TopicError::Missing(name.clone())),
+                Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
     }
 
     /// # Errors

@@ -14,6 +14,7 @@ mod batch;
 mod group;
 mod session;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -26,12 +27,12 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::decider::Service;
 use crate::fold::Fold;
-use crate::follower::{self, Follower};
+use crate::follower::{self, FollowError, Follower};
 use crate::kafka::Kafka;
 use crate::problem;
 use crate::reference::Reference;
 
-use session::Session;
+use session::{Session, SessionError};
 
 /// Pause before a session that failed is begun anew.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -47,6 +48,32 @@ pub struct Runner<S: Service> {
     pub reference: Reference,
     pub clock: Clock,
     pub status: Arc<Status>,
+}
+
+/// What makes a runner begin anew.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    #[error("failed to start a thread")]
+    Thread(#[source] std::io::Error),
+    #[error("the runner panicked")]
+    Panicked,
+}
+
+impl RunError {
+    /// Whether what stands in the store contradicts the topic: then it is worth nothing.
+    fn blames_the_store(&self) -> bool {
+        match self {
+            Self::Follow(FollowError::Fold(error)) | Self::Session(SessionError::Fold(error)) => {
+                error.is_of_the_store()
+            }
+            Self::Follow(error) => error.is_beyond_the_topic(),
+            Self::Session(_) | Self::Thread(_) | Self::Panicked => false,
+        }
+    }
 }
 
 /// How a runner stands, for readiness and metrics.
@@ -94,12 +121,15 @@ impl<S: Service> Runner<S> {
 
     fn run(self) {
         while !self.status.is_stopping() {
-            match self.run_once() {
-                Ok(()) => {}
-                Err(error) => {
-                    warn!(service = S::NAME, error = %problem::chain(&*error), "runner begins anew");
-                    std::thread::sleep(AGAIN);
+            // What panics outside of a decision must not end the service silently: it begins anew, and says so.
+            let ran = catch_unwind(AssertUnwindSafe(|| self.run_once())).unwrap_or(Err(RunError::Panicked));
+            if let Err(error) = ran {
+                warn!(service = S::NAME, error = %problem::chain(&error), "runner begins anew");
+                self.status.caught_up.send_replace(false);
+                if error.blames_the_store() {
+                    self.rebuild();
                 }
+                std::thread::sleep(AGAIN);
             }
         }
         if let Err(error) = self.fold.store().flush() {
@@ -108,25 +138,30 @@ impl<S: Service> Runner<S> {
         info!(service = S::NAME, "runner stopped");
     }
 
+    fn rebuild(&self) {
+        warn!(service = S::NAME, "store does not fit the topic: emptied, rebuilding from the topic");
+        if let Err(error) = self.fold.clear() {
+            warn!(service = S::NAME, error = %problem::chain(&error), "failed to empty the store");
+        }
+    }
+
     /// Restores, follows, joins the group and works until something makes all of it begin anew.
-    fn run_once(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn run_once(&self) -> Result<(), RunError> {
         let (mut follower, handle) = Follower::new(&self.kafka, self.codec.clone(), Arc::clone(&self.fold))?;
         follower.restore(&|| self.status.is_stopping())?;
         self.status.caught_up.send_replace(true);
         std::thread::scope(|scope| {
-            let following = std::thread::Builder::new().name(format!("{}-follower", S::NAME)).spawn_scoped(
-                scope,
-                move || {
-                    if let Err(error) = follower.run() {
-                        follower::report(S::NAME, &error);
-                    }
-                },
-            )?;
+            let follow = move || follower.run().inspect_err(|error| follower::report(S::NAME, error));
+            let following = std::thread::Builder::new()
+                .name(format!("{}-follower", S::NAME))
+                .spawn_scoped(scope, follow)
+                .map_err(RunError::Thread)?;
             let orders = handle.orders.clone();
             let worked = Session::begin(self, handle).and_then(|mut session| session.work());
             // The follower may have gone before: then there is nobody to stop.
             let _ = orders.send(follower::Order::Stop);
-            let _ = following.join();
+            // The follower's own failure says more than that the session found it gone.
+            following.join().unwrap_or(Ok(()))?;
             Ok(worked?)
         })
     }

@@ -126,6 +126,14 @@ impl Sealer {
         Submission { sealer: self, incident_id, referral_id, key_set_id, keys: Zeroizing::new(Vec::new()) }
     }
 
+    /// Wipes the secret of an epoch that is over: to be called from time to time, since nothing may come for long.
+    pub fn end_old_epoch(&self) {
+        let mut epoch = self.epoch.lock();
+        if epoch.as_ref().is_some_and(|epoch| epoch.begun.elapsed() > EPOCH) {
+            *epoch = None;
+        }
+    }
+
     /// The key that wraps this key set, and the encapsulation to find it again by.
     fn wrapping_key(&self, key_set_id: KeySetId) -> Result<(DataKey, Vec<u8>), SealError> {
         let mut epoch = self.epoch.lock();

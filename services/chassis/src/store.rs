@@ -107,10 +107,23 @@ impl Store {
     }
 
     fn begin(self) -> Result<Self, StoreError> {
+        self.note_layout()?;
+        Ok(self)
+    }
+
+    fn note_layout(&self) -> Result<(), StoreError> {
         let mut batch = Batch::default();
         batch.put(Kind::Layout, b"", LAYOUT.to_be_bytes());
-        self.apply(batch)?;
-        Ok(self)
+        self.apply(batch)
+    }
+
+    /// Takes everything out.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn clear(&self) -> Result<(), StoreError> {
+        self.db.clear().map_err(StoreError::Write)?;
+        self.note_layout()
     }
 
     fn layout(&self) -> Result<Option<u32>, StoreError> {
@@ -190,7 +203,7 @@ fn prefixed(kind: Kind, key: &[u8]) -> Vec<u8> {
 
 fn free_name_beside(path: &Path) -> PathBuf {
     (1..)
-        .map(|number| path.with_extension(format!("aside-{number}")))
+        .map(|number| PathBuf::from(format!("{}.aside-{number}", path.display())))
         .find(|candidate| !candidate.exists())
         .expect("some number is free")
 }

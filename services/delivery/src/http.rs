@@ -5,13 +5,13 @@ mod stream;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::cursor::Cursors;
 use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
-use chassis::http::{Body, answered};
+use chassis::http::{Body, Path, Query, answered};
 use chassis::keys::KeyError;
 use chassis::problem::{Problem, chain};
 use chassis::reference::Reference;

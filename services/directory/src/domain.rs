@@ -8,7 +8,7 @@ use schemas::directory::{
     Agency, ChangeConfirmed, ChangeProposed, ChangeWithdrawn, ConfirmChange, DirectoryCommand,
     DirectoryEvent, Entry, EntryChanged, GenesisLoaded, LoadGenesis, ProposeChange, WithdrawChange,
 };
-use schemas::ids::{AgencyId, ProposalId};
+use schemas::ids::{AgencyId, Country, ProposalId};
 use schemas::{Actor, Event};
 use serde::{Deserialize, Serialize};
 
@@ -77,9 +77,14 @@ fn propose(
     if !may_propose(proposer, &change.entry) {
         return Err(RejectionCode::NotEntitled.into());
     }
-    let known = known(context, state);
-    let widens = widening::widens(known.as_ref(), &change.entry);
+    if state.pending.is_some() {
+        return Err(RejectionCode::WrongState.into());
+    }
+    let widens = widens(context, state, &change.entry)?;
     if widens.is_empty() {
+        if proposer.kind == AgencyKind::Coordinator && change.entry.agency.is_some() {
+            return Err(RejectionCode::NotEntitled.into());
+        }
         return Ok(vec![EntryChanged { entry: change.entry.clone(), acts_from: context.now }.into()]);
     }
     if proposer.kind == AgencyKind::Coordinator && concerns_coordinators(&change.entry) {
@@ -92,7 +97,7 @@ fn propose(
             entry: change.entry.clone(),
             widens,
             issuer: proposer.issuer.clone(),
-            state_concerned: change.entry.agency.as_ref().map(|agency| agency.country.clone()),
+            state_concerned: state_concerned(context, state, &change.entry),
         }
         .into(),
     ])
@@ -112,8 +117,12 @@ fn confirm(
     if confirmer.issuer == pending.proposal.issuer {
         return Err(RejectionCode::NeedsOtherIssuer.into());
     }
-    if confirmer.kind == AgencyKind::Coordinator && concerns_coordinators(&pending.proposal.entry) {
-        return Err(RejectionCode::CoordinatorCannotWiden.into());
+    // The directory may have moved on since: what is confirmed must be what was shown.
+    if widens(context, state, &pending.proposal.entry)? != pending.proposal.widens {
+        return Err(RejectionCode::WrongState.into());
+    }
+    if !may_confirm(confirmer) {
+        return Err(RejectionCode::NotEntitled.into());
     }
     let concerned = &pending.proposal.state_concerned;
     if concerned.as_ref().is_some_and(|country| *country != confirmer.country) {
@@ -191,10 +200,49 @@ fn concerns_coordinators(entry: &Entry) -> bool {
     }
 }
 
-/// What the entry was: its own last change, or what the genesis said.
-fn known(context: &Context<'_>, state: &EntryState) -> Option<Entry> {
+/// Everything the entry widens beyond what acts now and beyond what was last written: a change that waits for
+/// its day is not taken for one that acts.
+fn widens(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Result<Vec<String>, Rejection> {
+    if let Some(agency) = &entry.agency {
+        let known = context.directory.agency_of_token(&agency.issuer, &agency.subject, context.now);
+        if known.is_some_and(|known| known.id != agency.id) {
+            return Err(Rejection::at(RejectionCode::Invalid, "/entry/agency/subject"));
+        }
+    }
+    let mut found = widening::widens(acting(context), entry);
+    let newest = newest(context, state);
+    found.extend(
+        widening::widens(newest.as_ref(), entry)
+            .into_iter()
+            .filter(|more| !found.contains(more))
+            .collect::<Vec<_>>(),
+    );
+    Ok(found)
+}
+
+fn acting<'a>(context: &Context<'a>) -> Option<&'a Entry> {
+    let id = schemas::ids::EntryId::try_new(context.aggregate_id).ok()?;
+    context.directory.entry(&id, context.now)
+}
+
+/// The entry's own last change, or what the genesis said.
+fn newest(context: &Context<'_>, state: &EntryState) -> Option<Entry> {
     let id = schemas::ids::EntryId::try_new(context.aggregate_id).ok()?;
     state.current.clone().or_else(|| context.directory.newest(&id).cloned())
+}
+
+/// The State in which the agency stands: where it stood before, should the change move it.
+fn state_concerned(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Option<Country> {
+    let before = newest(context, state).and_then(|entry| entry.agency);
+    before.as_ref().or(entry.agency.as_ref()).map(|agency| agency.country.clone())
+}
+
+/// Authorities of a State; whoever only reports or coordinates does not speak for it.
+fn may_confirm(confirmer: &Agency) -> bool {
+    matches!(
+        confirmer.kind,
+        AgencyKind::CentralAuthority | AgencyKind::PoliceUnit | AgencyKind::VictimIdentificationUnit
+    )
 }
 
 /// The pointer to the field that makes the entry invalid.

@@ -1,12 +1,12 @@
 //! The directory's pages: what stands in it, and how a change is proposed, confirmed and withdrawn.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
-use chassis::http::{Body, answered};
+use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use chassis::reference::Reference;
 use schemas::directory::{

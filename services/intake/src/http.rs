@@ -5,10 +5,10 @@ mod receive;
 mod report;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use chassis::auth::Caller;
 use chassis::front::{AtPosition, Front};
-use chassis::http::answered;
+use chassis::http::{Path, answered};
 use chassis::problem::Problem;
 use schemas::Timestamp;
 use schemas::codes::AgencyKind;

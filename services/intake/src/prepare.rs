@@ -224,23 +224,22 @@ impl<'a> Parts<'a> {
     }
 
     fn select_person(&mut self, person: &PersonReport, person_ref: PersonRef) {
-        let details = &person.details;
         let who = Some(person_ref);
-        for account in &details.accounts {
+        for account in &person.accounts {
             let text = format!("{}:{}", account.service.to_lowercase(), account.identifier.to_lowercase());
             self.select(SelectorKind::Account, &text, who, None);
         }
-        for email in &details.emails {
+        for email in &person.emails {
             self.select(SelectorKind::Email, &email.to_lowercase(), who, None);
         }
-        for phone in &details.phones {
+        for phone in &person.phones {
             let phone = geo::canonical_phone(phone).unwrap_or_else(|| phone.clone());
             self.select(SelectorKind::Phone, &phone, who, None);
         }
-        for capture in &details.captures {
+        for capture in &person.captures {
             self.select(SelectorKind::Ip, &capture.ip.to_string(), who, None);
         }
-        for payment in &details.payments {
+        for payment in &person.payments {
             self.select(SelectorKind::Payment, &payment.identifier.to_uppercase(), who, None);
         }
     }

@@ -20,7 +20,8 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// Most different fields counted for one agency between two flushes; the rest count as one.
 const MAX_FIELDS: usize = 100;
 
-type Counts = BTreeMap<AgencyId, BTreeMap<(RefusalReason, String), i64>>;
+type Fields = BTreeMap<(RefusalReason, String), i64>;
+type Counts = BTreeMap<AgencyId, Fields>;
 
 /// Counts refusals. Cheap to clone.
 #[derive(Clone, Default)]
@@ -38,36 +39,46 @@ impl Refusals {
         }
     }
 
+    /// Counts that could not be written wait for the next time.
+    fn take_back(&self, agency: &AgencyId, fields: Fields) {
+        let mut counts = self.0.lock();
+        let counts = counts.entry(agency.clone()).or_default();
+        for (field, count) in fields {
+            *counts.entry(field).or_default() += count;
+        }
+    }
+
     /// Writes the counts, for as long as the process runs.
     pub async fn flush_for_ever(self, front: Front<Intake>) {
         loop {
             tokio::time::sleep(FLUSH).await;
             let counts = std::mem::take(&mut *self.0.lock());
             for (agency, fields) in counts {
-                let request = command(&front, agency, fields);
+                let request = command(agency.clone(), fields.clone());
                 if let Err(problem) = front.submit(request).await {
-                    tracing::warn!(problem = problem.code(), "failed to record refused submissions");
+                    tracing::warn!(
+                        problem = problem.code(),
+                        "failed to record refused submissions, trying again"
+                    );
+                    self.take_back(&agency, fields);
                 }
             }
         }
     }
 }
 
-fn command(
-    front: &Front<Intake>,
-    agency: AgencyId,
-    fields: BTreeMap<(RefusalReason, String), i64>,
-) -> Request<ReferralCommand> {
+fn command(agency: AgencyId, fields: Fields) -> Request<ReferralCommand> {
     let refusals = fields
         .into_iter()
         .map(|((reason, pointer), count)| RefusalCount { reason, pointer, count })
         .collect();
-    let now = front.clock().now().as_millis().to_be_bytes();
+    // Two instances may count at the same moment.
+    let once: [u8; 16] = rand::random();
     let body = ReferralCommand::CountRefusals(CountRefusals { refusals });
     Request {
-        command_id: CommandId::derive(&[body.name().as_bytes(), agency.as_str().as_bytes(), &now]),
+        command_id: CommandId::derive(&[body.name().as_bytes(), agency.as_str().as_bytes(), &once]),
         aggregate_id: format!("refusals/{agency}"),
-        digest: digest::sha256(&[&now]).to_vec(),
+        digest: digest::sha256(&[&once]).to_vec(),
         agency,
         actor: Actor::service("intake"),
         body,

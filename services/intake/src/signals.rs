@@ -55,15 +55,14 @@ pub fn of_person(person: &PersonReport, person_ref: PersonRef, addresses: &IpCou
         person_ref: Some(person_ref),
         item_ref: None,
     };
-    let details = &person.details;
     let mut found = Vec::new();
-    for capture in &details.captures {
+    for capture in &person.captures {
         let country = addresses.country(capture.ip);
         found.extend(
             country.map(|country| signal(SignalSource::Ip, part.presence, sureness(capture), vec![country])),
         );
     }
-    for phone in &details.phones {
+    for phone in &person.phones {
         found.push(signal(
             SignalSource::Phone,
             part.residence,
@@ -71,12 +70,12 @@ pub fn of_person(person: &PersonReport, person_ref: PersonRef, addresses: &IpCou
             geo::phone_countries(phone),
         ));
     }
-    let declared = details.addresses.iter().filter_map(|address| address.country.as_ref());
-    for country in details.residences.iter().chain(declared) {
+    let declared = person.addresses.iter().filter_map(|address| address.country.as_ref());
+    for country in person.residences.iter().chain(declared) {
         let source = SignalSource::DeclaredResidence;
         found.push(signal(source, part.residence, Confidence::High, vec![country.clone()]));
     }
-    for country in &details.nationalities {
+    for country in &person.nationalities {
         found.push(signal(
             SignalSource::Nationality,
             part.nationality,
@@ -84,7 +83,7 @@ pub fn of_person(person: &PersonReport, person_ref: PersonRef, addresses: &IpCou
             vec![country.clone()],
         ));
     }
-    found.extend(details.payments.iter().filter_map(|payment| of_payment(payment, person_ref)));
+    found.extend(person.payments.iter().filter_map(|payment| of_payment(payment, person_ref)));
     found.retain(|signal| !signal.countries.is_empty());
     found.dedup();
     found

@@ -115,17 +115,6 @@ pub struct PersonReport {
     pub category: PersonCategory,
     #[serde(default = "unknown_age")]
     pub age_band: AgeBand,
-    #[serde(flatten)]
-    pub details: PersonDetails,
-}
-
-fn unknown_age() -> AgeBand {
-    AgeBand::Unknown
-}
-
-/// What identifies a person, or may.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PersonDetails {
     /// Age in years, as a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age: Option<AgeRange>,
@@ -279,43 +268,29 @@ fn standing() -> TransferPolicy {
 }
 
 impl PersonReport {
-    /// Every field a person may have, in order.
-    pub const FIELDS: [&'static str; 16] = [
-        "category",
-        "age_band",
-        "age",
-        "names",
-        "accounts",
-        "emails",
-        "phones",
-        "addresses",
-        "residences",
-        "nationalities",
-        "languages",
-        "payments",
-        "captures",
-        "whereabouts",
-        "needs",
-        "notes",
-    ];
+    /// A person of whom nothing else is known.
+    pub fn new(category: PersonCategory, age_band: AgeBand) -> Self {
+        Self {
+            category,
+            age_band,
+            age: None,
+            names: Vec::new(),
+            accounts: Vec::new(),
+            emails: Vec::new(),
+            phones: Vec::new(),
+            addresses: Vec::new(),
+            residences: Vec::new(),
+            nationalities: Vec::new(),
+            languages: Vec::new(),
+            payments: Vec::new(),
+            captures: Vec::new(),
+            whereabouts: None,
+            needs: None,
+            notes: None,
+        }
+    }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-impl PersonReport {
-    /// A person with every field filled, obviously made up.
-    pub fn sample() -> Self {
-        serde_json::from_value(serde_json::json!({
-            "category": "victim", "age_band": "0-12", "age": { "from": 8, "to": 10 },
-            "names": ["Synthetic Person One"],
-            "accounts": [{ "service": "chat.example", "identifier": "synthetic-1" }],
-            "emails": ["synthetic@example.org"], "phones": ["+49 30 123456"],
-            "addresses": [{ "text": "1 Example Street", "country": "DE" }],
-            "residences": ["DE"], "nationalities": ["FR"], "languages": ["de"],
-            "payments": [{ "direction": "payee", "identifier": "EXAMPLE-IBAN", "country": "NL" }],
-            "captures": [{ "ip": "192.0.2.1", "time": "2026-11-20T12:00:00Z" }],
-            "whereabouts": "synthetic place", "needs": "interpreter", "notes": "synthetic",
-        }))
-        .unwrap()
-    }
+fn unknown_age() -> AgeBand {
+    AgeBand::Unknown
 }

@@ -10,7 +10,7 @@ mod transfer;
 
 use chassis::decider::{Clock, Context, Rejection};
 use schemas::InputPosition;
-use schemas::codes::{AssessmentKind, RejectionCode, Urgency};
+use schemas::codes::{AgencyKind, AssessmentKind, RejectionCode, Urgency};
 use schemas::referral::Referral;
 use schemas::routing::{
     AddAssessment, AssessmentAdded, AuthoriseTransfers, ClockDue, FacetRef, IncidentOpened, RoutingCommand,
@@ -32,7 +32,10 @@ pub fn consider(context: &Context<'_>, incident: &Incident, news: &CommittedRefe
         return Vec::new();
     }
     let opened = opening(news);
-    let found = jurisdiction::find(&opened.signals);
+    let reporter = context.directory.agency(&opened.reporter, context.now);
+    let establishment =
+        reporter.filter(|agency| agency.kind == AgencyKind::Provider).map(|agency| &agency.country);
+    let found = jurisdiction::find(&opened.signals, establishment);
     let mut events = vec![opened.clone().into(), found.clone().into()];
     let mut after = incident.clone();
     for event in &events {

@@ -3,12 +3,12 @@
 mod view;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::front::{AtPosition, Front, IdempotencyKey};
-use chassis::http::{Body, answered};
+use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use schemas::codes::{CloseOutcome, DeclineReason, RevokeReason};
 use schemas::ids::{AgencyId, AssignmentId, Country, IncidentId};
@@ -259,6 +259,8 @@ async fn decide(
     command: impl Into<RoutingCommand>,
 ) -> Result<Response, Problem> {
     let answer = pages.front.submit(key.request::<Routing>(caller, incident, command)).await?;
-    let view = RoutingView::of(incident, &pages.front.state(&incident.to_string())?.state, &caller.agency);
+    let state = pages.front.state(&incident.to_string())?;
+    let view = RoutingView::of(incident, &state.state, &caller.agency);
+    let view = view.unwrap_or_else(|| RoutingView::nothing(incident));
     Ok(answered::<Routing>(&answer, StatusCode::CREATED, &view))
 }

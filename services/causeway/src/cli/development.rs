@@ -72,7 +72,9 @@ impl Keygen {
                 let keys = KeyPair::generate();
                 write_private(&self.out, &hex::encode(&*keys.private_bytes()))?;
                 let public = base64::engine::general_purpose::STANDARD.encode(keys.public_bytes());
-                output.print(&json!({ "public_key": public }), || public.clone())
+                let hexed = hex::encode(keys.public_bytes());
+                let text = format!("for the directory: {public}\nfor seal.vault_public_key_file: {hexed}");
+                output.print(&json!({ "public_key": public, "public_key_hex": hexed }), || text)
             }
             KeyKind::Issuer => {
                 write_private(&self.out, &hex::encode(development::issuer_key()))?;

@@ -249,6 +249,9 @@ impl<'a, S: Service> Batch<'a, S> {
             .service
             .tell(codec, &aggregate.state, &event)
             .map_err(|_| Poison("a record for another topic does not encode"))?;
+        if told.iter().any(|outgoing| outgoing.value.len() > MAX_EVENT_BYTES) {
+            return Err(Poison("a record for another topic is over the limit"));
+        }
         let headers = self.headers(input, &event.event_id.to_string(), event.body.name(), event.time, &key);
         let partition = input.position.partition;
         let topic = self.runner.kafka.topic(S::Event::TOPIC);

@@ -36,6 +36,9 @@ const TICK: Duration = Duration::from_millis(100);
 const MAX_RINGS: usize = 1_000;
 /// A clock whose command was written is not rung again for so long; then its command is taken for lost.
 const RING_AGAIN: Duration = Duration::from_secs(10);
+/// How often the lag is measured, and how long the broker may take to say where an input ends.
+const MEASURE_LAG: Duration = Duration::from_secs(5);
+const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a partition waits at a record of a schema unknown here.
 const UNKNOWN_SCHEMA_PAUSE: Duration = Duration::from_secs(5);
 /// Pause after an aborted transaction, doubled up to the longest.
@@ -68,6 +71,7 @@ pub struct Session<'a, S: Service> {
     bell: ThreadedProducer<DefaultProducerContext>,
     rung: HashMap<DueClock, Instant>,
     ticked: Instant,
+    measured: Instant,
     /// What the group has assigned here.
     assigned: BTreeSet<i32>,
     /// What was taken over, with the next offset of each input.
@@ -103,6 +107,7 @@ impl<'a, S: Service> Session<'a, S> {
             bell,
             rung: HashMap::new(),
             ticked: Instant::now(),
+            measured: Instant::now(),
             assigned: BTreeSet::new(),
             owned: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -124,6 +129,7 @@ impl<'a, S: Service> Session<'a, S> {
                 self.answer(inputs)?;
             }
             self.ring_due_clocks()?;
+            self.measure_lag();
         }
         Ok(())
     }
@@ -393,6 +399,21 @@ impl<'a, S: Service> Session<'a, S> {
         let topic = self.runner.kafka.topic(S::Command::TOPIC);
         let record = BaseRecord::to(&topic).partition(due.partition).key(&due.aggregate_id).payload(&value);
         Ok(self.bell.send(record).is_ok())
+    }
+
+    /// How many inputs of the partitions owned here stand in Kafka unanswered.
+    fn measure_lag(&mut self) {
+        if self.measured.elapsed() < MEASURE_LAG {
+            return;
+        }
+        self.measured = Instant::now();
+        let inputs =
+            self.owned.iter().flat_map(|(partition, next)| next.iter().map(|next| (*partition, next)));
+        let behind = inputs.map(|(partition, (topic, next))| {
+            let ends = self.group.consumer().fetch_watermarks(topic, partition, ASK_TIMEOUT);
+            ends.map_or(0, |(_, high)| usize::try_from(high - next).unwrap_or(0))
+        });
+        self.runner.status.lag.store(behind.sum(), std::sync::atomic::Ordering::Relaxed);
     }
 
     fn count_owned(&self) {

@@ -8,7 +8,7 @@ use schemas::ids::Country;
 use super::split::{PersonPart, Role};
 use super::tree::Element;
 use super::value;
-use crate::submission::{Account, AgeRange, Capture, PersonDetails, PersonReport, PostalAddress};
+use crate::submission::{Account, AgeRange, Capture, PersonReport, PostalAddress};
 
 /// Oldest age that is believed; a larger one is a default of some form.
 const MAX_AGE: u8 = 120;
@@ -40,21 +40,18 @@ impl Incident<'_> {
         let age = self.age(identity);
         let linked =
             part.xml.all("associatedAccount").filter(|account| account.attribute("type") == Some("Linked"));
-        let mut details = PersonDetails { age: age.clone(), ..PersonDetails::default() };
-        details.names.extend(full_name(identity));
+        let mut person = PersonReport::new(category(part.role, age.as_ref()), age_band(age.as_ref()));
+        person.names.extend(full_name(identity));
         for source in [identity].into_iter().chain(linked.clone()) {
-            contacts(source, &mut details);
+            contacts(source, &mut person);
         }
         for source in [&part.xml].into_iter().chain(linked) {
-            self.accounts(source, &mut details);
-            details.captures.extend(source.all("ipCaptureEvent").filter_map(capture));
+            self.accounts(source, &mut person);
+            person.captures.extend(source.all("ipCaptureEvent").filter_map(capture));
         }
-        details.whereabouts = part.xml.first("estimatedLocation").and_then(whereabouts);
-        PersonReport {
-            category: category(part.role, age.as_ref()),
-            age_band: age_band(age.as_ref()),
-            details,
-        }
+        person.whereabouts = part.xml.first("estimatedLocation").and_then(whereabouts);
+        person.age = age;
+        person
     }
 
     /// From the age as stated and the age by date of birth on the day of the incident.
@@ -67,7 +64,7 @@ impl Incident<'_> {
     }
 
     /// A name that people see is no identifier: two strangers may share it.
-    fn accounts(&self, source: &Element, details: &mut PersonDetails) {
+    fn accounts(&self, source: &Element, person: &mut PersonReport) {
         let platform = source.text_of("platform").or(self.platform);
         let service = source.text_of("espService").or(platform).unwrap_or(UNNAMED_SERVICE);
         let mut urls = source.all("profileUrl").filter_map(Element::trimmed);
@@ -76,10 +73,10 @@ impl Incident<'_> {
         let mut identifiers = identifiers.peekable();
         if identifiers.peek().is_some() {
             let (url, display_name) = (urls.next(), display_names.next());
-            details.accounts.extend(identifiers.map(|id| account(service, id, display_name, url)));
+            person.accounts.extend(identifiers.map(|id| account(service, id, display_name, url)));
         }
-        details.accounts.extend(urls.map(|url| account(service, url, None, Some(url))));
-        details.names.extend(display_names.map(str::to_owned));
+        person.accounts.extend(urls.map(|url| account(service, url, None, Some(url))));
+        person.names.extend(display_names.map(str::to_owned));
     }
 }
 
@@ -135,10 +132,10 @@ fn joined<'a>(parts: impl Iterator<Item = &'a str>, separator: &str) -> Option<S
     (!parts.is_empty()).then(|| parts.join(separator))
 }
 
-fn contacts(source: &Element, details: &mut PersonDetails) {
-    details.emails.extend(source.all("email").filter_map(Element::trimmed).map(str::to_owned));
-    details.phones.extend(source.all("phone").filter_map(phone));
-    details.addresses.extend(source.all("address").filter_map(address));
+fn contacts(source: &Element, person: &mut PersonReport) {
+    person.emails.extend(source.all("email").filter_map(Element::trimmed).map(str::to_owned));
+    person.phones.extend(source.all("phone").filter_map(phone));
+    person.addresses.extend(source.all("address").filter_map(address));
 }
 
 /// The calling code goes before a number that has none.

@@ -1,13 +1,14 @@
 //! One submission on its way in: gated, sealed, its keys made durable, its command answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::front::{Answer, Front, Request};
+use chassis::http::Raw;
 use chassis::keys::{KeyWriter, NotWritten};
 use chassis::problem::Problem;
 use schemas::ids::CommandId;
@@ -60,7 +61,9 @@ impl Desk {
         let refusals = Refusals::default();
         tokio::spawn(refusals.clone().flush_for_ever(front.clone()));
         let Connections { preparer, keys } = connections;
-        Self { front, preparer: Arc::new(preparer), keys: Arc::new(keys), refusals }
+        let preparer = Arc::new(preparer);
+        tokio::spawn(end_old_epochs(Arc::clone(&preparer)));
+        Self { front, preparer, keys: Arc::new(keys), refusals }
     }
 
     /// From bytes of JSON to a committed event.
@@ -116,12 +119,23 @@ impl Desk {
     }
 }
 
+/// An epoch's secret does not outlive it, however quiet the night.
+async fn end_old_epochs(preparer: Arc<Preparer>) {
+    loop {
+        tokio::time::sleep(EPOCH_CHECK).await;
+        preparer.sealer.end_old_epoch();
+    }
+}
+
+/// How often it is looked whether an epoch is over.
+const EPOCH_CHECK: Duration = Duration::from_secs(5);
+
 /// Files one referral. Answered once its event is committed; sending it again gives the same answer.
 #[utoipa::path(post, path = "/v1/referrals", tag = "intake", request_body = Submission,
     responses((status = 201, body = Receipt), (status = 200, body = Receipt, description = "filed before"),
         (status = 400, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
         (status = 503, body = Problem)))]
-pub async fn file(caller: Caller, State(desk): State<Desk>, bytes: Bytes) -> Result<Response, Problem> {
+pub async fn file(caller: Caller, State(desk): State<Desk>, Raw(bytes): Raw) -> Result<Response, Problem> {
     caller.must_be(&REPORTERS)?;
     let (receipt, answer) = desk.receive_json(&caller, &bytes).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &receipt))

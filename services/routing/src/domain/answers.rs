@@ -1,7 +1,7 @@
 //! What an agency does with its assignment: accept, decline, forward, close; and who takes one back.
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{ActorKind, AgencyKind, AssignmentState, RejectionCode};
+use schemas::codes::{ActorKind, AgencyKind, AssignmentState, RejectionCode, Urgency};
 use schemas::ids::AssignmentId;
 use schemas::routing::{
     AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentForwarded,
@@ -10,7 +10,7 @@ use schemas::routing::{
 };
 
 use super::state::{Assignment, Incident};
-use super::{assignment, transfer};
+use super::{assignment, duty, transfer};
 
 type Decision = Result<Vec<RoutingEvent>, Rejection>;
 
@@ -42,11 +42,17 @@ pub fn forward(context: &Context<'_>, incident: &Incident, command: &ForwardAssi
         agency: to.id.clone(),
         country: to.country.clone(),
         transfer,
+        // Whoever takes it up late still has the time that a duty contact has.
+        respond_by: from
+            .respond_by
+            .max(context.now.plus_minutes(i64::from(policy.acknowledge_within_minutes))),
         forwarded_from: Some(command.assignment_id),
         ..from.offer.clone()
     };
     let forwarded = AssignmentForwarded { assignment_id: command.assignment_id, to: command.to.clone() };
-    Ok(vec![forwarded.into(), offer.into()])
+    let danger = incident.urgency() == Some(Urgency::ImminentDanger);
+    let call = danger.then(|| duty::first_call(context, policy, &offer)).flatten();
+    Ok([forwarded.into(), offer.into()].into_iter().chain(call).collect())
 }
 
 /// The originator or a coordinator takes an assignment back.

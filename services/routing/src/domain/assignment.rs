@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::decider::Context;
-use schemas::codes::{AlertReason, FacetKind, PersonCategory, SignalRole, Urgency, WithheldReason};
+use schemas::codes::{
+    AgencyKind, AlertReason, FacetKind, PersonCategory, SignalRole, Urgency, WithheldReason,
+};
 use schemas::directory::{Agency, AssignmentRule, Policy};
 use schemas::ids::{AgencyId, AssignmentId, Country, PersonRef};
 use schemas::routing::{
@@ -37,7 +39,8 @@ pub fn offer(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
     for found in &incident.countries {
         events.extend(offer_country(context, incident, policy, found));
     }
-    if incident.countries.is_empty() {
+    // Nothing but the reporter's own establishment speaks for a country: a person must look, too.
+    if incident.opened.as_ref().is_some_and(|opened| opened.signals.is_empty()) {
         events.extend(alert(incident, AlertReason::NoCountryFound, None));
     }
     events
@@ -95,7 +98,7 @@ fn plan<'a>(
     }
     if incident.urgency() == Some(Urgency::ImminentDanger) {
         let points = context.directory.agencies(context.now);
-        for point in points.filter(|agency| agency.round_the_clock && agency.country == found.country) {
+        for point in points.filter(|agency| is_point(agency) && agency.country == found.country) {
             let (_, plan) = plans.entry(&point.id).or_insert_with(|| (point, Plan::default()));
             plan.add_round_the_clock(policy);
         }
@@ -122,6 +125,11 @@ impl Plan {
         self.respond_within_minutes =
             Some(self.respond_within_minutes.map_or(minutes, |old| old.min(minutes)));
     }
+}
+
+/// A national contact point is an authority: whoever only reports or coordinates is none.
+pub fn is_point(agency: &Agency) -> bool {
+    agency.round_the_clock && matches!(agency.kind, AgencyKind::PoliceUnit | AgencyKind::CentralAuthority)
 }
 
 fn matches(rule: &AssignmentRule, roles: &BTreeSet<SignalRole>, incident: &Incident) -> bool {

@@ -10,6 +10,7 @@ use schemas::directory::{Agency, DutyContact, DutyHours, Policy};
 use schemas::ids::AssignmentId;
 use schemas::routing::{AssignmentOffered, CoordinatorAlerted, DutyContactCalled, RoutingEvent};
 
+use super::assignment::is_point;
 use super::state::Incident;
 
 /// Until an acknowledgement is asked for again, where no policy says otherwise.
@@ -52,9 +53,9 @@ fn call(context: &Context<'_>, minutes: i64, offer: &AssignmentOffered, already:
 fn callable<'a>(context: &Context<'a>, offer: &AssignmentOffered) -> Vec<(&'a Agency, &'a DutyContact)> {
     let directory = context.directory;
     let own = directory.agency(&offer.agency, context.now);
-    let points = directory.agencies(context.now).filter(|agency| {
-        agency.round_the_clock && agency.country == offer.country && agency.id != offer.agency
-    });
+    let points = directory
+        .agencies(context.now)
+        .filter(|agency| is_point(agency) && agency.country == offer.country && agency.id != offer.agency);
     own.into_iter()
         .chain(points)
         .flat_map(|agency| agency.duty_contacts.iter().map(move |contact| (agency, contact)))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::codes::JurisdictionBasis;
+use schemas::codes::{Confidence, JurisdictionBasis, SignalRole, SignalSource};
 use schemas::ids::Country;
 use schemas::referral::Signal;
 use schemas::routing::{CountryFound, Ground, JurisdictionsFound};
@@ -10,8 +10,9 @@ use schemas::routing::{CountryFound, Ground, JurisdictionsFound};
 /// Raised with every change to this file's rules: a decision names what it used.
 pub const RULES_VERSION: i32 = 1;
 
-/// Every country that a signal speaks for. No signal, no country: nothing is invented.
-pub fn find(signals: &[Signal]) -> JurisdictionsFound {
+/// Every country that a signal speaks for. Where none can be told, the State of the reporting provider's
+/// establishment (Regulation (EU) 2022/2065 Article 18(2)); nothing else is invented.
+pub fn find(signals: &[Signal], establishment: Option<&Country>) -> JurisdictionsFound {
     let mut countries: BTreeMap<Country, Vec<Ground>> = BTreeMap::new();
     for signal in signals {
         for country in &signal.countries {
@@ -22,9 +23,24 @@ pub fn find(signals: &[Signal]) -> JurisdictionsFound {
             }
         }
     }
+    if let Some(country) = establishment.filter(|_| countries.is_empty()) {
+        countries.insert(country.clone(), vec![of_establishment()]);
+    }
     let countries =
         countries.into_iter().map(|(country, grounds)| CountryFound { country, grounds }).collect();
     JurisdictionsFound { rules_version: RULES_VERSION, countries }
+}
+
+fn of_establishment() -> Ground {
+    let basis = JurisdictionBasis::ProviderEstablishment;
+    Ground {
+        role: SignalRole::Provider,
+        basis,
+        source: SignalSource::ProviderEstablishment,
+        confidence: Confidence::High,
+        articles: articles(basis).iter().map(|article| (*article).to_owned()).collect(),
+        person_ref: None,
+    }
 }
 
 fn ground(signal: &Signal) -> Ground {

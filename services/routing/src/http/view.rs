@@ -95,10 +95,31 @@ impl RoutingView {
         Some(Self::seen(incident_id, incident, agency, eye))
     }
 
+    /// What a party sees that is told nothing of the routing: a provider.
+    pub fn nothing(incident_id: IncidentId) -> Self {
+        Self {
+            incident_id,
+            referral_id: None,
+            kind: None,
+            urgency: None,
+            week: None,
+            rules_version: 0,
+            countries: Vec::new(),
+            assignments: Vec::new(),
+            withheld: Vec::new(),
+            alerts: Vec::new(),
+            assessments: Vec::new(),
+            lead_proposed: None,
+            lead: None,
+        }
+    }
+
     fn seen(incident_id: IncidentId, incident: &Incident, agency: &Agency, eye: Eye) -> Self {
         let party = eye != Eye::Coordinator;
         let opened = incident.opened.as_ref();
         let oversight = eye != Eye::Assigned;
+        // A coordinator sees what concerns its countries; parties see the whole frame.
+        let shown = |country: &Country| party || agency.scope.contains(country);
         Self {
             incident_id,
             referral_id: opened.filter(|_| party).map(|opened| opened.referral_id),
@@ -106,10 +127,30 @@ impl RoutingView {
             urgency: incident.urgency(),
             week: opened.and_then(|opened| opened.week.clone()),
             rules_version: incident.rules_version,
-            countries: incident.countries.iter().map(|found| country(found, party)).collect(),
-            assignments: incident.assignments.values().map(|one| assignment(one, agency, party)).collect(),
-            withheld: if oversight { incident.withheld.clone() } else { Vec::new() },
-            alerts: if oversight { incident.alerts.clone() } else { Vec::new() },
+            countries: incident
+                .countries
+                .iter()
+                .filter(|found| shown(&found.country))
+                .map(|found| country(found, party))
+                .collect(),
+            assignments: incident
+                .assignments
+                .values()
+                .filter(|one| shown(&one.offer.country))
+                .map(|one| assignment(one, agency, party))
+                .collect(),
+            withheld: incident
+                .withheld
+                .iter()
+                .filter(|withheld| oversight && shown(&withheld.country))
+                .cloned()
+                .collect(),
+            alerts: incident
+                .alerts
+                .iter()
+                .filter(|alert| oversight && alert.country.as_ref().is_none_or(shown))
+                .cloned()
+                .collect(),
             assessments: incident.assessments.iter().map(assessment).collect(),
             lead_proposed: incident.lead.proposed.clone(),
             lead: incident.lead.recorded.clone(),

@@ -5,7 +5,7 @@ use schemas::referral::{Referral, Signal};
 use schemas::routing::{
     AcceptAssignment, AddAssessment, Assessment, AssignmentOffered, AuthoriseTransfers, CoordinatorAlerted,
     CountryFound, Entitlement, FactorFound, Ground, IncidentOpened, JurisdictionsFound, LeadProposed,
-    OfferWithheld, RoutingCommand, RoutingEvent,
+    OfferWithheld, RoutingCommand, RoutingEvent, Transfer,
 };
 use schemas::{InputPosition, Timestamp};
 
@@ -213,6 +213,29 @@ fn where_nobody_can_be_offered_a_coordinator_is_told() {
         Vec::new(),
         vec![alert(AlertReason::NoCountryFound, None)],
     );
+    let provider =
+        Referral { reporter: agency("us-provider"), reporter_country: country("US"), ..referral(Vec::new()) };
+    let establishment = Signal {
+        source: SignalSource::ProviderEstablishment,
+        ..signal(SignalRole::Provider, "US", JurisdictionBasis::ProviderEstablishment, None)
+    };
+    let established = ground(&establishment, &["Regulation (EU) 2022/2065 Article 18(2)"]);
+    let everybody = ["victim", "suspect", "somebody"];
+    let domestic = AssignmentOffered {
+        transfer: Transfer {
+            basis: TransferBasis::Domestic,
+            rule: None,
+            article: "no border is crossed".to_owned(),
+            authorisation: Authorisation::Standing,
+        },
+        ..police_offer("us-police", "US", vec![established.clone()], &everybody)
+    };
+    check_referral(
+        "no signal, but a provider's establishment: its State is offered it, and a person looks",
+        provider,
+        vec![found("US", vec![established])],
+        vec![domestic.into(), alert(AlertReason::NoCountryFound, None)],
+    );
     let withheld = |to: &str| OfferWithheld {
         country: country(to),
         agency: None,
@@ -247,10 +270,10 @@ fn a_referral_is_considered_once() {
     let referral = referral(vec![victim_in("DE"), suspect_in("FR")]);
     let other = Referral { urgency: Urgency::ImminentDanger, ..referral.clone() };
     let accepted = AcceptAssignment { assignment_id: assignment("de-police", 0) };
-    let first = referred(referral.clone());
-    check("the same again", &[first.clone()], &referred(referral.clone()), &Ok(Vec::new()));
-    check("another under the same incident", &[first.clone()], &referred(other), &Ok(Vec::new()));
-    let given = [first, asks("de-police", accepted)];
+    let first = [referred(referral.clone())];
+    check("the same again", &first, &referred(referral.clone()), &Ok(Vec::new()));
+    check("another under the same incident", &first, &referred(other), &Ok(Vec::new()));
+    let given = [first.as_slice(), &[asks("de-police", accepted)]].concat();
     check("after an answer", &given, &referred(referral), &Ok(Vec::new()));
 }
 

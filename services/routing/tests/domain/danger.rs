@@ -4,8 +4,8 @@ use schemas::codes::*;
 use schemas::directory::Entry;
 use schemas::ids::AssignmentId;
 use schemas::routing::{
-    AcceptAssignment, AssignmentOffered, AssignmentOverdue, CoordinatorAlerted, DeclineAssignment,
-    DutyContactCalled, Entitlement, RevokeAssignment, RoutingEvent,
+    AcceptAssignment, AssignmentForwarded, AssignmentOffered, AssignmentOverdue, CoordinatorAlerted,
+    DeclineAssignment, DutyContactCalled, Entitlement, RevokeAssignment, RoutingEvent, Transfer,
 };
 use schemas::{Timestamp, routing};
 
@@ -132,6 +132,55 @@ fn a_point_that_answers_at_any_hour_is_offered_every_imminent_danger() {
             nobody_answered(Some(german()), "DE"),
         ],
     );
+}
+
+#[test]
+fn only_an_authority_is_a_point() {
+    let at_any_hour = |id: &str| entry(id, |entry| entry.agency.as_mut().unwrap().round_the_clock = true);
+    let now = saturday_night();
+    let dutch = police_offer("nl-police", "NL", vec![suspect_ground("NL")], &PERSONS);
+    let domestic = Transfer {
+        basis: TransferBasis::Domestic,
+        rule: None,
+        article: "no border is crossed".to_owned(),
+        authorisation: Authorisation::Standing,
+    };
+    check_offers(
+        "a hotline that answers at any hour is offered nothing",
+        &[stands(at_any_hour("agency/nl-hotline"))],
+        &referred(in_danger(vec![suspect_in("NL")])).at(now),
+        &[
+            danger_offer(AssignmentOffered { transfer: domestic, ..dutch }, now).into(),
+            calls(assignment("nl-police", 0), "nl-police", "meldkamer", 1, now),
+        ],
+    );
+}
+
+#[test]
+fn whoever_it_is_forwarded_to_is_called() {
+    let forward = routing::ForwardAssignment { assignment_id: german(), to: agency("fr-police") };
+    let forwards = |now| asks("de-police", forward.clone()).at(now);
+    let respond_by = saturday_night().plus_minutes(POLICE_RESPONDS_IN_DANGER);
+    let offered = police_offer("de-police", "DE", vec![suspect_ground("DE")], &PERSONS);
+    let yields = |now: Timestamp, respond_by| {
+        let offer = AssignmentOffered {
+            assignment_id: assignment("fr-police", 1),
+            agency: agency("fr-police"),
+            country: country("FR"),
+            forwarded_from: Some(german()),
+            respond_by,
+            ..danger_offer(offered.clone(), saturday_night())
+        };
+        let call = calls(offer.assignment_id, "fr-police", "permanence", 1, now);
+        let forwarded = AssignmentForwarded { assignment_id: german(), to: agency("fr-police") };
+        Ok(vec![forwarded.into(), offer.into(), call])
+    };
+    let given = [referred_at_night()];
+    let now = ring_at(1);
+    check("in time", &given, &forwards(now), &yields(now, respond_by));
+    let late = respond_by.plus_minutes(1);
+    let given = [referred_at_night(), rings(german(), respond_by)];
+    check("late", &given, &forwards(late), &yields(late, late.plus_minutes(ACKNOWLEDGES)));
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn the_people() {
         categories,
         [WitnessOrReporter, WitnessOrReporter, WitnessOrReporter, Undetermined, Suspect, Victim, Victim]
     );
-    let reported = &people[3].details;
+    let reported = &people[3];
     assert_eq!(reported.names, ["Synthetic Person Four", "Synthetic Display 2"]);
     assert_eq!(reported.phones, ["+1 555 0107", "+1 555 0108"]);
     assert_eq!(reported.emails, ["synthetic.person.7@example.org", "synthetic.person.8@example.org"]);
@@ -149,7 +149,7 @@ fn the_people() {
 #[test]
 fn only_linked_accounts_are_read_as_the_person() {
     let people = reading(PUNCTUATION, &[]).people;
-    let victim = &people[1].details;
+    let victim = &people[1];
     assert_eq!(victim.age.as_ref().map(|age| (age.from, age.to)), Some((12, 12)));
     assert_eq!(victim.emails, ["synthetic.linked@example.org"]);
     assert_eq!(victim.accounts[0].service, "Other Platform");

@@ -1,0 +1,15 @@
+//! Delivery's decisions as tables: given a history, when somebody asks something, then exactly these events.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "domain/world.rs"]
+mod world;
+
+#[path = "domain/deliver.rs"]
+mod deliver;
+#[path = "domain/history.rs"]
+mod history;
+#[path = "domain/open.rs"]
+mod open;
+#[path = "domain/report.rs"]
+mod report;

@@ -1,0 +1,160 @@
+//! Random histories: whoever asks for what, a disclosure names only what its own assignment entitles to.
+
+use std::collections::BTreeSet;
+
+use chassis::decider::Decider;
+use delivery::Delivery;
+use delivery::domain::Incident;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest::test_runner::{FileFailurePersistence, TestCaseError};
+use schemas::Event;
+use schemas::codes::*;
+use schemas::delivery::{DeliveryEvent, FacetsDisclosed, OpenFacets, ReportAccess};
+use schemas::routing::{AssignmentOffered, CoordinatorAlerted, Entitlement};
+
+use crate::world::*;
+
+const CASES: u32 = 128;
+const MAX_STEPS: usize = 40;
+const AGENCIES: [&str; 4] = ["de-police", "fr-police", "un-coordinator", "no-agency"];
+const FACETS: [&str; 6] = ["victim", "suspect", "witness", "narrative", "report", "no such facet"];
+
+fn offers() -> impl Strategy<Value = AssignmentOffered> {
+    let kinds = vec![FacetKind::Person, FacetKind::Narrative, FacetKind::Report];
+    let parts = (
+        select(vec![("de-police", "DE"), ("fr-police", "FR")]),
+        subsequence(kinds, 0..=3),
+        subsequence(vec!["victim", "suspect", "witness"], 0..=3),
+        any::<bool>(),
+    );
+    parts.prop_map(|((id, to), facet_kinds, persons, opens_with_offer)| {
+        let persons = persons.into_iter().map(person).collect();
+        offer(id, to, Entitlement { facet_kinds, persons, opens_with_offer })
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let agencies = || select(AGENCIES.to_vec());
+    let units = || select(vec!["de-police", "fr-police"]);
+    let causes = || select(vec!["first", "second", "third"]);
+    let asked = || subsequence(FACETS.to_vec(), 0..=2);
+    let open =
+        (agencies(), units(), agencies(), causes(), asked()).prop_map(|(by, of, under, cause, names)| {
+            let facets = names.into_iter().map(facet).collect();
+            asks(
+                by,
+                cause,
+                OpenFacets { assignment_id: assignment(of), facets, recipient_key_id: key(under) },
+            )
+        });
+    let open_own = (units(), causes(), asked())
+        .prop_map(|(by, cause, names)| Step { cause: cause.to_owned(), ..opens(by, &names) });
+    let report = (agencies(), causes(), asked()).prop_map(|(by, of, names)| {
+        let facets = names.into_iter().map(facet).collect();
+        asks(by, "report", ReportAccess { disclosure_id: disclosure(of), facets })
+    });
+    let alert = select(vec![None, Some("DE"), Some("FR"), Some("BR")]).prop_map(|to| {
+        let reason = AlertReason::NobodyAnswered;
+        hears(CoordinatorAlerted { reason, country: to.map(country), assignment_id: None })
+    });
+    let change = (units(), 0_usize..6).prop_map(|(id, number)| hears(changes(id)[number].0.clone()));
+    let step = prop_oneof![
+        1 => Just(hears(opened())),
+        3 => offers().prop_map(hears),
+        4 => units().prop_map(|id| brings(id, AssignmentState::Accepted)),
+        2 => change,
+        1 => alert,
+        3 => open,
+        6 => open_own,
+        2 => report,
+    ];
+    prop::collection::vec(step, 0..MAX_STEPS).prop_map(|steps| [vec![hears(opened())], steps].concat())
+}
+
+/// What one more event may be, in the state before it.
+fn event(before: &Incident, event: &Event<DeliveryEvent>) -> Result<(), TestCaseError> {
+    match &event.body {
+        DeliveryEvent::FacetsDisclosed(disclosed) => entitled(before, event, disclosed),
+        DeliveryEvent::AccessReported(reported) => {
+            let disclosed = &before.disclosures[&reported.disclosure_id];
+            prop_assert_eq!(&event.agency, &disclosed.agency);
+            let given: BTreeSet<_> = disclosed.facets.iter().map(|facet| facet.facet_id).collect();
+            prop_assert!(reported.facets.iter().all(|facet| given.contains(facet)));
+            Ok(())
+        }
+        DeliveryEvent::AlertDelivered(alert) => {
+            let coordinators = ["eu-coordinator", "un-coordinator"].map(agency);
+            prop_assert!(coordinators.contains(&alert.agency), "{} was alerted", alert.agency);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn entitled(
+    before: &Incident,
+    event: &Event<DeliveryEvent>,
+    disclosed: &FacetsDisclosed,
+) -> Result<(), TestCaseError> {
+    let item = &before.items[&disclosed.assignment_id];
+    prop_assert_eq!(&item.delivered.agency, &event.agency);
+    prop_assert_eq!(&disclosed.agency, &event.agency);
+    prop_assert_eq!(disclosed.recipient_key_id.as_str(), event.agency.as_str());
+    let entitlement = &item.delivered.entitlement;
+    let early = matches!(item.state, AssignmentState::Offered | AssignmentState::Overdue);
+    prop_assert_eq!(disclosed.with_offer, early);
+    let may_open = item.state == AssignmentState::Accepted || (early && entitlement.opens_with_offer);
+    prop_assert!(may_open, "opened while {}", item.state);
+    prop_assert!(!disclosed.facets.is_empty());
+    for facet in &disclosed.facets {
+        prop_assert!(entitlement.facet_kinds.contains(&facet.kind), "{}", facet.kind);
+        let person = facet.person_ref.is_none_or(|person| entitlement.persons.contains(&person));
+        prop_assert!(person, "a person it is not entitled to");
+        let sealed = facets().into_iter().find(|sealed| sealed.facet_id == facet.facet_id);
+        prop_assert_eq!(
+            sealed.map(|sealed| (sealed.kind, sealed.person_ref)),
+            Some((facet.kind, facet.person_ref))
+        );
+    }
+    Ok(())
+}
+
+fn fold(log: &[Event<DeliveryEvent>]) -> Incident {
+    let mut state = Incident::default();
+    log.iter().for_each(|event| Delivery::evolve(&mut state, event));
+    state
+}
+
+fn bytes(state: &Incident) -> Vec<u8> {
+    postcard::to_allocvec(state).unwrap()
+}
+
+/// A failure prints its seed, and keeps it beside this file.
+fn config() -> ProptestConfig {
+    let kept = FileFailurePersistence::WithSource("regressions");
+    ProptestConfig { cases: CASES, failure_persistence: Some(Box::new(kept)), ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_history_keeps_the_invariants(steps in steps()) {
+        let mut history = History::new();
+        for step in &steps {
+            let (mut before, logged) = (history.state.clone(), history.log.len());
+            let _ = history.take(step);
+            for happened in &history.log[logged..] {
+                event(&before, happened)?;
+                Delivery::evolve(&mut before, happened);
+            }
+        }
+
+        let folded = bytes(&fold(&history.log));
+        prop_assert_eq!(&folded, &bytes(&fold(&history.log)), "a second replay");
+        prop_assert_eq!(&folded, &bytes(&history.state), "the state it was decided on");
+        let restored: Incident = postcard::from_bytes(&folded).unwrap();
+        prop_assert_eq!(restored, history.state, "out of the cache");
+    }
+}

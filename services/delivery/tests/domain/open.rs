@@ -1,0 +1,153 @@
+//! What an agency may open: its own assignment's facets, once accepted, or with the offer in imminent danger.
+
+use schemas::codes::*;
+use schemas::delivery::{FacetsDisclosed, OpenFacets};
+use schemas::routing::Entitlement;
+
+use crate::world::*;
+
+const STATES: [AssignmentState; 6] = [
+    AssignmentState::Accepted,
+    AssignmentState::Declined,
+    AssignmentState::Forwarded,
+    AssignmentState::Revoked,
+    AssignmentState::Closed,
+    AssignmentState::Overdue,
+];
+
+fn offered(entitlement: Entitlement) -> Vec<Step> {
+    let french = Entitlement { persons: vec![person("suspect")], ..entitlement.clone() };
+    vec![
+        hears(opened()),
+        hears(offer("de-police", "DE", entitlement)),
+        hears(offer("fr-police", "FR", french)),
+    ]
+}
+
+fn accepted(entitlement: Entitlement) -> Vec<Step> {
+    [offered(entitlement), vec![brings("de-police", AssignmentState::Accepted)]].concat()
+}
+
+fn discloses(names: &[&str], with_offer: bool) -> Decision {
+    let disclosed = FacetsDisclosed {
+        disclosure_id: disclosure("command"),
+        assignment_id: assignment("de-police"),
+        agency: agency("de-police"),
+        recipient_key_id: key("de-police"),
+        facets: names.iter().map(|name| disclosed(name)).collect(),
+        transfer: transfer(),
+        with_offer,
+    };
+    Ok(vec![disclosed.into()])
+}
+
+#[test]
+fn the_state_decides_when_it_opens() {
+    use RejectionCode::*;
+    let all = ["victim", "narrative"];
+    let opens = opens("de-police", &[]);
+    check("offered", &offered(entitlement()), &opens, &refuses(WrongState));
+    check("offered in danger", &offered(with_offer(entitlement())), &opens, &discloses(&all, true));
+    for state in STATES {
+        let then = |in_danger: Decision, routine: Decision| [in_danger, routine];
+        let [in_danger, routine] = match state {
+            AssignmentState::Accepted => then(discloses(&all, false), discloses(&all, false)),
+            AssignmentState::Overdue => then(discloses(&all, true), refuses(WrongState)),
+            _ => then(refuses(NotEntitled), refuses(NotEntitled)),
+        };
+        for (entitlement, then) in [(with_offer(entitlement()), in_danger), (entitlement(), routine)] {
+            let given = [offered(entitlement), vec![brings("de-police", state)]].concat();
+            check(state.code(), &given, &opens, &then);
+        }
+    }
+    let ended = [accepted(entitlement()), vec![brings("de-police", AssignmentState::Revoked)]].concat();
+    check("accepted, then revoked", &ended, &opens, &refuses(NotEntitled));
+}
+
+#[test]
+fn only_its_own_and_only_under_its_own_key() {
+    use RejectionCode::*;
+    let given = accepted(entitlement());
+    let of = |by: &str, of: &str, under: &str| {
+        let facets = Vec::new();
+        asks(
+            by,
+            "command",
+            OpenFacets { assignment_id: assignment(of), facets, recipient_key_id: key(under) },
+        )
+    };
+    let no_key = refuses_at(UnknownKey, "/recipient_key_id");
+    let own = || of("de-police", "de-police", "de-police");
+    check("before the incident is known", &[], &own(), &refuses(UnknownIncident));
+    check(
+        "no such assignment",
+        &given,
+        &of("de-police", "br-police", "de-police"),
+        &refuses(UnknownAssignment),
+    );
+    check("another's", &given, &of("fr-police", "de-police", "fr-police"), &refuses(NotYourAssignment));
+    check(
+        "a coordinator",
+        &given,
+        &of("un-coordinator", "de-police", "un-coordinator"),
+        &refuses(NotYourAssignment),
+    );
+    check("another's key", &given, &of("de-police", "de-police", "fr-police"), &no_key);
+    check("no key", &given, &of("de-police", "de-police", "no-key"), &no_key);
+    check("its own", &given, &own(), &discloses(&["victim", "narrative"], false));
+}
+
+#[test]
+fn only_what_it_is_entitled_to() {
+    let entitled = |facet_kinds: &[FacetKind], persons: &[&str]| Entitlement {
+        facet_kinds: facet_kinds.to_vec(),
+        persons: persons.iter().map(|name| person(name)).collect(),
+        opens_with_offer: false,
+    };
+    let refused = || refuses(RejectionCode::NotEntitled);
+    let all = [FacetKind::Person, FacetKind::Narrative, FacetKind::Report];
+    let everybody = ["victim", "suspect", "witness"];
+    // What is asked for, and what of it is disclosed; nothing asked for is all.
+    let table = [
+        (entitlement(), vec![], discloses(&["victim", "narrative"], false)),
+        (entitlement(), vec!["narrative"], discloses(&["narrative"], false)),
+        (entitlement(), vec!["narrative", "victim"], discloses(&["narrative", "victim"], false)),
+        (entitlement(), vec!["suspect"], refused()),
+        (entitlement(), vec!["report"], refused()),
+        (entitlement(), vec!["victim", "report"], refused()),
+        (entitlement(), vec!["no such facet"], refused()),
+        (
+            entitled(&all, &everybody),
+            vec![],
+            discloses(&["victim", "suspect", "witness", "narrative", "report"], false),
+        ),
+        (entitled(&[FacetKind::Person], &["suspect"]), vec![], discloses(&["suspect"], false)),
+        (entitled(&[FacetKind::Report], &everybody), vec![], discloses(&["report"], false)),
+        (entitled(&[FacetKind::Report], &everybody), vec!["victim"], refused()),
+        (entitled(&all, &[]), vec![], discloses(&["narrative", "report"], false)),
+        (entitled(&[], &everybody), vec![], refused()),
+        (entitled(&[FacetKind::Person], &[]), vec![], refused()),
+        (entitled(&[FacetKind::AnswerText], &[]), vec![], refused()),
+    ];
+    for (entitlement, asked, then) in table {
+        let case = format!("{entitlement:?}, asked {asked:?}");
+        check(&case, &accepted(entitlement), &opens("de-police", &asked), &then);
+    }
+}
+
+#[test]
+fn a_disclosure_follows_from_its_command() {
+    let mut history = History::new();
+    for step in accepted(entitlement()) {
+        history.take(&step).unwrap();
+    }
+    let open = opens("de-police", &["victim"]);
+    let first = history.take(&open);
+    assert_eq!(history.take(&open), first, "asked again under the same command");
+    assert_eq!(history.state.disclosures.len(), 1);
+    history.take(&Step { cause: "another command".to_owned(), ..open }).unwrap();
+    let disclosures: Vec<_> = history.state.disclosures.keys().copied().collect();
+    let mut both = vec![disclosure("command"), disclosure("another command")];
+    both.sort();
+    assert_eq!(disclosures, both);
+}

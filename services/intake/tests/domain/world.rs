@@ -1,0 +1,256 @@
+//! The world the tables play in: two reporters, one referral, routing's answers, and the steps of a history.
+
+use chassis::decider::{Context, Decider, Rejection};
+use intake::Intake;
+use intake::domain::ReferralState;
+use schemas::codes::*;
+use schemas::directory::view::Directory;
+use schemas::directory::{Agency, Entry, GenesisLoaded};
+use schemas::envelope::Body;
+use schemas::ids::{AgencyId, AssignmentId, Country, EventId, ReferralId};
+use schemas::referral::{
+    Feedback, FeedbackGiven, GateVerdict, Handling, ReceiveReferral, Referral, ReferralCommand,
+    ReferralEvent, ReferralReceived, WithheldField,
+};
+use schemas::routing::{
+    AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentOffered, Entitlement, RoutingEvent,
+    Transfer,
+};
+use schemas::{Actor, Event, InputPosition, Timestamp};
+
+pub type Decision = Result<Vec<ReferralEvent>, Rejection>;
+
+pub const INCIDENT: &str = "b8ae70e6-2155-8ca8-a9dd-4bdf40eed297";
+
+/// The reporters: one is told where its referral went, the other is not.
+pub const HOTLINE: &str = "nl-hotline";
+pub const PROVIDER: &str = "us-provider";
+
+pub fn now() -> Timestamp {
+    "2026-11-16T08:00:00Z".parse::<jiff::Timestamp>().unwrap().into()
+}
+
+pub fn agency(id: &str) -> AgencyId {
+    AgencyId::try_new(id).unwrap()
+}
+
+pub fn country(code: &str) -> Country {
+    Country::try_new(code).unwrap()
+}
+
+/// The assignment of an agency.
+pub fn assignment(id: &str) -> AssignmentId {
+    AssignmentId::derive(&[id.as_bytes()])
+}
+
+fn directory() -> Directory {
+    let reporter = |id: &str, code: &str, kind| Agency {
+        id: agency(id),
+        name: id.to_owned(),
+        country: country(code),
+        kind,
+        incident_kinds: Vec::new(),
+        round_the_clock: false,
+        issuer: "https://id.example".to_owned(),
+        subject: id.to_owned(),
+        keys: Vec::new(),
+        duty_contacts: Vec::new(),
+        scope: Vec::new(),
+    };
+    let agencies =
+        [reporter(HOTLINE, "NL", AgencyKind::Hotline), reporter(PROVIDER, "US", AgencyKind::Provider)];
+    let entries = agencies.map(|agency| Entry { agency: Some(agency), policy: None }).to_vec();
+    let mut directory = Directory::default();
+    directory.evolve(&GenesisLoaded { entries }.into(), Timestamp::default());
+    directory
+}
+
+pub fn referral(reporter: &str) -> Referral {
+    Referral {
+        referral_id: ReferralId::derive(&[reporter.as_bytes()]),
+        reporter: agency(reporter),
+        reporter_country: country("NL"),
+        form: ReferralForm::Json,
+        kind: IncidentKind::Csam,
+        urgency: Urgency::Priority,
+        danger_reason: None,
+        week: Some("2026-W47".to_owned()),
+        annotations: Vec::new(),
+        items: Vec::new(),
+        people: Vec::new(),
+        facets: Vec::new(),
+        signals: Vec::new(),
+        selectors: Vec::new(),
+        handling: Handling {
+            tlp: Tlp::Amber,
+            codes: Vec::new(),
+            purpose: Purpose::ChildProtection,
+            retain_until: None,
+            never_told: Vec::new(),
+            transfers: TransferPolicy::Standing,
+        },
+        gate: GateVerdict {
+            version: 1,
+            withheld: vec![WithheldField {
+                pointer: "/narrative".to_owned(),
+                reason: RefusalReason::EmbeddedContent,
+            }],
+        },
+        ip_database: None,
+        asks_to_join: None,
+    }
+}
+
+pub fn offered(id: &str, to: &str) -> RoutingEvent {
+    AssignmentOffered {
+        assignment_id: assignment(id),
+        agency: agency(id),
+        country: country(to),
+        grounds: Vec::new(),
+        rule: "rule".to_owned(),
+        policy_version: 1,
+        entitlement: Entitlement { facet_kinds: Vec::new(), persons: Vec::new(), opens_with_offer: false },
+        transfer: Transfer {
+            basis: TransferBasis::IntraUnion,
+            rule: None,
+            article: "article".to_owned(),
+            authorisation: Authorisation::Standing,
+        },
+        respond_by: now().plus_minutes(60),
+        forwarded_from: None,
+    }
+    .into()
+}
+
+pub fn accepted(id: &str) -> RoutingEvent {
+    AssignmentAccepted { assignment_id: assignment(id) }.into()
+}
+
+pub fn declined(id: &str, reason: DeclineReason) -> RoutingEvent {
+    AssignmentDeclined { assignment_id: assignment(id), reason }.into()
+}
+
+pub fn closed(id: &str, outcome: CloseOutcome) -> RoutingEvent {
+    AssignmentClosed { assignment_id: assignment(id), outcome }.into()
+}
+
+/// What the reporter is told, and no more than the stage.
+pub fn told(stage: FeedbackStage) -> Feedback {
+    Feedback { stage, country: None, decline_reason: None, outcome: None }
+}
+
+/// The same, with where it went.
+pub fn told_of(stage: FeedbackStage, to: &str) -> Feedback {
+    Feedback { country: Some(country(to)), ..told(stage) }
+}
+
+pub fn gives(id: &str, feedback: Feedback) -> Decision {
+    Ok(vec![FeedbackGiven { assignment_id: assignment(id), feedback }.into()])
+}
+
+pub fn received(referral: &Referral) -> Decision {
+    Ok(vec![ReferralReceived { referral: referral.clone() }.into()])
+}
+
+/// What comes in: a command of the reporter, or news of routing.
+#[derive(Clone, Debug)]
+pub enum Step {
+    Command(Box<ReferralCommand>),
+    News(Box<RoutingEvent>),
+}
+
+pub fn receives(referral: &Referral) -> Step {
+    asks(ReceiveReferral { referral: referral.clone() })
+}
+
+pub fn asks(command: impl Into<ReferralCommand>) -> Step {
+    Step::Command(Box::new(command.into()))
+}
+
+pub fn hears(news: &RoutingEvent) -> Step {
+    Step::News(Box::new(news.clone()))
+}
+
+/// One referral as it goes: the state, and the log that the state is the fold of.
+#[derive(Clone)]
+pub struct History {
+    pub directory: Directory,
+    pub state: ReferralState,
+    pub log: Vec<Event<ReferralEvent>>,
+}
+
+impl History {
+    pub fn new() -> Self {
+        Self { directory: directory(), state: ReferralState::default(), log: Vec::new() }
+    }
+
+    /// Decides the step, as the runner would, a minute after the one before, and takes in what follows.
+    pub fn take(&mut self, step: &Step) -> Decision {
+        let (by, actor) = (agency(HOTLINE), Actor::service("intake"));
+        let time = now().plus_minutes(self.log.len() as i64);
+        let cause = format!("step {}", self.log.len());
+        let context = Context {
+            aggregate_id: INCIDENT,
+            cause: &cause,
+            now: time,
+            agency: &by,
+            actor: &actor,
+            directory: &self.directory,
+        };
+        let decision = match step {
+            Step::Command(command) => Intake::decide(&context, &self.state, command),
+            Step::News(news) => Ok(Intake::learn(&context, &self.state, news)),
+        };
+        for body in decision.iter().flatten() {
+            let event = self.event(&cause, &by, &actor, time, body.clone());
+            Intake::evolve(&mut self.state, &event);
+            self.log.push(event);
+        }
+        decision
+    }
+
+    fn event(
+        &self,
+        cause: &str,
+        by: &AgencyId,
+        actor: &Actor,
+        time: Timestamp,
+        body: ReferralEvent,
+    ) -> Event<ReferralEvent> {
+        let sequence = self.log.len() as i64 + 1;
+        let topic = ReferralCommand::TOPIC.to_owned();
+        Event {
+            event_id: EventId::derive(&[&sequence.to_be_bytes()]),
+            aggregate_id: INCIDENT.to_owned(),
+            sequence,
+            predecessor: Vec::new(),
+            salt: Vec::new(),
+            input: InputPosition { topic, partition: 0, offset: sequence },
+            cause: cause.to_owned(),
+            cause_digest: cause.as_bytes().to_vec(),
+            time,
+            agency: by.clone(),
+            actor: actor.clone(),
+            directory_position: 0,
+            signature: None,
+            body,
+        }
+    }
+}
+
+/// Given steps that all succeed, when one more comes in, then it yields exactly this.
+#[track_caller]
+pub fn check(case: &str, given: &[Step], when: &Step, then: &Decision) {
+    let mut history = after(given);
+    assert_eq!(&history.take(when), then, "{case}");
+}
+
+#[track_caller]
+pub fn after(given: &[Step]) -> History {
+    let mut history = History::new();
+    for step in given {
+        let taken = history.take(step);
+        assert!(taken.is_ok(), "given {step:?}, but {taken:?}");
+    }
+    history
+}
