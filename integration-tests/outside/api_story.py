@@ -225,8 +225,13 @@ class Story:
     def change_directory(self):
         """A new key waits for a second person, of another issuer and of the State concerned."""
         issuer = self.agencies[self.coordinator]["issuer"]
-        # The agency itself is that person: the coordinator proposes, and its tokens come from elsewhere.
-        name = self.first(lambda agency: agency["kind"] == "police-unit" and agency["issuer"] != issuer)
+        # The agency itself is that person: the coordinator proposes, and its tokens come from elsewhere. One
+        # for which no other change waits, as only one may.
+        name = self.first(
+            lambda agency: agency["kind"] == "police-unit"
+            and agency["issuer"] != issuer
+            and not self.ask(f"/v1/directory/agency/{agency['id']}", self.coordinator).get("pending")
+        )
         agency = self.agencies[name]
         place = {"kind": "agency", "name": name}
         shown = self.act(f"GET {ENTRY}", self.coordinator, place).json()

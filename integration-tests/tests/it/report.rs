@@ -34,7 +34,7 @@ fn reports() -> BTreeMap<String, (String, Vec<String>)> {
     reports
 }
 
-/// Everything that any agency assigned to the incident may open, in the order in which it was sealed.
+/// Everything that any agency assigned to the incident may open, each facet once.
 async fn opened_by_all(deployment: &Deployment, incident: IncidentId) -> Vec<OpenedFacet> {
     // A provider does not see where its report went; a coordinator does.
     let coordinator = deployment.client("routing", "un-coordinator").unwrap();
@@ -42,7 +42,6 @@ async fn opened_by_all(deployment: &Deployment, incident: IncidentId) -> Vec<Ope
         || async { coordinator.routing(incident).await.ok().filter(|view| !view.assignments.is_empty()) };
     let view = await_some("the report to be routed", routed).await.unwrap();
     let mut opened: BTreeMap<FacetId, OpenedFacet> = BTreeMap::new();
-    let mut order: Vec<FacetId> = Vec::new();
     for assignment in &view.assignments {
         let agency = assignment.agency.as_str();
         let client = deployment.client("delivery", agency).unwrap();
@@ -63,16 +62,9 @@ async fn opened_by_all(deployment: &Deployment, incident: IncidentId) -> Vec<Ope
             .open(incident, assignment.assignment_id, &key_id, &keys, &format!("open-{incident}"))
             .await
             .unwrap();
-        for facet in facets {
-            order.push(facet.facet_id);
-            opened.insert(facet.facet_id, facet);
-        }
+        opened.extend(facets.into_iter().map(|facet| (facet.facet_id, facet)));
     }
-    let mut kept = Vec::new();
-    for id in order {
-        kept.extend(opened.remove(&id));
-    }
-    kept
+    opened.into_values().collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,7 +263,7 @@ fn open_facet(
     })
 }
 
-/// A CyberTipline report's parts from the facets that hold them, in the order in which they were sealed.
+/// A CyberTipline report's parts from the facets that hold them, whoever of its agencies opened which.
 ///
 /// # Errors
 /// When a facet is missing: then the report cannot be given back whole.
@@ -274,10 +274,12 @@ pub fn remainder(opened: &[OpenedFacet]) -> anyhow::Result<intake::cybertipline:
         lists.flatten().filter_map(|text| Some(text.as_str()?.to_owned())).collect::<Vec<_>>()
     };
     let text = |facet: &OpenedFacet| Some(facet.content.get("xml")?.as_str()?.to_owned());
+    let mut people: Vec<&OpenedFacet> = of_kind(FacetKind::Person).collect();
+    people.sort_by_key(|facet| facet.content.get("place").and_then(serde_json::Value::as_u64));
     let report_xml = of_kind(FacetKind::Report).find_map(text).context("the report facet is not there")?;
     Ok(intake::cybertipline::Remainder {
         report_xml,
-        person_xml: of_kind(FacetKind::Person).filter_map(text).collect(),
+        person_xml: people.into_iter().filter_map(text).collect(),
         location_xml: strings(FacetKind::ContentLocations),
         narrative_xml: strings(FacetKind::Narrative),
     })

@@ -12,6 +12,8 @@ use crate::submission::{Occurred, PersonReport, Provider};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PersonFacet {
     pub person: PersonReport,
+    /// The person's place among the people of the referral, from 0.
+    pub place: usize,
     /// The person's element of a CyberTipline report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub xml: Option<String>,

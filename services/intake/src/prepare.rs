@@ -60,7 +60,7 @@ impl Preparer {
             parts.item(item);
         }
         for (index, person) in submission.people.iter().enumerate() {
-            parts.person(person, remainder(submission, |rest| rest.person_xml.get(index)))?;
+            parts.person(index, person, remainder(submission, |rest| rest.person_xml.get(index)))?;
         }
         parts.texts(submission)?;
         parts.signals.extend(submission.provider.as_ref().and_then(signals::of_provider));
@@ -212,9 +212,9 @@ impl<'a> Parts<'a> {
         self.signals.extend(signal);
     }
 
-    fn person(&mut self, person: &PersonReport, xml: Option<String>) -> Result<(), SealError> {
+    fn person(&mut self, place: usize, person: &PersonReport, xml: Option<String>) -> Result<(), SealError> {
         let person_ref = PersonRef::from_bytes(rand::random());
-        self.seal(FacetKind::Person, Some(person_ref), &PersonFacet { person: person.clone(), xml })?;
+        self.seal(FacetKind::Person, Some(person_ref), &PersonFacet { person: person.clone(), place, xml })?;
         let facet_id = self.facets.last().expect("a facet was sealed just above").facet_id;
         let (category, age_band) = (person.category, person.age_band);
         self.people.push(Person { person_ref, category, age_band, facet_id });
