@@ -56,8 +56,8 @@ def parse_arguments():
     parser.add_argument("--url", required=True, help="where the service answers")
     parser.add_argument("--context", required=True, help="a JSON file with tokens by agency, and ids")
     parser.add_argument("--document", help="an OpenAPI document to hold the service to, not its own")
-    parser.add_argument("--examples", type=int, default=15, help="generated requests per operation and kind")
-    parser.add_argument("--seconds", type=float, default=60.0, help="nothing is generated after that")
+    parser.add_argument("--examples", type=int, default=10, help="generated requests per operation and kind")
+    parser.add_argument("--seconds", type=float, default=75.0, help="nothing is generated after that")
     parser.add_argument("--seed", type=int, default=random.randrange(2**32))
     return parser.parse_args()
 

@@ -53,7 +53,8 @@ async fn opened_by_all(deployment: &Deployment, incident: IncidentId) -> Vec<Ope
             .unwrap();
         let accepted = || async {
             let inbox = client.inbox("?limit=500").await.unwrap();
-            let accepted = |entry: &Entry| matches!(entry, Entry::Changed { assignment_id, .. } if *assignment_id == assignment.assignment_id);
+            let wanted = assignment.assignment_id;
+            let accepted = |entry: &Entry| matches!(entry, Entry::Changed { assignment_id, .. } if *assignment_id == wanted);
             inbox.entries.iter().any(accepted).then_some(())
         };
         await_some("the acceptance", accepted).await.unwrap();

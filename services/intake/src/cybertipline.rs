@@ -30,7 +30,7 @@ use validate::Findings;
 pub const MAX_FILES: usize = 1_000;
 
 /// Largest report with all its documents, in bytes: their trees are in memory together.
-pub const MAX_TOTAL_BYTES: usize = 2 * 1024 * 1024;
+pub const MAX_TOTAL_BYTES: usize = 8 * 1024 * 1024;
 
 /// What a report carries beside its mapped fields: its parts as XML, to be sealed.
 ///

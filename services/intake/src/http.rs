@@ -5,7 +5,7 @@ mod receive;
 mod report;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use chassis::auth::Caller;
 use chassis::front::{AtPosition, Front};
 use chassis::http::{Path, answered};
@@ -20,6 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Intake;
+use crate::cybertipline::MAX_TOTAL_BYTES;
 use receive::Desk;
 
 pub use batch::LineResult;
@@ -37,10 +38,13 @@ const REPORTERS: [AgencyKind; 5] = [
 /// The pages, and what must run beside them.
 pub fn pages(front: Front<Intake>, connections: Connections) -> OpenApiRouter {
     let desk = Desk::new(front, connections);
+    // A report comes with the documents on its files.
+    let limit = DefaultBodyLimit::max(MAX_TOTAL_BYTES);
+    let reports = OpenApiRouter::new().routes(routes!(report::file_report)).layer(limit);
     OpenApiRouter::new()
         .routes(routes!(receive::file))
         .routes(routes!(batch::file_batch))
-        .routes(routes!(report::file_report))
+        .merge(reports)
         .routes(routes!(show))
         .with_state(desk)
 }
