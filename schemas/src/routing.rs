@@ -188,6 +188,7 @@ pub struct AssignmentOverdue {
 /// What one party makes of the incident; earlier assessments stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema, ToSchema)]
 #[avro(namespace = "org.causeway.routing")]
+#[serde(deny_unknown_fields)]
 pub struct Assessment {
     pub kind: AssessmentKind,
     /// A code of the list that the kind names; none where the kind says it all.

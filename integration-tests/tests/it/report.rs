@@ -54,7 +54,10 @@ async fn opened_by_all(deployment: &Deployment, incident: IncidentId) -> Vec<Ope
         let accepted = || async {
             let inbox = client.inbox("?limit=500").await.unwrap();
             let wanted = assignment.assignment_id;
-            let accepted = |entry: &Entry| matches!(entry, Entry::Changed { assignment_id, .. } if *assignment_id == wanted);
+            let accepted = |entry: &Entry| match entry {
+                Entry::Changed { assignment_id, .. } => *assignment_id == wanted,
+                _ => false,
+            };
             inbox.entries.iter().any(accepted).then_some(())
         };
         await_some("the acceptance", accepted).await.unwrap();

@@ -1,17 +1,27 @@
 //! The OpenAPI document: generated from the pages' own code, and served with them.
+//!
+//! What every page has in common is said once, here: problem documents, the answers of commands, the token.
 
 use axum::routing::get;
 use axum::{Json, Router};
+use chassis::http::{CommandStatus, Pending};
+use chassis::problem::Problem;
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 
+use crate::serve::ServiceName;
+
 #[derive(OpenApi)]
-#[openapi(info(
-    title = "Causeway",
-    description = "The backbone on which hotlines, police, central authorities and coordinators work one \
-        cross-border child-protection incident together. Metadata, digests and identifiers; never content.",
-    license(name = "Apache-2.0", identifier = "Apache-2.0"),
-))]
+#[openapi(
+    info(
+        title = "Causeway",
+        description = "The backbone on which hotlines, police, central authorities and coordinators work one \
+            cross-border child-protection incident together. Metadata, digests and identifiers; never content.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    components(schemas(CommandStatus, Pending, Problem))
+)]
 struct Document;
 
 /// What every document says, whichever services it describes.
@@ -25,6 +35,78 @@ pub fn head() -> utoipa::openapi::OpenApi {
 }
 
 /// `/openapi.json`, open to everyone: it says what there is, nothing of what is in it.
-pub fn pages(document: utoipa::openapi::OpenApi) -> Router {
+pub fn pages(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> Router {
+    let document = complete(document, services);
     Router::new().route("/openapi.json", get(move || std::future::ready(Json(document.clone()))))
+}
+
+/// The generated document with what all pages have in common.
+fn complete(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> Value {
+    let mut document = serde_json::to_value(document).expect("a document is plain data");
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for service in services {
+            let name = format!("{service:?}").to_ascii_lowercase();
+            paths.insert(format!("/v1/{name}/commands/{{command}}"), json!({ "get": status_page(&name) }));
+        }
+        for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+            complete_operation(operation);
+        }
+    }
+    document
+}
+
+fn status_page(service: &str) -> Value {
+    json!({
+        "tags": [service],
+        "operationId": "command_status",
+        "summary": "How a command of the caller's own agency stands.",
+        "parameters": [{ "name": "command", "in": "path", "required": true, "schema": { "type": "string" } }],
+        "responses": { "200": { "description": "", "content": {
+            "application/json": { "schema": { "$ref": "#/components/schemas/CommandStatus" } } } } },
+    })
+}
+
+/// Answers of every page; a command's besides.
+const EVERY: [(&str, &str); 5] = [
+    ("400", "the request cannot be read"),
+    ("401", "no valid token"),
+    ("404", "there is no such thing for the caller"),
+    ("500", "something broke"),
+    ("503", "not reachable for now"),
+];
+const COMMANDS: [(&str, &str); 5] = [
+    ("403", "not for this agency's role, or not for a machine"),
+    ("409", "the command was rejected"),
+    ("413", "the request is too large"),
+    ("422", "a field is not valid, or the key asked for something else before"),
+    ("429", "too many requests at once"),
+];
+
+fn complete_operation(operation: &mut Value) {
+    let tag = operation["tags"][0].as_str().unwrap_or("causeway").to_owned();
+    let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+    // Services name their pages alike; the document must not.
+    operation["operationId"] = format!("{tag}_{id}").into();
+    let command = operation.get("requestBody").is_some() || has_key(operation);
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (code, description) in EVERY.iter().chain(COMMANDS.iter().filter(|_| command)) {
+        responses.entry(*code).or_insert_with(|| json!({ "description": description }));
+    }
+    if let Some(done) = responses.get("201").cloned() {
+        responses.entry("200").or_insert(done);
+        let pending = json!({ "application/json": { "schema": { "$ref": "#/components/schemas/Pending" } } });
+        let description = "durable, and answered at the address in Location";
+        responses.entry("202").or_insert_with(|| json!({ "description": description, "content": pending }));
+    }
+    let problem = json!({ "schema": { "$ref": "#/components/schemas/Problem" } });
+    for (code, response) in responses {
+        if code.starts_with('4') || code.starts_with('5') {
+            response["content"] = json!({ "application/problem+json": problem });
+        }
+    }
+}
+
+fn has_key(operation: &Value) -> bool {
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    parameters.into_iter().any(|parameter| parameter["name"] == "Idempotency-Key")
 }

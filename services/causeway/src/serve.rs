@@ -98,7 +98,7 @@ pub async fn serve(
         plain = plain.merge(crate::development::clock_page(host.clock.clone()));
     }
     let (router, document) = pages.split_for_parts();
-    let router = router.merge(plain).merge(openapi::pages(document));
+    let router = router.merge(plain).merge(openapi::pages(&document, services));
     Ok(host.serve(listener, router, stop).await?)
 }
 

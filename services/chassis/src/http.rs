@@ -48,9 +48,7 @@ pub fn shell(pages: Router, authenticator: Authenticator, checks: Vec<Check>) ->
         .route("/health/ready", get(ready))
         .route("/metrics", get(|| async { telemetry::metrics_page() }))
         .fallback(|| async { Problem::not_found() })
-        .method_not_allowed_fallback(|| async {
-            Problem::malformed().detail("the address does not take this method")
-        })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(authenticator))
         .layer(middleware::from_fn(trace))

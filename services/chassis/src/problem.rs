@@ -59,6 +59,8 @@ problems! {
         "Ask an agency whose kind may do this.";
     not_found = "not-found", NOT_FOUND, "There is no such thing for you",
         "Check the id; what your assignments do not entitle you to does not exist for you.";
+    method_not_allowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The address does not take this method",
+        "See the Allow header, or /openapi.json, for the methods it takes.";
     key_missing = "idempotency-key-missing", BAD_REQUEST, "Idempotency-Key is missing",
         "Send an Idempotency-Key header: one value per thing you want done, the same when you send it again.";
     key_reused = "key-reused", UNPROCESSABLE_ENTITY, "The same key asked for something else before",

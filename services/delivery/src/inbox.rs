@@ -23,6 +23,7 @@ use crate::domain::{Incident, Item};
 /// One thing that came before an agency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
+#[schema(as = InboxEntry)]
 pub enum Entry {
     /// An assignment was offered.
     Assignment(Box<AssignmentEntry>),

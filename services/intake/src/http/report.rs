@@ -1,5 +1,6 @@
 //! A CyberTipline report: one `report` and any number of `fileDetails`, as a provider's system already sends it.
 
+use axum::extract::multipart::MultipartRejection;
 use axum::extract::{Multipart, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -21,7 +22,7 @@ const MAX_FILES: usize = 1_000;
 /// Files a CyberTipline report (NCMEC's reporting API). Elements must stand in the order of its schema.
 #[utoipa::path(post, path = "/v1/cybertipline", tag = "intake",
     params(("Reporter-Reference" = String, Header, description = "the reporter's own reference, 1 to 128 bytes")),
-    request_body(content = String, content_type = "multipart/form-data",
+    request_body(content = ReportForm, content_type = "multipart/form-data",
         description = "a part `report` and any number of parts `fileDetails`, each an XML document"),
     responses((status = 201, body = Receipt), (status = 200, body = Receipt, description = "filed before"),
         (status = 400, body = Problem), (status = 422, body = Problem)))]
@@ -29,9 +30,11 @@ pub async fn file_report(
     caller: Caller,
     State(desk): State<Desk>,
     headers: HeaderMap,
-    multipart: Multipart,
+    multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
     caller.must_be(&REPORTERS)?;
+    let not_multipart = |_| desk.refuse(&caller, &[malformed("", "not multipart/form-data")]);
+    let multipart = multipart.map_err(not_multipart)?;
     let reference = headers.get(REFERENCE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let parts = Parts::read(multipart).await.map_err(|fault| desk.refuse(&caller, &[fault]))?;
     let submission = cybertipline::read(&parts.report, &parts.files, reference)
@@ -48,6 +51,17 @@ fn faults(refused: cybertipline::Refused) -> Vec<Fault> {
         detail: violation.detail,
     };
     refused.violations.into_iter().map(fault).collect()
+}
+
+/// The parts of the form, as the OpenAPI document shows them.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "the form is read part by part; this only describes it")]
+struct ReportForm {
+    /// The report, as XML.
+    report: String,
+    /// The documents on its files, as XML.
+    #[schema(rename = "fileDetails")]
+    file_details: Option<Vec<String>>,
 }
 
 struct Parts {
