@@ -54,6 +54,17 @@ pub struct ItemChanged {
     pub state: AssignmentState,
 }
 
+/// The assignment of an inbox item became more urgent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ItemRaised {
+    pub assignment_id: AssignmentId,
+    pub agency: AgencyId,
+    pub urgency: Urgency,
+    pub entitlement: Entitlement,
+    pub respond_by: Timestamp,
+}
+
 /// A duty contact is to be called about an inbox item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.delivery")]
@@ -143,5 +154,6 @@ event_bodies! {
         AlertDelivered,
         FacetsDisclosed,
         AccessReported,
+        ItemRaised,
     }
 }

@@ -144,6 +144,16 @@ pub struct DutyContactCalled {
     pub acknowledge_by: Timestamp,
 }
 
+/// An offer that nobody has answered became more urgent: it gives no less than before, and sooner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct AssignmentRaised {
+    pub assignment_id: AssignmentId,
+    pub urgency: Urgency,
+    pub entitlement: Entitlement,
+    pub respond_by: Timestamp,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.routing")]
 pub struct AssignmentAccepted {
@@ -362,5 +372,6 @@ event_bodies! {
         LeadDisputed,
         LeadRecorded,
         TransfersAuthorised,
+        AssignmentRaised,
     }
 }

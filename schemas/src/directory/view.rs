@@ -68,6 +68,13 @@ impl Directory {
         self.agencies(at).find(|agency| agency.issuer == issuer && agency.subject == subject)
     }
 
+    /// Whether another agency is known, now or later, by the same issuer and subject.
+    pub fn knows_token_of_another(&self, agency: &Agency) -> bool {
+        let versions = self.entries.values().flatten().filter_map(|version| version.entry.agency.as_ref());
+        let same = |known: &Agency| (&known.issuer, &known.subject) == (&agency.issuer, &agency.subject);
+        versions.into_iter().any(|known| known.id != agency.id && same(known))
+    }
+
     pub fn agencies_in<'a>(
         &'a self,
         country: &'a Country,

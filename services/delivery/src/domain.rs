@@ -6,10 +6,12 @@ use chassis::decider::{Context, Rejection};
 use schemas::codes::{AgencyKind, AssignmentState, FacetKind, RejectionCode};
 use schemas::delivery::{
     AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, FacetDisclosed,
-    FacetsDisclosed, IncidentRegistered, ItemChanged, ItemDelivered, OpenFacets, ReportAccess,
+    FacetsDisclosed, IncidentRegistered, ItemChanged, ItemDelivered, ItemRaised, OpenFacets, ReportAccess,
 };
 use schemas::ids::{AssignmentId, DisclosureId, FacetId};
-use schemas::routing::{AssignmentOffered, CoordinatorAlerted, FacetRef, IncidentOpened, RoutingEvent};
+use schemas::routing::{
+    AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentOpened, RoutingEvent,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,8 +44,23 @@ pub fn deliver(context: &Context<'_>, incident: &Incident, news: &RoutingEvent) 
             .into(),
         ],
         RoutingEvent::CoordinatorAlerted(alert) => alerts(context, alert),
+        RoutingEvent::AssignmentRaised(raised) => raise(incident, raised).into_iter().collect(),
         _ => change(incident, news).into_iter().collect(),
     }
+}
+
+fn raise(incident: &Incident, raised: &AssignmentRaised) -> Option<DeliveryEvent> {
+    let agency = incident.items.get(&raised.assignment_id)?.delivered.agency.clone();
+    Some(
+        ItemRaised {
+            assignment_id: raised.assignment_id,
+            agency,
+            urgency: raised.urgency,
+            entitlement: raised.entitlement.clone(),
+            respond_by: raised.respond_by,
+        }
+        .into(),
+    )
 }
 
 fn register(opened: &IncidentOpened) -> IncidentRegistered {
@@ -224,6 +241,15 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
         DeliveryEvent::ItemChanged(changed) => {
             if let Some(item) = incident.items.get_mut(&changed.assignment_id) {
                 item.state = changed.state;
+            }
+        }
+        DeliveryEvent::ItemRaised(raised) => {
+            if let Some(registered) = &mut incident.registered {
+                registered.urgency = registered.urgency.max(raised.urgency);
+            }
+            if let Some(item) = incident.items.get_mut(&raised.assignment_id) {
+                item.delivered.entitlement = raised.entitlement.clone();
+                item.delivered.respond_by = raised.respond_by;
             }
         }
         DeliveryEvent::FacetsDisclosed(disclosed) => {

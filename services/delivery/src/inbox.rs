@@ -84,6 +84,8 @@ enum What {
 pub fn entries(event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
     let (agency, what) = match &event.body {
         DeliveryEvent::ItemDelivered(item) => (&item.agency, What::Assignment(item.assignment_id)),
+        // Shown again as it stands now: more urgent, and perhaps to be opened at once.
+        DeliveryEvent::ItemRaised(item) => (&item.agency, What::Assignment(item.assignment_id)),
         DeliveryEvent::ItemChanged(item) => (&item.agency, What::Changed(item.assignment_id, item.state)),
         DeliveryEvent::CallDelivered(call) => {
             let (contact, attempt) = (call.contact.clone(), call.attempt);

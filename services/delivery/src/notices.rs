@@ -19,6 +19,7 @@ pub fn of(
     let changed = match &event.body {
         DeliveryEvent::ItemDelivered(item) => Some((item.assignment_id, AssignmentState::Offered)),
         DeliveryEvent::ItemChanged(item) => Some((item.assignment_id, item.state)),
+        DeliveryEvent::ItemRaised(item) => Some((item.assignment_id, AssignmentState::Offered)),
         _ => None,
     };
     let notice = changed.and_then(|(assignment, state)| notice(incident, event, assignment, state));

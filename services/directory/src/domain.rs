@@ -74,7 +74,11 @@ fn propose(
     must_be_human(context)?;
     let proposer = proposer(context)?;
     check(&change.entry).map_err(|pointer| Rejection::at(RejectionCode::Invalid, pointer))?;
-    if !may_propose(proposer, &change.entry) {
+    // Only a record written past the front could name another entry than its key.
+    if change.entry.id().is_ok_and(|id| id.as_str() != context.aggregate_id) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/entry"));
+    }
+    if !may_propose(proposer, &change.entry, state_concerned(context, state, &change.entry)) {
         return Err(RejectionCode::NotEntitled.into());
     }
     if state.pending.is_some() {
@@ -181,10 +185,11 @@ fn must_be_human(context: &Context<'_>) -> Result<(), Rejection> {
 }
 
 /// An agency its own entry, a central authority its country's, a coordinator any: proposing widens nothing yet.
-fn may_propose(proposer: &Agency, entry: &Entry) -> bool {
+fn may_propose(proposer: &Agency, entry: &Entry, concerned: Option<Country>) -> bool {
     let own_country = |agency: &Agency| {
         proposer.id == agency.id
-            || (proposer.kind == AgencyKind::CentralAuthority && proposer.country == agency.country)
+            || (proposer.kind == AgencyKind::CentralAuthority
+                && concerned.as_ref() == Some(&proposer.country))
     };
     match &entry.agency {
         Some(agency) => proposer.kind == AgencyKind::Coordinator || own_country(agency),
@@ -204,8 +209,7 @@ fn concerns_coordinators(entry: &Entry) -> bool {
 /// its day is not taken for one that acts.
 fn widens(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Result<Vec<String>, Rejection> {
     if let Some(agency) = &entry.agency {
-        let known = context.directory.agency_of_token(&agency.issuer, &agency.subject, context.now);
-        if known.is_some_and(|known| known.id != agency.id) {
+        if context.directory.knows_token_of_another(agency) {
             return Err(Rejection::at(RejectionCode::Invalid, "/entry/agency/subject"));
         }
     }

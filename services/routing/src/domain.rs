@@ -148,6 +148,7 @@ fn with_what_follows(context: &Context<'_>, incident: &Incident, event: RoutingE
     let mut after = incident.clone();
     evolve(&mut after, &event);
     let mut events = vec![event];
+    events.extend(assignment::raise(context, &after));
     events.extend(assignment::offer(context, &after));
     events
 }

@@ -34,7 +34,7 @@ fn the_right_person_confirms_and_a_day_later_it_acts() {
     }
     // An agency that moves concerns the State it leaves.
     let moved = changed("de-police", |agency| agency.country = country("FR"));
-    let given = [proposes("fr-central", &moved)];
+    let given = [proposes("un-coordinator", &moved)];
     check("the State it leaves", &given, &confirms("de-police", POLICE, 1), &confirmed(&moved));
     let other = refuses(RejectionCode::OtherStateConcerned);
     check("the State it comes to", &given, &confirms("fr-police", POLICE, 1), &other);

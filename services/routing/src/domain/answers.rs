@@ -37,7 +37,9 @@ pub fn forward(context: &Context<'_>, incident: &Incident, command: &ForwardAssi
     let not_allowed = || Rejection::at(RejectionCode::TransferNotAllowed, "/to");
     let policy = context.directory.policy("default", context.now).ok_or_else(not_allowed)?;
     let transfer = transfer::gate(incident, policy, &to.country).map_err(|_| not_allowed())?;
+    let entitlement = assignment::forwarded(incident, policy, &from.entitlement, to);
     let offer = AssignmentOffered {
+        entitlement: entitlement.ok_or_else(not_allowed)?,
         assignment_id: assignment::assignment_id(context.aggregate_id, &to.id, incident.assignments.len()),
         agency: to.id.clone(),
         country: to.country.clone(),

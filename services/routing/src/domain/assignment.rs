@@ -9,8 +9,8 @@ use schemas::codes::{
 use schemas::directory::{Agency, AssignmentRule, Policy};
 use schemas::ids::{AgencyId, AssignmentId, Country, PersonRef};
 use schemas::routing::{
-    AssignmentOffered, AssignmentOverdue, CoordinatorAlerted, CountryFound, Entitlement, Ground,
-    OfferWithheld, RoutingEvent, Transfer,
+    AssignmentOffered, AssignmentOverdue, AssignmentRaised, CoordinatorAlerted, CountryFound, Entitlement,
+    Ground, OfferWithheld, RoutingEvent, Transfer,
 };
 
 use super::state::Incident;
@@ -20,6 +20,60 @@ use super::{duty, transfer};
 const POLICY: &str = "default";
 /// The rule by which every grounded point that answers at any hour is offered an imminent danger.
 const ROUND_THE_CLOCK: &str = "imminent-danger-round-the-clock";
+
+/// What an incident that has become an imminent danger changes for offers that nobody has answered: they open
+/// before they are accepted, their time is short, and their duty contacts are called.
+pub fn raise(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
+    let policy = context.directory.policy(POLICY, context.now);
+    let (Some(policy), Some(Urgency::ImminentDanger)) = (policy, incident.urgency()) else {
+        return Vec::new();
+    };
+    let waiting = incident.assignments.values().filter(|assignment| assignment.awaits_answer());
+    let calm = waiting.filter(|assignment| !assignment.entitlement.opens_with_offer);
+    calm.flat_map(|assignment| {
+        let within = context.now.plus_minutes(i64::from(policy.acknowledge_within_minutes));
+        let raised = AssignmentRaised {
+            assignment_id: assignment.offer.assignment_id,
+            urgency: Urgency::ImminentDanger,
+            entitlement: Entitlement { opens_with_offer: true, ..assignment.entitlement.clone() },
+            respond_by: if assignment.overdue {
+                assignment.respond_by
+            } else {
+                assignment.respond_by.min(within)
+            },
+        };
+        [Some(raised.into()), duty::first_call(context, policy, &assignment.offer)].into_iter().flatten()
+    })
+    .collect()
+}
+
+/// What a forwarded assignment entitles the next agency to: no more than the first had, and no more than the
+/// policy gives to agencies of its kind; `None` where it is no authority.
+pub fn forwarded(
+    incident: &Incident,
+    policy: &Policy,
+    from: &Entitlement,
+    to: &Agency,
+) -> Option<Entitlement> {
+    let authority = matches!(
+        to.kind,
+        AgencyKind::PoliceUnit | AgencyKind::CentralAuthority | AgencyKind::VictimIdentificationUnit
+    );
+    if !authority {
+        return None;
+    }
+    let rules = || policy.rules.iter().filter(|rule| rule.agency_kind == to.kind);
+    let facet = |kind: &FacetKind| rules().any(|rule| rule.facets.contains(kind));
+    let category = |category: PersonCategory| rules().any(|rule| rule.persons.contains(&category));
+    let people = incident.opened.iter().flat_map(|opened| &opened.people);
+    let allowed =
+        people.filter(|person| from.persons.contains(&person.person_ref) && category(person.category));
+    Some(Entitlement {
+        facet_kinds: from.facet_kinds.iter().copied().filter(facet).collect(),
+        persons: allowed.map(|person| person.person_ref).collect(),
+        opens_with_offer: from.opens_with_offer,
+    })
+}
 
 /// What one agency would be offered, gathered over every role its country stands in.
 #[derive(Default)]
@@ -182,6 +236,7 @@ fn offer_agency(
 
 /// The id follows from incident, agency and how many there were before: deciding again gives the same.
 pub fn assignment_id(incident: &str, agency: &AgencyId, number: usize) -> AssignmentId {
+    let number = number as u64;
     AssignmentId::derive(&[incident.as_bytes(), agency.as_str().as_bytes(), &number.to_be_bytes()])
 }
 

@@ -11,14 +11,14 @@ use schemas::ids::AssignmentId;
 use schemas::routing::{AssignmentOffered, CoordinatorAlerted, DutyContactCalled, RoutingEvent};
 
 use super::assignment::is_point;
-use super::state::Incident;
+use super::state::{Call, Incident};
 
 /// Until an acknowledgement is asked for again, where no policy says otherwise.
 const DEFAULT_MINUTES: i64 = 15;
 
 /// The first call about a new offer, or the coordinator when there is nobody to call.
 pub fn first_call(context: &Context<'_>, policy: &Policy, offer: &AssignmentOffered) -> Option<RoutingEvent> {
-    Some(call(context, i64::from(policy.acknowledge_within_minutes), offer, 0))
+    Some(call(context, i64::from(policy.acknowledge_within_minutes), offer, &[]))
 }
 
 /// The next call about an offer that nobody acknowledged.
@@ -26,17 +26,21 @@ pub fn next_call(context: &Context<'_>, incident: &Incident, id: AssignmentId) -
     let assignment = incident.assignments.get(&id)?;
     let policy = context.directory.policy("default", context.now);
     let minutes = policy.map_or(DEFAULT_MINUTES, |policy| i64::from(policy.acknowledge_within_minutes));
-    Some(call(context, minutes, &assignment.offer, assignment.calls.len()))
+    Some(call(context, minutes, &assignment.offer, &assignment.calls))
 }
 
-fn call(context: &Context<'_>, minutes: i64, offer: &AssignmentOffered, already: usize) -> RoutingEvent {
-    let callable = callable(context, offer);
-    match callable.get(already) {
+fn call(context: &Context<'_>, minutes: i64, offer: &AssignmentOffered, calls: &[Call]) -> RoutingEvent {
+    // Whoever is on duty now and was not called yet: a change of shift neither skips nor repeats anybody.
+    let called = |agency: &Agency, contact: &DutyContact| {
+        calls.iter().any(|call| call.agency == agency.id && call.contact == contact.name)
+    };
+    let next = callable(context, offer).into_iter().find(|(agency, contact)| !called(agency, contact));
+    match next {
         Some((agency, contact)) => DutyContactCalled {
             assignment_id: offer.assignment_id,
             agency: agency.id.clone(),
             contact: contact.name.clone(),
-            attempt: i32::try_from(already + 1).unwrap_or(i32::MAX),
+            attempt: i32::try_from(calls.len() + 1).unwrap_or(i32::MAX),
             acknowledge_by: context.now.plus_minutes(minutes),
         }
         .into(),

@@ -76,7 +76,8 @@ pub fn accept(context: &Context<'_>, incident: &Incident, command: &AcceptLead) 
 pub fn dispute(context: &Context<'_>, incident: &Incident, command: &DisputeLead) -> Decision {
     must_have_accepted(context, incident)?;
     must_be_proposed(incident, &command.country)?;
-    if !incident.countries.iter().any(|found| found.country == command.proposes) {
+    let grounded = incident.countries.iter().any(|found| found.country == command.proposes);
+    if !grounded || command.proposes == command.country {
         return Err(Rejection::at(RejectionCode::Invalid, "/proposes"));
     }
     let alert = CoordinatorAlerted {

@@ -6,8 +6,8 @@ use schemas::Timestamp;
 use schemas::codes::{AssessmentKind, AssignmentState, IncidentKind, Urgency};
 use schemas::ids::{AgencyId, AssignmentId, Country};
 use schemas::routing::{
-    AssessmentAdded, AssignmentOffered, CoordinatorAlerted, CountryFound, IncidentOpened, LeadProposed,
-    OfferWithheld, RoutingEvent,
+    AssessmentAdded, AssignmentOffered, CoordinatorAlerted, CountryFound, Entitlement, IncidentOpened,
+    LeadProposed, OfferWithheld, RoutingEvent,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,10 @@ pub struct Lead {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
+    /// As it was offered.
     pub offer: AssignmentOffered,
+    /// What it entitles to now; more than at first where the incident became an imminent danger.
+    pub entitlement: Entitlement,
     pub respond_by: Timestamp,
     pub state: AssignmentState,
     /// Whether `respond_by` has passed unanswered.
@@ -106,6 +109,7 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
         RoutingEvent::AssignmentOffered(offer) => {
             let assignment = Assignment {
                 respond_by: offer.respond_by,
+                entitlement: offer.entitlement.clone(),
                 offer: offer.clone(),
                 state: AssignmentState::Offered,
                 overdue: false,
@@ -128,6 +132,12 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
                     contact: called.contact.clone(),
                     acknowledge_by: called.acknowledge_by,
                 });
+            }
+        }
+        RoutingEvent::AssignmentRaised(raised) => {
+            if let Some(assignment) = incident.assignments.get_mut(&raised.assignment_id) {
+                assignment.entitlement = raised.entitlement.clone();
+                assignment.respond_by = raised.respond_by;
             }
         }
         RoutingEvent::AssignmentAccepted(event) => {

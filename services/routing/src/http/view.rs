@@ -198,7 +198,7 @@ fn assignment(one: &Assignment, agency: &Agency, party: bool) -> AssignmentView 
         rule: one.offer.rule.clone(),
         policy_version: one.offer.policy_version,
         transfer: one.offer.transfer.clone(),
-        entitlement: own.then(|| one.offer.entitlement.clone()),
+        entitlement: own.then(|| one.entitlement.clone()),
         calls: one.calls.iter().map(call).collect(),
         forwarded_from: one.offer.forwarded_from,
     }

@@ -95,6 +95,17 @@ fn policy() -> Policy {
         version: 1,
         acknowledge_within_minutes: 15,
         rules: vec![
+            // No signal has this role here: it only says what may be forwarded to a central authority.
+            AssignmentRule {
+                roles: vec![SignalRole::Payee],
+                ..rule(
+                    "forwarded-to-central",
+                    AgencyKind::CentralAuthority,
+                    all_but_answers.clone(),
+                    everybody_concerned.clone(),
+                    4_320,
+                )
+            },
             rule("police-investigates", police, all_but_answers, everybody_concerned, 4_320),
             AssignmentRule {
                 urgencies: vec![Urgency::ImminentDanger],
