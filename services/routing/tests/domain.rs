@@ -19,5 +19,7 @@ mod danger;
 mod history;
 #[path = "domain/lead.rs"]
 mod lead;
+#[path = "domain/raised.rs"]
+mod raised;
 #[path = "domain/transfer.rs"]
 mod transfer;
