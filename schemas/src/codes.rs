@@ -21,6 +21,7 @@ pub struct List {
 /// One code with what people read of it.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CodeListEntry)]
 pub struct Entry {
     pub code: String,
     /// English label, in the terms of the Luxembourg Guidelines where they have one.

@@ -4,12 +4,15 @@
 
 use axum::routing::get;
 use axum::{Json, Router};
-use chassis::http::{CommandStatus, Pending};
+use chassis::auth::Caller;
+use chassis::http::{CommandStatus, Path, Pending};
 use chassis::problem::Problem;
+use schemas::codes::{Entry, LISTS, List};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 
+use crate::asyncapi;
 use crate::serve::ServiceName;
 
 #[derive(OpenApi)]
@@ -20,7 +23,7 @@ use crate::serve::ServiceName;
             cross-border child-protection incident together. Metadata, digests and identifiers; never content.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
-    components(schemas(CommandStatus, Pending, Problem))
+    components(schemas(CommandStatus, Entry, Pending, Problem))
 )]
 struct Document;
 
@@ -37,7 +40,10 @@ pub fn head() -> utoipa::openapi::OpenApi {
 /// `/openapi.json`, open to everyone: it says what there is, nothing of what is in it.
 pub fn pages(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> Router {
     let document = complete(document, services);
-    Router::new().route("/openapi.json", get(move || std::future::ready(Json(document.clone()))))
+    Router::new()
+        .route("/openapi.json", get(move || std::future::ready(Json(document.clone()))))
+        .route("/asyncapi.json", get(|| std::future::ready(Json(asyncapi::document()))))
+        .route("/v1/code-lists/{list}", get(code_list))
 }
 
 /// The generated document with what all pages have in common.
@@ -48,11 +54,30 @@ fn complete(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> Va
             let name = format!("{service:?}").to_ascii_lowercase();
             paths.insert(format!("/v1/{name}/commands/{{command}}"), json!({ "get": status_page(&name) }));
         }
+        paths.insert("/v1/code-lists/{list}".to_owned(), json!({ "get": code_list_page() }));
         for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
             complete_operation(operation);
         }
     }
     document
+}
+
+/// One code list with labels, definitions and sources.
+async fn code_list(_: Caller, Path(name): Path<String>) -> Result<Json<Vec<Entry>>, Problem> {
+    List::named(&name).map(|list| Json(list.entries())).ok_or_else(Problem::not_found)
+}
+
+fn code_list_page() -> Value {
+    let names: Vec<&str> = LISTS.iter().map(|list| list.name).collect();
+    let entries = json!({ "type": "array", "items": { "$ref": "#/components/schemas/CodeListEntry" } });
+    json!({
+        "tags": ["contract"],
+        "operationId": "code_list",
+        "summary": "The codes of a list, with labels, definitions and sources.",
+        "parameters": [{ "name": "list", "in": "path", "required": true,
+            "schema": { "type": "string", "enum": names } }],
+        "responses": { "200": { "description": "", "content": { "application/json": { "schema": entries } } } },
+    })
 }
 
 fn status_page(service: &str) -> Value {

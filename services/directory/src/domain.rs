@@ -208,10 +208,9 @@ fn concerns_coordinators(entry: &Entry) -> bool {
 /// Everything the entry widens beyond what acts now and beyond what was last written: a change that waits for
 /// its day is not taken for one that acts.
 fn widens(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Result<Vec<String>, Rejection> {
-    if let Some(agency) = &entry.agency {
-        if context.directory.knows_token_of_another(agency) {
-            return Err(Rejection::at(RejectionCode::Invalid, "/entry/agency/subject"));
-        }
+    let taken = |agency: &Agency| context.directory.knows_token_of_another(agency);
+    if entry.agency.as_ref().is_some_and(taken) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/entry/agency/subject"));
     }
     let mut found = widening::widens(acting(context), entry);
     let newest = newest(context, state);
