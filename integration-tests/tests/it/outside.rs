@@ -106,6 +106,8 @@ async fn every_page_is_as_the_openapi_document_says() {
             &url,
             "--context",
             context.to_str().unwrap(),
+            "--seconds",
+            "240",
             "--seed",
             "1",
         ])
