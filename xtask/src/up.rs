@@ -12,6 +12,9 @@ use crate::{install, process, repo};
 /// Kept from one run to the next.
 const DATA: &str = ".kafka/data";
 
+/// The example's secrets and stores, beside the data that were filed with them.
+const EXAMPLE: &str = "example";
+
 #[derive(clap::Args)]
 pub struct UpOptions {
     /// Brokers that already run, instead of one that xtask starts.
@@ -40,6 +43,9 @@ fn start_kafka(options: &UpOptions) -> Result<Option<Kafka>> {
         return Ok(None);
     }
     let data_dir = repo::root()?.join(DATA);
+    if options.clean && data_dir.join(EXAMPLE).exists() {
+        std::fs::remove_dir_all(data_dir.join(EXAMPLE))?;
+    }
     Kafka::start(KafkaOptions { data_dir, nodes: 1, clean: options.clean }).map(Some)
 }
 
@@ -50,7 +56,7 @@ fn run_services(options: &UpOptions, kafka: Option<&Kafka>, signals: &Signals) -
     let mut services = Command::new(root.join("target/debug/causeway"));
     services.args(["up", "--brokers", brokers, "--listen", &options.listen]);
     // Beside Kafka's data: what it holds was filed with these secrets.
-    services.arg("--state").arg(root.join(DATA).join("example"));
+    services.arg("--state").arg(root.join(DATA).join(EXAMPLE));
     services.arg("--ready-file").arg(root.join("target/up.json"));
     process::run_to_drain(&mut services, signals)
 }

@@ -125,8 +125,13 @@ async fn load_genesis(
     {
         return;
     }
-    if let Err(error) = directory::genesis::load(&front, entries).await {
-        tracing::error!(error = %chassis::problem::chain(&error), "the genesis file was not loaded");
+    // One command with one id: trying again loads it once.
+    while let Err(error) = directory::genesis::load(&front, entries.clone()).await {
+        tracing::error!(error = %chassis::problem::chain(&error), "the genesis file was not loaded, retrying");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        if !reference.snapshot().directory.is_empty() {
+            return;
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub enum Kind {
 }
 
 /// Raised with every change to what stands in the store or to a state's form.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
