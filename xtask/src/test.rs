@@ -43,6 +43,7 @@ pub fn run_all_in(stages: &mut Stages) -> Result<()> {
 fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     let signals = Signals::catch()?;
     if let Some(brokers) = &options.brokers {
+        stages.run("build tests", || build_tests(&options.arguments))?;
         let parts = stages.run("parts", Parts::ensure)?;
         return stages.run("test", || cargo_test(brokers, &parts, &options.arguments, &signals));
     }
@@ -65,6 +66,8 @@ fn data_dir() -> Result<PathBuf> {
 }
 
 fn build_tests(arguments: &[String]) -> Result<()> {
+    // The program itself too: tests start services in processes of their own, and `cargo test` does not build it.
+    process::run(Command::new("cargo").args(["build", "--bin", "causeway"]))?;
     let own = arguments.iter().take_while(|argument| *argument != "--");
     process::run(Command::new("cargo").args(["test", "--no-run"]).args(scope(arguments)).args(own))
 }
