@@ -132,7 +132,9 @@ impl<S: Service> Fold<S> {
     /// # Errors
     /// When the store cannot be read.
     pub fn aggregate(&self, id: &str) -> Result<Arc<Aggregate<S::State>>, FoldError> {
-        if let Some(aggregate) = self.cache.lock().get(id) {
+        // Held over the read: what is read before an apply is cached before it, so that the newer stays.
+        let mut cache = self.cache.lock();
+        if let Some(aggregate) = cache.get(id) {
             return Ok(Arc::clone(aggregate));
         }
         let aggregate = match self.store.get(Kind::Aggregate, id.as_bytes())? {
@@ -140,7 +142,7 @@ impl<S: Service> Fold<S> {
             None => return Ok(Arc::default()),
         };
         let aggregate = Arc::new(aggregate);
-        self.cache.lock().put(id.to_owned(), Arc::clone(&aggregate));
+        cache.put(id.to_owned(), Arc::clone(&aggregate));
         Ok(aggregate)
     }
 

@@ -121,10 +121,11 @@ impl<'a, S: Service> Session<'a, S> {
     /// What makes everything begin anew; see [`SessionError`].
     pub fn work(&mut self) -> Result<(), SessionError> {
         while !self.runner.status.is_stopping() {
-            let inputs = self.collect()?;
-            self.follow_the_group()?;
+            // Before collecting: what makes the partitions flow anew drops what was fetched and not yet answered.
             self.take_over_what_is_ready()?;
             self.resume_what_waited()?;
+            let inputs = self.collect()?;
+            self.follow_the_group()?;
             if !inputs.is_empty() {
                 self.answer(inputs)?;
             }
