@@ -41,7 +41,11 @@ CONFIG = schemathesis.Config.from_dict({
 STREAMS = {"GET /v1/inbox/stream"}
 # What is invalid is not always refused here: a batch says so line by line, and of an emergency the gate
 # withholds what it cannot take and says which fields those are.
-TAKES_REFERRALS = {"POST /v1/referrals", "POST /v1/referrals:batch"}
+TAKES_REFERRALS = {
+    "POST /v1/referrals",
+    "POST /v1/referrals:batch",
+    "POST /v1/referrals/{referral}/amend",
+}
 
 
 @dataclass

@@ -15,6 +15,8 @@ LOOK_AGAIN_SECONDS = 0.1
 
 ASSIGNMENT = "/v1/incidents/{incident}/assignments/{assignment}"
 ENTRY = "/v1/directory/{kind}/{name}"
+# Not for generated requests: whatever else the check does would happen in another year.
+MOVES_TIME = "PUT /development/clock"
 
 REPORT = """<report>
   <incidentSummary>
@@ -59,9 +61,16 @@ class Story:
         self.refuse_strangers(name, case)
         return response
 
-    def takes_key(self, name):
+    def described(self, name):
         method, path = name.split()
-        operation = self.service.document["paths"][path][method.lower()]
+        return self.service.document["paths"][path][method.lower()]
+
+    def is_open(self, name):
+        """Whether the page needs no token."""
+        return self.described(name).get("security") == []
+
+    def takes_key(self, name):
+        operation = self.described(name)
         return any(found["name"] == "Idempotency-Key" for found in operation.get("parameters", []))
 
     def repeat(self, name, case, agency):
@@ -73,6 +82,8 @@ class Story:
 
     def refuse_strangers(self, name, case):
         """Without a token there is nothing, whatever the request."""
+        if self.is_open(name):
+            return
         response = self.service.send(name, case, None)
         if response is not None and response.status_code != 401:
             self.service.note(name, "No token, and not 401", f"the answer was {response.status_code}")
@@ -102,6 +113,7 @@ class Story:
         self.answer_otherwise()
         self.change_directory()
         self.ask_for_commands()
+        self.look_around()
 
     def read_directory(self):
         listing = self.act("GET /v1/directory", next(iter(self.tokens))).json()
@@ -133,6 +145,15 @@ class Story:
             media_type="multipart/form-data",
         )
         self.act("GET /v1/referrals/{referral}", self.hotline, {"referral": self.referral_id})
+        more = danger | {"narrative": "Synthetic, and more of it."}
+        self.act("POST /v1/referrals/{referral}/amend", self.hotline, {"referral": self.referral_id}, more)
+        mistaken = self.act("POST /v1/referrals", self.hotline, body=self.referral()).json()
+        self.act(
+            "POST /v1/referrals/{referral}/withdraw",
+            self.hotline,
+            {"referral": mistaken["referral_id"]},
+            {"reason": "sent-in-error"},
+        )
 
     def referral(self, **more):
         """Two children in two countries: more than one agency has a part in it."""
@@ -194,7 +215,11 @@ class Story:
         self.act(f"POST {ASSIGNMENT}/accept", agency, part)
         reason = self.codes("AssessmentReason")[0]
         assessment = {"kind": "urgency", "value": "imminent-danger", "reason": reason}
-        self.act("POST /v1/incidents/{incident}/assessments", agency, incident, assessment)
+        assessed = self.act("POST /v1/incidents/{incident}/assessments", agency, incident, assessment).json()
+        self.take_back(agency, assessed["assessments"][-1]["assessment_id"])
+        self.act(f"POST {ASSIGNMENT}/escalate", agency, part, {"reason": "no-capacity", "note": "Synthetic."})
+        self.act(f"POST {ASSIGNMENT}/hold-feedback", agency, part, {"until": "2026-01-01T00:00:00Z"})
+        self.act("POST /v1/incidents/{incident}/case-numbers", agency, incident, {"number": "SYNTHETIC-1"})
         proposed = self.view["lead_proposed"]["country"]
         other = next(found["country"] for found in self.view["countries"] if found["country"] != proposed)
         lead = "POST /v1/incidents/{incident}/lead"
@@ -202,6 +227,16 @@ class Story:
         self.act(f"{lead}/record", self.coordinator, incident, {"country": proposed})
         self.act(f"{lead}/dispute", agency, incident, {"country": proposed, "proposes": other})
         self.act(f"POST {ASSIGNMENT}/close", agency, part, {"outcome": self.codes("CloseOutcome")[0]})
+
+    def take_back(self, agency, assessment):
+        """What one agency takes back another one acknowledges."""
+        path = {"incident": self.incident, "assessment": assessment}
+        retract = "POST /v1/incidents/{incident}/assessments/{assessment}/retract"
+        view = self.act(retract, agency, path, {"reason": "assessed-anew"}).json()
+        retraction = view["retractions"][-1]
+        other = next(found for found in retraction["recipients"] if found in self.tokens)
+        path = {"incident": self.incident, "retraction": retraction["retraction_id"]}
+        self.act("POST /v1/incidents/{incident}/retractions/{retraction}/acknowledge", other, path)
 
     def answer_otherwise(self):
         (second, its_part), (third, third_part) = self.parts[1:3]
@@ -248,6 +283,15 @@ class Story:
         for name in self.service.operations:
             if name.endswith("/commands/{command}"):
                 self.act(name, self.hotline, {"command": str(uuid.uuid4())})
+
+    def look_around(self):
+        """What operators and developers read, and the clock set to what it shows."""
+        for name in self.service.operations:
+            if self.is_open(name):
+                self.act(name, self.hotline)
+        if "GET /development/clock" in self.service.operations:
+            moment = self.act("GET /development/clock", self.hotline).json()
+            self.act(MOVES_TIME, self.hotline, body=moment)
 
     def codes(self, schema):
         """The codes of a list, as the document gives them."""

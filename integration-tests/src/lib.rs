@@ -1,5 +1,7 @@
 //! A deployment of its own for each test: its own topics on a real Kafka, its own directory, stores and ports.
 
+pub mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -37,6 +39,8 @@ pub struct Deployment {
     pub prefix: String,
     pub brokers: String,
     pub registry: Option<String>,
+    /// Of services that run in processes of their own.
+    pub environment: Vec<(String, String)>,
     state: tempfile::TempDir,
     running: Vec<Running>,
     /// Where each service answers.
@@ -61,8 +65,8 @@ impl Deployment {
         let state = tempfile::tempdir()?;
         let world = World::open(state.path())?;
         let brokers = brokers()?;
-        let (running, addresses) = (Vec::new(), BTreeMap::new());
-        let deployment = Self { world, prefix, brokers, registry, state, running, addresses };
+        let (running, addresses, environment) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let deployment = Self { world, prefix, brokers, registry, environment, state, running, addresses };
         let settings = deployment.world.settings(&deployment.place("topics", free_address()?))?;
         settings.host.kafka.create_topics([]).await?;
         Ok(deployment)
@@ -88,14 +92,21 @@ impl Deployment {
         let settings = self.world.settings(&self.place("all", address))?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let serving = tokio::spawn(async move {
+        let mut serving = tokio::spawn(async move {
             serve(settings, &ServiceName::ALL, listener, async move { stopped.cancelled().await }).await
         });
+        tokio::select! {
+            ended = &mut serving => {
+                ended??;
+                anyhow::bail!("the services ended before they were ready");
+            }
+            ready = self.await_ready(address) => ready?,
+        }
         self.running.push(Running::Inside { stop, serving });
         for service in SERVICES {
             self.addresses.insert(service, address);
         }
-        self.await_ready(address).await
+        Ok(())
     }
 
     /// Starts one service in a process of its own.
@@ -108,6 +119,7 @@ impl Deployment {
         let program = program()?;
         let mut command = Command::new(&program);
         command.arg("serve").arg(service).arg("--config").arg(config).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let child = command.spawn().with_context(|| format!("failed to start {}", program.display()))?;
         self.running.push(Running::Process(child));
         self.addresses.insert(service, address);
@@ -121,6 +133,7 @@ impl Deployment {
             listen,
             instance: instance.to_owned(),
             partitions: PARTITIONS,
+            replication: 1,
             registry: self.registry.clone(),
         }
     }
@@ -218,7 +231,10 @@ fn free_address() -> anyhow::Result<SocketAddr> {
 }
 
 /// The built program, beside the test's own directory.
-fn program() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When the running program is none of cargo's.
+pub fn program() -> anyhow::Result<PathBuf> {
     let test = std::env::current_exe()?;
     let directory =
         test.parent().and_then(Path::parent).context("a test stands two below the target directory")?;

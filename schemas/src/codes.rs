@@ -237,6 +237,7 @@ code_lists! {
         Report = "report",
         PerceptualDigests = "perceptual-digests",
         AnswerText = "answer-text",
+        CaseNumber = "case-number",
     }
 
     /// Why an agency declines an assignment.
@@ -257,6 +258,24 @@ code_lists! {
         WrongJurisdiction = "wrong-jurisdiction",
         Superseded = "superseded",
         LegalObjection = "legal-objection",
+    }
+
+    /// Why a person is asked to look beside the agency whose assignment it is.
+    EscalationReason = "escalation-reason" {
+        Unanswered = "unanswered",
+        NeedsCoordination = "needs-coordination",
+        ConflictOfJurisdiction = "conflict-of-jurisdiction",
+        NoCapacity = "no-capacity",
+        RiskIncreased = "risk-increased",
+    }
+
+    /// Why something that was said is taken back.
+    RetractionReason = "retraction-reason" {
+        FalsePositive = "false-positive",
+        Duplicate = "duplicate",
+        SentInError = "sent-in-error",
+        LegalObjection = "legal-objection",
+        AssessedAnew = "assessed-anew",
     }
 
     /// What came of an assignment.
@@ -284,6 +303,7 @@ code_lists! {
         NobodyAnswered = "nobody-answered",
         NoCountryFound = "no-country-found",
         LeadDisputed = "lead-disputed",
+        Escalated = "escalated",
     }
 
     /// What an assessment says.
@@ -361,6 +381,7 @@ code_lists! {
         Revoked = "revoked",
         Overdue = "overdue",
         Closed = "closed",
+        Escalated = "escalated",
     }
 
     /// In which form a referral was filed.
@@ -414,6 +435,10 @@ code_lists! {
         TransferNotAllowed = "transfer-not-allowed",
         Invalid = "invalid",
         Erased = "erased",
+        UnknownRetraction = "unknown-retraction",
+        UnknownAssessment = "unknown-assessment",
+        Withdrawn = "withdrawn",
+        TooMany = "too-many",
     }
 }
 

@@ -2,27 +2,26 @@
 
 use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
 use crate::codes::{
     AlertReason, AssignmentState, DangerReason, FacetKind, IncidentKind, JurisdictionBasis, PersonCategory,
-    Urgency,
+    RetractionReason, Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
 use crate::ids::{
     AgencyId, AssignmentId, Country, DisclosureId, FacetId, KeyId, KeySetId, PersonRef, ReferralId,
+    RetractionId,
 };
 use crate::referral::Person;
 use crate::routing::{Entitlement, FacetRef, Transfer};
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
 
-/// What delivery knows of an incident: where the ciphertexts stand and which facets there are.
+/// What delivery knows of an incident: which facets there are, and where their ciphertexts stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.delivery")]
 pub struct IncidentRegistered {
     pub referral_id: ReferralId,
-    pub referral_at: InputPosition,
     pub reporter: AgencyId,
     pub kind: IncidentKind,
     pub urgency: Urgency,
@@ -30,6 +29,36 @@ pub struct IncidentRegistered {
     pub week: Option<String>,
     pub people: Vec<Person>,
     pub facets: Vec<FacetRef>,
+}
+
+/// The referral was amended: what of it replaces what was registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct IncidentUpdated {
+    pub amendment: i32,
+    pub kind: IncidentKind,
+    pub urgency: Urgency,
+    pub danger_reason: Option<DangerReason>,
+    pub week: Option<String>,
+    pub people: Vec<Person>,
+    pub facets: Vec<FacetRef>,
+}
+
+/// A party added a sealed facet: the free text of an answer, or its case number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct FacetAdded {
+    pub by: AgencyId,
+    pub facet: FacetRef,
+}
+
+/// An agency is told that something was taken back, and has to acknowledge it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct RetractionDelivered {
+    pub agency: AgencyId,
+    pub retraction_id: RetractionId,
+    pub reason: RetractionReason,
 }
 
 /// An item in an agency's inbox: an assignment as it was offered.
@@ -86,7 +115,7 @@ pub struct AlertDelivered {
 }
 
 /// One facet of a disclosure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.delivery")]
 pub struct FacetDisclosed {
     pub facet_id: FacetId,
@@ -94,6 +123,8 @@ pub struct FacetDisclosed {
     pub person_ref: Option<PersonRef>,
     pub person_category: Option<PersonCategory>,
     pub key_set_id: KeySetId,
+    /// The event that the ciphertext stands in.
+    pub at: InputPosition,
 }
 
 /// Data keys were re-wrapped to an agency's public key. Committed before the answer leaves.
@@ -155,5 +186,8 @@ event_bodies! {
         FacetsDisclosed,
         AccessReported,
         ItemRaised,
+        IncidentUpdated,
+        FacetAdded,
+        RetractionDelivered,
     }
 }

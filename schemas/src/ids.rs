@@ -146,6 +146,10 @@ uuid_ids! {
     KeySetId;
     /// One disclosure of facets to one agency.
     DisclosureId;
+    /// What one party made of an incident.
+    AssessmentId;
+    /// Something taken back, which each recipient acknowledges.
+    RetractionId;
     /// One proposed change to the directory.
     ProposalId;
 }

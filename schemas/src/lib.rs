@@ -10,6 +10,7 @@
 //! - [`directory`], [`referral`], [`routing`], [`delivery`], [`sealed_keys`], [`jurisdiction`],
 //!   [`dead_letter`]: the bodies, a module per topic family
 //! - [`codec`]: the Confluent wire format
+//! - [`content`]: what is never carried
 
 pub mod ids;
 pub mod time;
@@ -28,6 +29,7 @@ pub mod routing;
 pub mod sealed_keys;
 
 pub mod codec;
+pub mod content;
 pub mod digest;
 
 pub use envelope::{Actor, Body, Command, CommandFailed, CommandRejected, Event, InputPosition};

@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 use crate::codes::{
     AgeBand, Annotation, ClassificationScheme, CloseOutcome, Confidence, DangerReason, DeclineReason,
     DigestAlgorithm, FacetKind, FeedbackStage, HandlingCode, IncidentKind, JurisdictionBasis, MediaKind,
-    PersonCategory, Purpose, ReferralForm, RefusalReason, SelectorKind, SignalRole, SignalSource, Tlp,
-    TransferPolicy, Urgency,
+    PersonCategory, Purpose, ReferralForm, RefusalReason, RetractionReason, SelectorKind, SignalRole,
+    SignalSource, Tlp, TransferPolicy, Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{
@@ -182,6 +182,26 @@ pub struct ReceiveReferral {
     pub referral: Referral,
 }
 
+/// The reporter says more, or says it right: the whole referral again, sealed anew under new keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.referral")]
+pub struct AmendReferral {
+    pub referral: Referral,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.referral")]
+pub struct WithdrawReferral {
+    pub reason: RetractionReason,
+}
+
+/// Somebody asked for a referral that does not exist for them. Always rejected, and so on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.referral")]
+pub struct ReadReferral {
+    pub referral_id: ReferralId,
+}
+
 /// Submissions refused since the last count, without any of their content.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.referral")]
@@ -206,6 +226,28 @@ pub struct ReferralReceived {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.referral")]
+pub struct ReferralAmended {
+    /// 1 for the first amendment.
+    pub amendment: i32,
+    pub referral: Referral,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.referral")]
+pub struct ReferralWithdrawn {
+    pub reason: RetractionReason,
+}
+
+/// Police hold back what the reporter is told of an assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.referral")]
+pub struct FeedbackDeferred {
+    pub assignment_id: AssignmentId,
+    pub until: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.referral")]
 pub struct FeedbackGiven {
     /// The assignment it comes from; never shown to the reporter.
     pub assignment_id: AssignmentId,
@@ -223,6 +265,9 @@ command_bodies! {
     ReferralCommand in "referral.commands" {
         ReceiveReferral,
         CountRefusals,
+        AmendReferral,
+        WithdrawReferral,
+        ReadReferral,
     }
 }
 
@@ -232,5 +277,19 @@ event_bodies! {
         ReferralReceived,
         FeedbackGiven,
         SubmissionsRefused,
+        ReferralAmended,
+        ReferralWithdrawn,
+        FeedbackDeferred,
+    }
+}
+
+impl ReferralEvent {
+    /// The sealed facets that stand in this event.
+    pub fn sealed_facets(&self) -> &[SealedFacet] {
+        match self {
+            Self::ReferralReceived(received) => &received.referral.facets,
+            Self::ReferralAmended(amended) => &amended.referral.facets,
+            _ => &[],
+        }
     }
 }

@@ -6,23 +6,40 @@ use utoipa::ToSchema;
 
 use crate::codes::{
     AlertReason, Annotation, AssessmentKind, AssessmentReason, Authorisation, CloseOutcome, Confidence,
-    DangerReason, DeclineReason, FacetKind, IncidentKind, JurisdictionBasis, LeadFactor, RevokeReason,
-    SignalRole, SignalSource, TransferBasis, Urgency, WithheldReason,
+    DangerReason, DeclineReason, EscalationReason, FacetKind, IncidentKind, JurisdictionBasis, LeadFactor,
+    RetractionReason, RevokeReason, SignalRole, SignalSource, TransferBasis, Urgency, WithheldReason,
 };
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
-use crate::ids::{AgencyId, AssignmentId, Country, FacetId, KeySetId, PersonRef, ReferralId};
-use crate::referral::{Handling, Person, Signal};
+use crate::ids::{
+    AgencyId, AssessmentId, AssignmentId, Country, FacetId, IncidentId, KeySetId, PersonRef, ReferralId,
+    RetractionId,
+};
+use crate::referral::{Handling, Person, SealedFacet, Signal};
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
 
 /// A sealed facet as routing knows it: where it stands, never what it says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.routing")]
 pub struct FacetRef {
     pub facet_id: FacetId,
     pub kind: FacetKind,
     pub person_ref: Option<PersonRef>,
     pub key_set_id: KeySetId,
+    /// The event that the ciphertext stands in.
+    pub at: InputPosition,
+}
+
+impl FacetRef {
+    pub fn of(facet: &SealedFacet, at: &InputPosition) -> Self {
+        Self {
+            facet_id: facet.facet_id,
+            kind: facet.kind,
+            person_ref: facet.person_ref,
+            key_set_id: facet.key_set_id,
+            at: at.clone(),
+        }
+    }
 }
 
 /// What routing took in of a referral.
@@ -30,8 +47,6 @@ pub struct FacetRef {
 #[avro(namespace = "org.causeway.routing")]
 pub struct IncidentOpened {
     pub referral_id: ReferralId,
-    /// Where the referral's event stands, and with it the ciphertexts.
-    pub referral_at: InputPosition,
     pub reporter: AgencyId,
     pub reporter_country: Country,
     pub kind: IncidentKind,
@@ -43,6 +58,30 @@ pub struct IncidentOpened {
     pub facets: Vec<FacetRef>,
     pub signals: Vec<Signal>,
     pub handling: Handling,
+}
+
+/// The reporter amended its referral: what of it replaces what was known. Signals only add.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct IncidentAmended {
+    pub amendment: i32,
+    pub kind: IncidentKind,
+    pub urgency: Urgency,
+    pub danger_reason: Option<DangerReason>,
+    pub week: Option<String>,
+    pub annotations: Vec<Annotation>,
+    pub people: Vec<Person>,
+    pub facets: Vec<FacetRef>,
+    /// Those that were not known before.
+    pub signals: Vec<Signal>,
+    pub handling: Handling,
+}
+
+/// The reporter withdrew its referral. What was offered is taken back, and each recipient is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct IncidentWithdrawn {
+    pub reason: RetractionReason,
 }
 
 /// Which countries have jurisdiction, and why.
@@ -165,6 +204,7 @@ pub struct AssignmentAccepted {
 pub struct AssignmentDeclined {
     pub assignment_id: AssignmentId,
     pub reason: DeclineReason,
+    pub note: Option<SealedFacet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -172,6 +212,7 @@ pub struct AssignmentDeclined {
 pub struct AssignmentForwarded {
     pub assignment_id: AssignmentId,
     pub to: AgencyId,
+    pub note: Option<SealedFacet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -179,6 +220,7 @@ pub struct AssignmentForwarded {
 pub struct AssignmentRevoked {
     pub assignment_id: AssignmentId,
     pub reason: RevokeReason,
+    pub note: Option<SealedFacet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -186,6 +228,32 @@ pub struct AssignmentRevoked {
 pub struct AssignmentClosed {
     pub assignment_id: AssignmentId,
     pub outcome: CloseOutcome,
+    pub note: Option<SealedFacet>,
+}
+
+/// A coordinator is asked to look: because nobody answered, or because a party says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct AssignmentEscalated {
+    pub assignment_id: AssignmentId,
+    pub reason: EscalationReason,
+    pub note: Option<SealedFacet>,
+}
+
+/// The assigned police hold back what the reporter is told of the assignment, until then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct FeedbackHeld {
+    pub assignment_id: AssignmentId,
+    pub until: Timestamp,
+}
+
+/// An agency's own number for its case, sealed: parties may open it, a coordinator sees that there is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct CaseNumberAdded {
+    pub by: AgencyId,
+    pub number: SealedFacet,
 }
 
 /// Nobody answered by `respond_by`.
@@ -210,8 +278,36 @@ pub struct Assessment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.routing")]
 pub struct AssessmentAdded {
+    pub assessment_id: AssessmentId,
     pub by: AgencyId,
     pub assessment: Assessment,
+    pub note: Option<SealedFacet>,
+}
+
+/// Its author takes an assessment back; it stays on record and no longer counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct AssessmentRetracted {
+    pub assessment_id: AssessmentId,
+    pub reason: RetractionReason,
+}
+
+/// Something was taken back: every agency that may have acted on it is told, and acknowledges.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct RetractionIssued {
+    pub retraction_id: RetractionId,
+    /// The assessment taken back; none where it is the referral itself.
+    pub assessment_id: Option<AssessmentId>,
+    pub reason: RetractionReason,
+    pub recipients: Vec<AgencyId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct RetractionAcknowledged {
+    pub retraction_id: RetractionId,
+    pub by: AgencyId,
 }
 
 /// Which State the factors speak for as the lead. A proposal: people decide.
@@ -272,6 +368,7 @@ pub struct AcceptAssignment {
 pub struct DeclineAssignment {
     pub assignment_id: AssignmentId,
     pub reason: DeclineReason,
+    pub note: Option<SealedFacet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -279,6 +376,7 @@ pub struct DeclineAssignment {
 pub struct ForwardAssignment {
     pub assignment_id: AssignmentId,
     pub to: AgencyId,
+    pub note: Option<SealedFacet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -286,6 +384,7 @@ pub struct ForwardAssignment {
 pub struct RevokeAssignment {
     pub assignment_id: AssignmentId,
     pub reason: RevokeReason,
+    pub note: Option<SealedFacet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -293,12 +392,55 @@ pub struct RevokeAssignment {
 pub struct CloseAssignment {
     pub assignment_id: AssignmentId,
     pub outcome: CloseOutcome,
+    pub note: Option<SealedFacet>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.routing")]
 pub struct AddAssessment {
     pub assessment: Assessment,
+    pub note: Option<SealedFacet>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct RetractAssessment {
+    pub assessment_id: AssessmentId,
+    pub reason: RetractionReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct AcknowledgeRetraction {
+    pub retraction_id: RetractionId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct EscalateAssignment {
+    pub assignment_id: AssignmentId,
+    pub reason: EscalationReason,
+    pub note: Option<SealedFacet>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct HoldFeedback {
+    pub assignment_id: AssignmentId,
+    pub until: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct AddCaseNumber {
+    pub number: SealedFacet,
+}
+
+/// Somebody asked for an incident that does not exist for them. Always rejected, and so on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct ReadRouting {
+    pub incident_id: IncidentId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -348,6 +490,12 @@ command_bodies! {
         DisputeLead,
         RecordLead,
         ClockDue,
+        EscalateAssignment,
+        HoldFeedback,
+        AddCaseNumber,
+        RetractAssessment,
+        AcknowledgeRetraction,
+        ReadRouting,
     }
 }
 
@@ -373,5 +521,29 @@ event_bodies! {
         LeadRecorded,
         TransfersAuthorised,
         AssignmentRaised,
+        IncidentAmended,
+        IncidentWithdrawn,
+        AssignmentEscalated,
+        FeedbackHeld,
+        CaseNumberAdded,
+        AssessmentRetracted,
+        RetractionIssued,
+        RetractionAcknowledged,
+    }
+}
+
+impl RoutingEvent {
+    /// The sealed facet that stands in this event: the free text of an answer, or a case number.
+    pub fn sealed_facet(&self) -> Option<&SealedFacet> {
+        match self {
+            Self::AssignmentDeclined(event) => event.note.as_ref(),
+            Self::AssignmentForwarded(event) => event.note.as_ref(),
+            Self::AssignmentRevoked(event) => event.note.as_ref(),
+            Self::AssignmentClosed(event) => event.note.as_ref(),
+            Self::AssignmentEscalated(event) => event.note.as_ref(),
+            Self::AssessmentAdded(event) => event.note.as_ref(),
+            Self::CaseNumberAdded(event) => Some(&event.number),
+            _ => None,
+        }
     }
 }

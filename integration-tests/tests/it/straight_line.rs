@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use causeway::client::{Client, ClientError};
 use causeway::example::IMMINENT_DANGER;
+use chassis::http::CommandStatus;
 use delivery::inbox::{AssignmentEntry, Entry};
 use futures::StreamExt;
 use integration_tests::{Deployment, await_some};
 use schemas::codes::{AssignmentState, FacetKind, FeedbackStage};
-use schemas::ids::IncidentId;
+use schemas::ids::{CommandId, IncidentId};
 use serde_json::json;
 
 /// The example's referral under another reference, and less urgent: nothing opens with the offer.
@@ -156,4 +157,51 @@ async fn a_batch_is_answered_line_by_line_in_order() {
         (0..200).filter(|number| number % 5 < 3).map(|number| number / 2).collect();
     assert_eq!(incidents.len(), references.len());
     deployment.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commands_status_is_its_own_agencys_alone() {
+    let mut deployment = Deployment::start("status").await.unwrap();
+    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let receipt = hotline.refer(referral("STATUS-1")).await.unwrap();
+    let id = receipt.referral_id;
+    let command = CommandId::derive(&[b"receive-referral", id.as_uuid().as_bytes()]);
+    let path = format!("/v1/intake/commands/{command}");
+    let own: CommandStatus = hotline.get(&path).await.unwrap();
+    assert_eq!(own.verdict, "done");
+    let stranger = deployment.client("intake", "de-police").unwrap();
+    let other: CommandStatus = stranger.get(&path).await.unwrap();
+    assert_eq!((other.verdict.as_str(), other.position), ("pending", None), "as good as unknown");
+    deployment.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_another_topic_is_emptied_and_folded_anew() {
+    let mut first = Deployment::start("foreign").await.unwrap();
+    let hotline = first.client("intake", "nl-hotline").unwrap();
+    for number in 0..20 {
+        hotline.refer(referral(&format!("FOREIGN-{number}"))).await.unwrap();
+    }
+    first.stop().await.unwrap();
+
+    // Another deployment finds stores that stand further on than its own, shorter topics.
+    let mut second = Deployment::start("domestic").await.unwrap();
+    let hotline = second.client("intake", "nl-hotline").unwrap();
+    let receipt = hotline.refer(referral("DOMESTIC-1")).await.unwrap();
+    second.stop().await.unwrap();
+    std::fs::remove_dir_all(second.stores()).unwrap();
+    std::fs::rename(first.stores(), second.stores()).unwrap();
+
+    second.serve_all().await.unwrap();
+    let hotline = second.client("intake", "nl-hotline").unwrap();
+    assert_eq!(hotline.refer(referral("DOMESTIC-1")).await.unwrap(), receipt);
+    let german = second.client("delivery", "de-police").unwrap();
+    assert_eq!(assignment(&german, receipt.incident_id).await.incident_id, receipt.incident_id);
+    let inbox = german.inbox("?limit=500").await.unwrap();
+    let strangers = inbox.entries.iter().filter(|entry| match entry {
+        Entry::Assignment(entry) => entry.incident_id != receipt.incident_id,
+        _ => false,
+    });
+    assert_eq!(strangers.count(), 0, "nothing of the other deployment is left");
+    second.stop().await.unwrap();
 }

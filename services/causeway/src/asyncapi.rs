@@ -1,7 +1,7 @@
 //! The AsyncAPI 3 document: the topics, from the contract's own table and schemas.
 
 use schemas::codec::SUBJECTS;
-use schemas::topics::{DEAD_LETTER, JURISDICTION, Partitions, TOPICS, Topic};
+use schemas::topics::{DEAD_LETTER, JURISDICTION, Partitions, TOPICS, Topic, is_event_topic};
 use serde_json::{Map, Value, json};
 
 /// The document as `/asyncapi.json` serves it.
@@ -10,7 +10,7 @@ pub fn document() -> Value {
     let channels: Map<String, Value> = all.iter().map(|topic| (id(topic), channel(topic))).collect();
     let operations: Map<String, Value> = all.iter().flat_map(|topic| operations(topic)).collect();
     json!({
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Causeway",
             "version": env!("CARGO_PKG_VERSION"),
@@ -51,6 +51,9 @@ fn channel(topic: &Topic) -> Value {
         "address": address(topic),
         "description": format!("{}; keyed by {}; {partitions}", topic.holds, topic.key),
         "messages": { "record": {
+            "name": format!("{}-value", topic.name),
+            "headers": headers(topic),
+            "bindings": { "kafka": { "key": { "type": "string" }, "bindingVersion": "0.5.0" } },
             "contentType": "application/avro",
             "payload": { "schemaFormat": "application/vnd.apache.avro+json;version=1.9.0", "schema": newest },
         } },
@@ -66,9 +69,23 @@ fn channel(topic: &Topic) -> Value {
     channel
 }
 
+/// Commands and keys carry the trace alone; what services write in a transaction carries CloudEvents besides.
+fn headers(topic: &Topic) -> Value {
+    let text = json!({ "type": "string" });
+    let events = is_event_topic(topic.name) || [JURISDICTION.name, DEAD_LETTER.name].contains(&topic.name);
+    let mut properties = Map::from_iter([("traceparent".to_owned(), text.clone())]);
+    let attributes =
+        ["specversion", "id", "type", "source", "time", "subject"].map(|name| format!("ce_{name}"));
+    let required: Vec<String> =
+        if events { attributes.into_iter().chain(["content-type".to_owned()]).collect() } else { Vec::new() };
+    properties.extend(required.iter().map(|name| (name.clone(), text.clone())));
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
 fn operations(topic: &Topic) -> Vec<(String, Value)> {
     let operation = |action: &str, service: &str| {
         let value = json!({ "action": action, "channel": { "$ref": format!("#/channels/{}", id(topic)) },
+            "messages": [{ "$ref": format!("#/channels/{}/messages/record", id(topic)) }],
             "summary": format!("{service} {action}s") });
         (format!("{service}-{action}-{}", id(topic)), value)
     };

@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use causeway::client::Client;
 use causeway::serve::{ServiceName, Settings, listen, serve};
 use clap::{Args, Parser, Subcommand};
-use schemas::codes::{CloseOutcome, DeclineReason};
-use schemas::ids::{AgencyId, AssignmentId, IncidentId, KeyId};
+use schemas::codes::{CloseOutcome, DeclineReason, EscalationReason, RetractionReason};
+use schemas::ids::{AgencyId, AssignmentId, IncidentId, KeyId, ReferralId, RetractionId};
 use serde::Serialize;
 
 /// The backbone on which hotlines, police and authorities work one cross-border incident together.
@@ -85,6 +85,9 @@ enum Command {
         assignment: Assignment,
         #[arg(long, value_parser = clap::value_parser!(DeclineReason))]
         reason: DeclineReason,
+        /// Free text for the other parties; sealed.
+        #[arg(long)]
+        note: Option<String>,
     },
     /// Forward an assignment to another agency.
     Forward {
@@ -92,6 +95,9 @@ enum Command {
         assignment: Assignment,
         #[arg(long)]
         to: AgencyId,
+        /// Free text for the other parties; sealed.
+        #[arg(long)]
+        note: Option<String>,
     },
     /// Close an accepted assignment with what came of it.
     Close {
@@ -99,6 +105,29 @@ enum Command {
         assignment: Assignment,
         #[arg(long, value_parser = clap::value_parser!(CloseOutcome))]
         outcome: CloseOutcome,
+        /// Free text for the other parties; sealed.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Ask a coordinator to look; the assignment stays with its agency.
+    Escalate {
+        #[command(flatten)]
+        assignment: Assignment,
+        #[arg(long, value_parser = clap::value_parser!(EscalationReason))]
+        reason: EscalationReason,
+        /// Free text for the other parties; sealed.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Acknowledge that something was taken back.
+    Acknowledge { incident: IncidentId, retraction: RetractionId },
+    /// Amend a referral of one's own: the whole of it again, under the same reference.
+    Amend { referral: ReferralId, file: PathBuf },
+    /// Withdraw a referral of one's own: each agency that it reached is told.
+    Withdraw {
+        referral: ReferralId,
+        #[arg(long, value_parser = clap::value_parser!(RetractionReason))]
+        reason: RetractionReason,
     },
     /// Open what an assignment entitles to. Decrypts here: the private key never leaves this machine.
     ///
@@ -121,6 +150,11 @@ enum Command {
     Directory {
         #[command(subcommand)]
         action: catalogue::Directory,
+    },
+    /// A store on disk: what it says, as digests. The service must not be running.
+    Store {
+        #[command(subcommand)]
+        action: catalogue::Store,
     },
     /// Development: a token of a development issuer.
     Token(development::Token),
@@ -146,23 +180,33 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Inbox { follow: false, .. } => agency::list(&client, &output).await,
         Command::Inbox { follow: true, after } => agency::follow(&client, &output, after.as_deref()).await,
         Command::Accept(assignment) => agency::answer(&client, &output, assignment, "accept", &()).await,
-        Command::Decline { assignment, reason } => {
-            let body = routing::http::Decline { reason };
+        Command::Decline { assignment, reason, note } => {
+            let body = routing::http::Decline { reason, note };
             agency::answer(&client, &output, assignment, "decline", &body).await
         }
-        Command::Forward { assignment, to } => {
-            let body = routing::http::Forward { to };
+        Command::Forward { assignment, to, note } => {
+            let body = routing::http::Forward { to, note };
             agency::answer(&client, &output, assignment, "forward", &body).await
         }
-        Command::Close { assignment, outcome } => {
-            let body = routing::http::Close { outcome };
+        Command::Close { assignment, outcome, note } => {
+            let body = routing::http::Close { outcome, note };
             agency::answer(&client, &output, assignment, "close", &body).await
         }
+        Command::Escalate { assignment, reason, note } => {
+            let body = routing::http::Escalate { reason, note };
+            agency::answer(&client, &output, assignment, "escalate", &body).await
+        }
+        Command::Acknowledge { incident, retraction } => {
+            agency::acknowledge(&client, &output, incident, retraction).await
+        }
+        Command::Amend { referral, file } => refer::amend(&client, &output, referral, &file).await,
+        Command::Withdraw { referral, reason } => refer::withdraw(&client, &output, referral, reason).await,
         Command::Open { assignment, key, key_id, emit_xml } => {
             agency::open(&client, &output, assignment, &key, &key_id, emit_xml.as_deref()).await
         }
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
         Command::Directory { action } => action.run(&client, &output).await,
+        Command::Store { action } => action.run(&output),
         Command::Token(token) => token.run(&output),
         Command::Keygen(keygen) => keygen.run(&output),
         Command::Up(up) => up.run().await,

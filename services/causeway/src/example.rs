@@ -43,6 +43,7 @@ pub struct Place {
     pub listen: SocketAddr,
     pub instance: String,
     pub partitions: i32,
+    pub replication: i32,
     pub registry: Option<String>,
 }
 
@@ -96,7 +97,8 @@ impl World {
     pub fn config(&self, place: &Place) -> anyhow::Result<PathBuf> {
         let at = |name: &str| toml_string(&self.state.join(name));
         let mut text = format!(
-            "instance = \"{}\"\n[kafka]\nbrokers = \"{}\"\nprefix = \"{}\"\npartitions = {}\n[http]\nlisten = \"{}\"\n\
+            "instance = \"{}\"\n[kafka]\nbrokers = \"{}\"\nprefix = \"{}\"\npartitions = {}\n\
+             replication = {}\n[http]\nlisten = \"{}\"\n\
              [store]\npath = {}\n[secrets]\nidentity_file = {}\nnetwork_file = {}\ncursor_file = {}\n\
              [seal]\nvault_public_key_file = {}\nvault_private_key_file = {}\n[intake]\nip_database = {}\n\
              [directory]\ngenesis_file = {}\n[development]\nclock = true\n[log]\njson = false\nfilter = \"warn\"\n",
@@ -104,6 +106,7 @@ impl World {
             place.brokers,
             place.prefix,
             place.partitions,
+            place.replication,
             place.listen,
             at("stores"),
             at("identity.secret"),

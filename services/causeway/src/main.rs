@@ -10,6 +10,10 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
+    if let Err(error) = chassis::memory::switch_core_dumps_off() {
+        eprintln!("causeway: failed to switch core dumps off: {error}");
+        return ExitCode::from(cli::exit::FAILED);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -5,6 +5,7 @@
 use axum::routing::get;
 use axum::{Json, Router};
 use chassis::auth::Caller;
+use chassis::clock::Clock;
 use chassis::http::{CommandStatus, Path, Pending};
 use chassis::problem::Problem;
 use schemas::codes::{Entry, LISTS, List};
@@ -38,8 +39,8 @@ pub fn head() -> utoipa::openapi::OpenApi {
 }
 
 /// `/openapi.json`, open to everyone: it says what there is, nothing of what is in it.
-pub fn pages(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> Router {
-    let document = complete(document, services);
+pub fn pages(document: &utoipa::openapi::OpenApi, services: &[ServiceName], clock: &Clock) -> Router {
+    let document = complete(document, services, clock.is_development());
     Router::new()
         .route("/openapi.json", get(move || std::future::ready(Json(document.clone()))))
         .route("/asyncapi.json", get(|| std::future::ready(Json(asyncapi::document()))))
@@ -47,7 +48,7 @@ pub fn pages(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> R
 }
 
 /// The generated document with what all pages have in common.
-fn complete(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> Value {
+fn complete(document: &utoipa::openapi::OpenApi, services: &[ServiceName], development: bool) -> Value {
     let mut document = serde_json::to_value(document).expect("a document is plain data");
     if let Some(paths) = document["paths"].as_object_mut() {
         for service in services {
@@ -55,11 +56,52 @@ fn complete(document: &utoipa::openapi::OpenApi, services: &[ServiceName]) -> Va
             paths.insert(format!("/v1/{name}/commands/{{command}}"), json!({ "get": status_page(&name) }));
         }
         paths.insert("/v1/code-lists/{list}".to_owned(), json!({ "get": code_list_page() }));
+        if development {
+            paths.insert("/development/clock".to_owned(), clock_page());
+        }
         for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
             complete_operation(operation);
         }
+        // Open to everyone, and so with none of what pages behind a token have in common.
+        for (path, page) in open_pages() {
+            paths.insert(path.to_owned(), json!({ "get": page }));
+        }
     }
     document
+}
+
+/// What operators and their machines read without a token.
+fn open_pages() -> [(&'static str, Value); 5] {
+    let page = |id: &str, summary: &str, media_type: &str, schema: Value| {
+        json!({ "tags": ["operations"], "operationId": id, "summary": summary, "security": [],
+            "responses": { "200": { "description": "", "content": { media_type: { "schema": schema } } } } })
+    };
+    let (text, object) = (json!({ "type": "string" }), json!({ "type": "object" }));
+    let readiness = json!({ "type": "object", "required": ["ready", "waiting_for"], "properties": {
+        "ready": { "type": "boolean" }, "waiting_for": { "type": "array", "items": { "type": "string" } } } });
+    let mut ready = page("ready", "Whether it may be sent requests.", "application/json", readiness.clone());
+    ready["responses"]["503"] = json!({ "description": "not yet, and what it waits for",
+        "content": { "application/json": { "schema": readiness } } });
+    [
+        ("/health/live", page("live", "Whether the process answers.", "text/plain", text.clone())),
+        ("/health/ready", ready),
+        ("/metrics", page("metrics", "Metrics, for Prometheus.", "text/plain", text)),
+        ("/openapi.json", page("openapi", "This document.", "application/json", object.clone())),
+        ("/asyncapi.json", page("asyncapi", "The topics, as AsyncAPI 3.", "application/json", object)),
+    ]
+}
+
+fn clock_page() -> Value {
+    let moment = json!({ "application/json": { "schema": { "type": "object", "required": ["now"],
+        "additionalProperties": false,
+        "properties": { "now": { "type": "string", "format": "date-time" } } } } });
+    let operation = |id: &str, summary: &str| {
+        json!({ "tags": ["development"], "operationId": id, "summary": summary,
+            "responses": { "200": { "description": "", "content": moment } } })
+    };
+    let mut set = operation("set_clock", "Moves the moment at which commands are given.");
+    set["requestBody"] = json!({ "required": true, "content": moment });
+    json!({ "get": operation("clock", "The moment at which commands are given."), "put": set })
 }
 
 /// One code list with labels, definitions and sources.

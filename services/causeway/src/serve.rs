@@ -1,8 +1,10 @@
 //! Puts services together into a process.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -10,14 +12,20 @@ use chassis::config::{Mistakes, Reader};
 use chassis::front::Front;
 use chassis::host::Host;
 use chassis::http::status_page;
+use chassis::kafka::Kafka;
 use chassis::keys::{KeyIndex, KeyWriter};
+use chassis::problem::chain;
 use chassis::reader::RecordReader;
+use chassis::reference::Reference;
+use chassis::registry::Registry;
+use chassis::sealing::{self, Sealing};
 use delivery::Delivery;
 use delivery::disclosure::Discloser;
 use directory::Directory;
 use intake::Intake;
 use routing::Routing;
 use schemas::envelope::Body;
+use schemas::ids::Country;
 use tokio::net::TcpListener;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -40,6 +48,7 @@ impl ServiceName {
 #[derive(Clone)]
 pub struct Settings {
     pub host: chassis::host::Settings,
+    pub sealing: sealing::Settings,
     pub intake: intake::settings::Settings,
     pub delivery: delivery::settings::Settings,
     /// The first directory, loaded once on an empty topic.
@@ -54,11 +63,12 @@ impl Settings {
     pub fn read(file: Option<&Path>) -> Result<Self, Mistakes> {
         let mut reader = Reader::open(file);
         let host = chassis::host::Settings::read(&mut reader);
+        let sealing = sealing::Settings::read(&mut reader);
         let intake = intake::settings::Settings::read(&mut reader);
-        let delivery = delivery::settings::Settings::read(&mut reader, intake.vault_key_id.clone());
+        let delivery = delivery::settings::Settings::read(&mut reader, sealing.vault_key_id.clone());
         let genesis = reader.optional("directory.genesis_file");
         reader.finish()?;
-        Ok(Self { host, intake, delivery, genesis })
+        Ok(Self { host, sealing, intake, delivery, genesis })
     }
 }
 
@@ -88,7 +98,7 @@ pub async fn serve(
         let (described, status) = match service {
             ServiceName::Directory => directory(&mut host, &settings)?,
             ServiceName::Intake => intake(&mut host, &settings)?,
-            ServiceName::Routing => routing(&mut host)?,
+            ServiceName::Routing => routing(&mut host, &settings)?,
             ServiceName::Delivery => delivery(&mut host, &settings)?,
         };
         pages = pages.merge(described);
@@ -98,7 +108,7 @@ pub async fn serve(
         plain = plain.merge(crate::development::clock_page(host.clock.clone()));
     }
     let (router, document) = pages.split_for_parts();
-    let router = router.merge(plain).merge(openapi::pages(&document, services));
+    let router = router.merge(plain).merge(openapi::pages(&document, services, &host.clock));
     Ok(host.serve(listener, router, stop).await?)
 }
 
@@ -136,15 +146,20 @@ async fn load_genesis(
 }
 
 fn intake(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
-    let keys = KeyWriter::new(&host.settings.kafka, host.codec.clone())?;
-    let connections = intake::http::Connections::open(&settings.intake, keys)?;
+    let (preparer, sealing) = (settings.intake.preparer()?, sealing(host, settings)?);
     let front = host.run(Intake)?;
-    Ok((intake::http::pages(front.clone(), connections), status_page(front)))
+    Ok((intake::http::pages(front.clone(), preparer, sealing), status_page(front)))
 }
 
-fn routing(host: &mut Host) -> anyhow::Result<Pages> {
+fn routing(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
+    let sealing = sealing(host, settings)?;
     let front = host.run(Routing)?;
-    Ok((routing::http::pages(front.clone()), status_page(front)))
+    Ok((routing::http::pages(front.clone(), sealing), status_page(front)))
+}
+
+fn sealing(host: &Host, settings: &Settings) -> anyhow::Result<Arc<Sealing>> {
+    let keys = KeyWriter::new(&host.settings.kafka, host.codec.clone())?;
+    Ok(Sealing::start(&settings.sealing, keys, host.clock.clone())?)
 }
 
 fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
@@ -153,7 +168,7 @@ fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
     let keys = KeyIndex::new(host.store("sealed-keys")?, &kafka, host.codec.clone())?;
     let follower = keys.clone();
     host.follow("sealed-keys", move |stopping| follower.follow(stopping))?;
-    tokio::spawn(create_notice_topics(kafka.clone(), host.reference.clone()));
+    tokio::spawn(create_notice_topics(kafka.clone(), host.registry.clone(), host.reference.clone()));
     let front = host.run(Delivery)?;
     let topic =
         schemas::topics::named(schemas::delivery::DeliveryEvent::TOPIC).context("delivery has a topic")?;
@@ -172,18 +187,18 @@ fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
     Ok((delivery::http::pages(pages), status_page(front)))
 }
 
-/// Each country that the directory names has a topic of notices, from the moment it is named.
-async fn create_notice_topics(kafka: chassis::kafka::Kafka, reference: chassis::reference::Reference) {
+/// Each country that the directory names has a topic of notices from the moment it is named, and its schema.
+async fn create_notice_topics(kafka: Kafka, registry: Option<Registry>, reference: Reference) {
     let mut changes = reference.changes();
-    let mut created = std::collections::BTreeSet::new();
+    let mut created = BTreeSet::new();
     loop {
         let countries = reference.snapshot().directory.countries();
         if !countries.is_subset(&created) {
-            match kafka.create_topics(countries.clone()).await {
-                Ok(_) => created = countries,
+            match create_notice_topics_of(&kafka, registry.as_ref(), &countries).await {
+                Ok(()) => created = countries,
                 Err(error) => {
-                    tracing::error!(error = %chassis::problem::chain(&error), "failed to create topics of notices");
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    tracing::error!(error = %chain(&*error), "failed to create topics of notices");
+                    tokio::time::sleep(AGAIN).await;
                     continue;
                 }
             }
@@ -192,4 +207,20 @@ async fn create_notice_topics(kafka: chassis::kafka::Kafka, reference: chassis::
             return;
         }
     }
+}
+
+/// Pause before topics that could not be created are tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+async fn create_notice_topics_of(
+    kafka: &Kafka,
+    registry: Option<&Registry>,
+    countries: &BTreeSet<Country>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    kafka.create_topics(countries.clone()).await?;
+    if let Some(registry) = registry {
+        let topics: Vec<String> = countries.iter().map(schemas::topics::jurisdiction).collect();
+        registry.register_topics(&kafka.prefix, &topics).await?;
+    }
+    Ok(())
 }

@@ -20,6 +20,7 @@ use schemas::{Actor, Timestamp};
 use serde::Deserialize;
 
 use crate::clock::Clock;
+use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::reference::Reference;
 
@@ -59,6 +60,7 @@ pub struct Authenticator {
     issuers: Arc<Vec<Issuer>>,
     reference: Reference,
     clock: Clock,
+    limits: Limits,
 }
 
 struct Issuer {
@@ -111,6 +113,7 @@ impl Authenticator {
         issuers: Vec<TrustedIssuer>,
         reference: Reference,
         clock: Clock,
+        limits: Limits,
     ) -> Result<Self, AuthError> {
         let mut started = Vec::new();
         for trusted in issuers {
@@ -125,7 +128,7 @@ impl Authenticator {
             let asked = tokio::sync::Mutex::new(Instant::now() - REFRESH_PAUSE);
             started.push(Issuer { trusted, keys: RwLock::new(keys), asked });
         }
-        Ok(Self { issuers: Arc::new(started), reference, clock })
+        Ok(Self { issuers: Arc::new(started), reference, clock, limits })
     }
 
     /// # Errors
@@ -275,7 +278,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             .ok_or_else(|| {
                 Problem::unauthenticated().detail("the Authorization header carries no bearer token")
             })?;
-        authenticator.authenticate(token).await
+        let caller = authenticator.authenticate(token).await?;
+        authenticator.limits.check(&caller.agency.id)?;
+        Ok(caller)
     }
 }
 
@@ -327,5 +332,49 @@ impl DevelopmentIssuer {
         let mut jwk = Jwk::from_encoding_key(&self.key, Algorithm::EdDSA)?;
         jwk.common.key_id = Some(self.key_id.clone());
         Ok(serde_json::json!({ "keys": [jwk] }))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    /// An Ed25519 private key in PKCS#8 (RFC 8410) of a fixed seed.
+    fn issuer(seed: u8, name: &str) -> DevelopmentIssuer {
+        let head =
+            [0x30, 0x2e, 0x02, 0x01, 0, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+        DevelopmentIssuer::new(&[&head[..], &[seed; 32]].concat(), "key-1", name, "causeway")
+    }
+
+    #[tokio::test]
+    async fn two_issuers_may_name_their_keys_alike() {
+        let directory = tempfile::tempdir().unwrap();
+        let issuers = [issuer(1, "https://one.example"), issuer(2, "https://two.example")];
+        let trusted = issuers.iter().enumerate().map(|(number, issuer)| {
+            let path = directory.path().join(format!("{number}.json"));
+            std::fs::write(&path, issuer.key_set().unwrap().to_string()).unwrap();
+            TrustedIssuer {
+                issuer: issuer.issuer.clone(),
+                audience: "causeway".to_owned(),
+                keys: KeysAt::File(path),
+            }
+        });
+        let (clock, limits) = (Clock::system(), Limits::new(NonZeroU32::MIN));
+        let authenticator =
+            Authenticator::start(trusted.collect(), Reference::default(), clock, limits).await.unwrap();
+        let actor = Actor { id: "desk".to_owned(), kind: ActorKind::Human };
+        let refusal =
+            async |token: String| authenticator.authenticate(&token).await.unwrap_err().detail.unwrap();
+
+        // Each key proves its own issuer: all that is missing is an agency in the directory.
+        for issuer in &issuers {
+            let refused = refusal(issuer.token("agency", &actor, 60).unwrap()).await;
+            assert_eq!(refused, "the directory knows no agency by this issuer and subject");
+        }
+        let impostor = issuer(1, "https://two.example").token("agency", &actor, 60).unwrap();
+        assert_eq!(refusal(impostor).await, "the token is not valid: its signature is wrong");
     }
 }

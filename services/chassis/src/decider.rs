@@ -151,8 +151,10 @@ pub struct Outgoing {
     pub partition: i32,
     pub key: String,
     pub value: Vec<u8>,
-    /// The CloudEvents type's last part.
-    pub type_name: &'static str,
+    /// The CloudEvents id: the event that the record follows from.
+    pub id: String,
+    /// The CloudEvents type behind `org.causeway.`, such as `jurisdiction.Notice`.
+    pub type_name: String,
 }
 
 /// Where an event stands in its own topic.

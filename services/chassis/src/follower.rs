@@ -38,8 +38,10 @@ const PROGRESS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct TakenOver {
     pub partition: i32,
-    /// By input topic with prefix.
+    /// The group's stable committed offsets, by input topic with prefix.
     pub committed: BTreeMap<String, i64>,
+    /// The first offset that is still there, by input topic with prefix.
+    pub low: BTreeMap<String, i64>,
 }
 
 /// What the runner asks of the follower.
@@ -88,9 +90,17 @@ pub struct Follower<S: Service> {
 /// How far a take-over has come.
 enum Step {
     AskCommitted,
-    AskHighWatermark { committed: BTreeMap<String, i64> },
-    AwaitStable { committed: BTreeMap<String, i64>, high: i64 },
-    ReadToEnd { committed: BTreeMap<String, i64> },
+    AskHighWatermark { inputs: Inputs },
+    AwaitStable { inputs: Inputs, high: i64 },
+    ReadToEnd { inputs: Inputs },
+}
+
+/// How the inputs of a partition stand, by topic with prefix.
+struct Inputs {
+    /// The group's stable committed offsets.
+    committed: BTreeMap<String, i64>,
+    /// The first offset that is still there.
+    low: BTreeMap<String, i64>,
 }
 
 /// The runner's end.
@@ -245,23 +255,25 @@ impl<S: Service> Follower<S> {
         let (mut stable, mut read) = (Vec::new(), Vec::new());
         for (partition, step) in std::mem::take(&mut self.under_way) {
             let next = match step {
-                Step::AskCommitted => match self.committed(partition) {
-                    Some(committed) => Step::AskHighWatermark { committed },
+                Step::AskCommitted => match self.inputs(partition) {
+                    Some(inputs) => Step::AskHighWatermark { inputs },
                     None => Step::AskCommitted,
                 },
-                Step::AskHighWatermark { committed } => match self.end(&self.uncommitted, partition) {
-                    Some(high) => Step::AwaitStable { committed, high },
-                    None => Step::AskHighWatermark { committed },
+                Step::AskHighWatermark { inputs } => match self.end(&self.uncommitted, partition) {
+                    Some(high) => Step::AwaitStable { inputs, high },
+                    None => Step::AskHighWatermark { inputs },
                 },
-                Step::AwaitStable { committed, high } => match self.end(&self.consumer, partition) {
+                // Asked by a client that fetches nothing: behind an open fetch the answer would wait.
+                Step::AwaitStable { inputs, high } => match self.end(&self.group, partition) {
                     Some(end) if end >= high => {
                         stable.push(partition);
-                        Step::ReadToEnd { committed }
+                        Step::ReadToEnd { inputs }
                     }
-                    _ => Step::AwaitStable { committed, high },
+                    _ => Step::AwaitStable { inputs, high },
                 },
-                Step::ReadToEnd { committed } if ends.contains(&partition) => {
-                    read.push(TakenOver { partition, committed });
+                Step::ReadToEnd { inputs } if ends.contains(&partition) => {
+                    let Inputs { committed, low } = inputs;
+                    read.push(TakenOver { partition, committed, low });
                     continue;
                 }
                 waiting @ Step::ReadToEnd { .. } => waiting,
@@ -281,8 +293,8 @@ impl<S: Service> Follower<S> {
         Ok(())
     }
 
-    /// The group's stable committed offsets of the partition's inputs; `None` when the broker did not answer.
-    fn committed(&self, partition: i32) -> Option<BTreeMap<String, i64>> {
+    /// How the partition's inputs stand; `None` when the broker did not answer.
+    fn inputs(&self, partition: i32) -> Option<Inputs> {
         let mut list = TopicPartitionList::new();
         for input in &self.inputs {
             list.add_partition(input, partition);
@@ -295,7 +307,12 @@ impl<S: Service> Follower<S> {
                 committed.insert(element.topic().to_owned(), offset);
             }
         }
-        Some(committed)
+        let mut low = BTreeMap::new();
+        for input in &self.inputs {
+            let (first, _) = self.group.fetch_watermarks(input, partition, ASK_TIMEOUT).ok()?;
+            low.insert(input.clone(), first);
+        }
+        Some(Inputs { committed, low })
     }
 
     /// The partition's end as the client's isolation shows it: high watermark, or last stable offset.

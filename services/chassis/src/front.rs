@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use schemas::codec::Codec;
@@ -16,6 +16,7 @@ use schemas::envelope::Body;
 use schemas::ids::{AgencyId, CommandId, partition_of};
 use schemas::{Actor, Command, digest, topics};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::auth::Caller;
 use crate::clock::Clock;
@@ -35,9 +36,15 @@ const MAX_WAITING: usize = 4_096;
 const RETRY_SECONDS: u32 = 2;
 /// Longest Idempotency-Key.
 const MAX_KEY_BYTES: usize = 128;
+/// Longest signature of an agency.
+const MAX_SIGNATURE_BYTES: usize = 1_024;
+/// An agency's attempts to read the same thing that is not for it are one record in so long.
+const ATTEMPTS_ARE_ONE_MINUTES: i64 = 60;
 
 /// The header that names the thing a caller wants done.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header of the agency's own signature over the request's bytes, base64; kept on record as it is.
+pub const SIGNATURE: HeaderName = HeaderName::from_static("causeway-signature");
 /// The header of a position token, on answers and on the reads that follow them.
 pub const POSITION: HeaderName = HeaderName::from_static("causeway-position");
 
@@ -54,6 +61,8 @@ pub struct Request<C> {
     pub digest: Vec<u8>,
     pub agency: AgencyId,
     pub actor: Actor,
+    /// The agency's own signature over the bytes it sent, where it gave one.
+    pub signature: Option<Vec<u8>>,
     pub body: C,
 }
 
@@ -115,8 +124,10 @@ impl<S: Service> Front<S> {
         if let Some(outcome) = self.outcome(command_id)? {
             return judge(outcome, &asked, true);
         }
-        self.write(request).await?;
-        match tokio::time::timeout(ANSWER_WAIT, heard).await {
+        self.write(request).instrument(tracing::info_span!("write the command")).await?;
+        let waited =
+            tokio::time::timeout(ANSWER_WAIT, heard).instrument(tracing::info_span!("await the outcome"));
+        match waited.await {
             Ok(Ok(outcome)) => judge(outcome, &asked, false),
             _ => Ok(Answer::Pending(command_id)),
         }
@@ -151,6 +162,35 @@ impl<S: Service> Front<S> {
         }
     }
 
+    /// Puts on record that somebody asked for what does not exist for them. The body's command is one that is
+    /// always rejected. Nobody waits for it, so that the answer does not tell by its time that there is something.
+    pub fn record_attempt(&self, caller: &Caller, aggregate_id: impl ToString, body: impl Into<S::Command>) {
+        let (aggregate_id, body) = (aggregate_id.to_string(), body.into());
+        let known = self.inner.fold.aggregate(&aggregate_id);
+        if !known.is_ok_and(|aggregate| aggregate.sequence > 0) {
+            return;
+        }
+        let window = self.inner.clock.now().as_millis() / (ATTEMPTS_ARE_ONE_MINUTES * 60_000);
+        let key = format!("attempt/{}/{aggregate_id}/{window}", body.name());
+        let request = Request {
+            command_id: CommandId::of_key(S::NAME, &caller.agency.id, &key),
+            digest: Vec::new(),
+            aggregate_id,
+            agency: caller.agency.id.clone(),
+            actor: caller.actor.clone(),
+            signature: None,
+            body,
+        };
+        let front = self.clone();
+        tokio::spawn(async move {
+            match front.outcome(request.command_id) {
+                Ok(Some(_)) => {}
+                // What cannot be written was told by the write itself.
+                _ => drop(front.write(request).await),
+            }
+        });
+    }
+
     async fn write(&self, request: Request<S::Command>) -> Result<(), Problem> {
         let inner = &self.inner;
         let count =
@@ -163,7 +203,7 @@ impl<S: Service> Front<S> {
             time: inner.clock.now(),
             agency: request.agency,
             actor: request.actor,
-            signature: None,
+            signature: request.signature,
             body: request.body,
         };
         let value = inner.codec.encode::<S::Command>(&command).map_err(|error| broken(&error))?;
@@ -261,7 +301,25 @@ impl<S: Send + Sync> FromRequestParts<S> for AtPosition {
 
 /// The Idempotency-Key of a request: required of every command.
 #[derive(Clone, Debug)]
-pub struct IdempotencyKey(pub String);
+pub struct IdempotencyKey {
+    pub key: String,
+    signature: Option<Vec<u8>>,
+}
+
+/// The agency's own signature of a request, where it brings one.
+///
+/// # Errors
+/// When the header is no base64, or too long.
+pub fn signature_of(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Problem> {
+    use base64::Engine as _;
+    let Some(value) = headers.get(&SIGNATURE) else { return Ok(None) };
+    let decoded = base64::engine::general_purpose::STANDARD.decode(value.as_bytes()).ok();
+    match decoded.filter(|bytes| !bytes.is_empty() && bytes.len() <= MAX_SIGNATURE_BYTES) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Err(Problem::malformed()
+            .field(SIGNATURE.as_str(), format!("expected base64 of 1 to {MAX_SIGNATURE_BYTES} bytes"))),
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
@@ -269,7 +327,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let value = parts.headers.get(&IDEMPOTENCY_KEY).ok_or_else(Problem::key_missing)?;
         match value.to_str() {
-            Ok(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => Ok(Self(key.to_owned())),
+            Ok(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => {
+                Ok(Self { key: key.to_owned(), signature: signature_of(&parts.headers)? })
+            }
             _ => Err(Problem::malformed().field(
                 IDEMPOTENCY_KEY.as_str(),
                 format!("expected 1 to {MAX_KEY_BYTES} printable ASCII characters"),
@@ -289,13 +349,36 @@ impl IdempotencyKey {
         let body = body.into();
         let aggregate_id = aggregate_id.to_string();
         let asked = serde_json::to_vec(&body).expect("a command is plain data");
+        let digest = digest::sha256(&[aggregate_id.as_bytes(), &asked]).to_vec();
+        self.request_of::<S>(caller, aggregate_id, digest, body)
+    }
+
+    /// As [`IdempotencyKey::request`], where the body is sealed and so is other bytes each time: what is asked is
+    /// told apart by a digest that the caller gives.
+    pub fn request_of<S: Service>(
+        &self,
+        caller: &Caller,
+        aggregate_id: String,
+        digest: Vec<u8>,
+        body: S::Command,
+    ) -> Request<S::Command> {
         Request {
-            command_id: CommandId::of_key(S::NAME, &caller.agency.id, &self.0),
-            digest: digest::sha256(&[aggregate_id.as_bytes(), &asked]).to_vec(),
+            command_id: self.command_id::<S>(caller),
+            digest,
             aggregate_id,
             agency: caller.agency.id.clone(),
             actor: caller.actor.clone(),
+            signature: self.signature.clone(),
             body,
         }
+    }
+
+    pub fn signature(&self) -> Option<Vec<u8>> {
+        self.signature.clone()
+    }
+
+    /// The id of the command that this key stands for.
+    pub fn command_id<S: Service>(&self, caller: &Caller) -> CommandId {
+        CommandId::of_key(S::NAME, &caller.agency.id, &self.key)
     }
 }

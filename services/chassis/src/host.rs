@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use axum::Router;
-use schemas::codec::{Codec, SUBJECTS, table};
+use schemas::codec::Codec;
 use schemas::digest::Secret;
 use tokio::net::TcpListener;
 use tracing::info;
@@ -19,15 +19,21 @@ use crate::clock::Clock;
 use crate::config::Reader;
 use crate::cursor::Cursors;
 use crate::decider::Service;
+use crate::failpoint::{self, Failpoints};
 use crate::fold::{Fold, FoldError};
 use crate::front::Front;
 use crate::http::{self, Check};
 use crate::kafka::{Kafka, TopicError};
+use crate::limits::Limits;
 use crate::reference::Reference;
 use crate::registry::{BlockingSource, Registry, RegistryError};
 use crate::runner::{Runner, Status};
 use crate::store::{Store, StoreError};
 use crate::telemetry;
+
+/// What one agency may ask of one process, unless the settings say otherwise: far above what people and their
+/// systems do, and below what would crowd out everybody else. A batch is one request.
+const REQUESTS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(2_999);
 
 /// What every service needs to know.
 #[derive(Clone, Debug)]
@@ -43,6 +49,9 @@ pub struct Settings {
     pub issuers: Vec<TrustedIssuer>,
     pub cursor_secret: [u8; 32],
     pub development_clock: bool,
+    pub failpoints: failpoint::Settings,
+    /// Of one agency, to this process.
+    pub requests_per_second: NonZeroU32,
     pub telemetry: telemetry::Settings,
 }
 
@@ -73,6 +82,8 @@ impl Settings {
                 [0; 32]
             }),
             development_clock: reader.or("development.clock", false),
+            failpoints: failpoint::Settings::read(reader),
+            requests_per_second: reader.or("limits.requests_per_second", REQUESTS_PER_SECOND),
             telemetry: telemetry::Settings {
                 log: reader.or("log.filter", "info".to_owned()),
                 log_json: reader.or("log.json", true),
@@ -120,6 +131,8 @@ pub enum HostError {
     Kafka(#[from] rdkafka::error::KafkaError),
     #[error("failed to start a thread")]
     Thread(#[source] std::io::Error),
+    #[error("failed to open the file of failpoints hit")]
+    Failpoints(#[source] std::io::Error),
     #[error("serving http broke off")]
     Http(#[source] std::io::Error),
 }
@@ -128,6 +141,8 @@ pub enum HostError {
 pub struct Host {
     pub settings: Settings,
     pub codec: Codec,
+    /// Where schemas are registered, when the settings name a registry.
+    pub registry: Option<Registry>,
     pub reference: Reference,
     pub clock: Clock,
     pub cursors: Cursors,
@@ -145,16 +160,18 @@ impl Host {
     /// What keeps any service from starting; see [`HostError`].
     pub async fn start(settings: Settings) -> Result<Self, HostError> {
         settings.kafka.check_topics()?;
-        let codec = codec(&settings).await?;
+        let (codec, registry) = codec(&settings).await?;
         let clock = if settings.development_clock { Clock::development() } else { Clock::system() };
         let reference = Reference::default();
+        let limits = Limits::new(settings.requests_per_second);
         let authenticator =
-            Authenticator::start(settings.issuers.clone(), reference.clone(), clock.clone()).await?;
+            Authenticator::start(settings.issuers.clone(), reference.clone(), clock.clone(), limits).await?;
         let cursors = Cursors::new(Secret::new(settings.cursor_secret));
         let complete = reference.clone();
         let mut host = Self {
             settings,
             codec,
+            registry,
             reference,
             clock,
             cursors,
@@ -214,6 +231,7 @@ impl Host {
             reference: self.reference.clone(),
             clock: self.clock.clone(),
             status: Arc::clone(&status),
+            failpoints: Failpoints::new(&self.settings.failpoints, S::NAME).map_err(HostError::Failpoints)?,
         };
         let front = Front::new(fold, self.settings.kafka.clone(), self.codec.clone(), self.clock.clone())?;
         let caught_up = Arc::clone(&status);
@@ -271,20 +289,19 @@ fn observe<S: Service>(status: &Arc<Status>) {
         .build();
 }
 
-async fn codec(settings: &Settings) -> Result<Codec, HostError> {
+async fn codec(settings: &Settings) -> Result<(Codec, Option<Registry>), HostError> {
     let Some(address) = &settings.registry else {
-        return Ok(Codec::new(&table(), Box::new(schemas::codec::NoSource)));
+        return Ok((Codec::with_table(), None));
     };
     let registry = Registry::new(address);
     let kafka = &settings.kafka;
     let topics: Vec<String> = kafka.topic_names()?;
-    for (topic, id) in kafka.ids_in_use(&topics) {
-        let subject = SUBJECTS.iter().find(|subject| subject.name == topic);
-        if let Some(subject) = subject {
-            registry.check_in_use(&topic, id, subject).await?;
+    for (topic, ids) in kafka.ids_in_use(&topics)? {
+        for id in ids {
+            registry.check_in_use(&topic, id).await?;
         }
     }
     let ids = registry.register(&kafka.prefix, &topics).await?;
-    let source = BlockingSource { registry, runtime: tokio::runtime::Handle::current() };
-    Ok(Codec::new(&ids, Box::new(source)))
+    let source = BlockingSource { registry: registry.clone(), runtime: tokio::runtime::Handle::current() };
+    Ok((Codec::new(&ids, Box::new(source)), Some(registry)))
 }

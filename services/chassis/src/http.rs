@@ -69,11 +69,16 @@ async fn trace(request: Request, next: Next) -> Response {
     // The route, never the address: ids of incidents stay out of telemetry.
     let route =
         request.extensions().get::<axum::extract::MatchedPath>().map_or("", |path| path.as_str()).to_owned();
-    let span = tracing::info_span!("http", method = %request.method(), route, status = tracing::field::Empty);
+    if route.starts_with("/health/") || route == "/metrics" {
+        return next.run(request).await;
+    }
+    let method = request.method().clone();
+    let span = tracing::info_span!("http", otel.name = format!("{method} {route}"), otel.kind = "server",
+        http.request.method = %method, http.route = route, http.response.status_code = tracing::field::Empty);
+    telemetry::adopt(&span, traceparent.as_deref());
     async move {
-        telemetry::adopt(traceparent.as_deref());
         let response = next.run(request).await;
-        tracing::Span::current().record("status", response.status().as_u16());
+        tracing::Span::current().record("http.response.status_code", response.status().as_u16());
         response
     }
     .instrument(span)

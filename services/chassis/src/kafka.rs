@@ -2,14 +2,15 @@
 //!
 //! The traps that the settings answer are named where they stand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use schemas::ids::Country;
 use schemas::topics::{self, Kept, Partitions, Topic};
 
@@ -29,6 +30,10 @@ const MESSAGE_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long an administrative request may take.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// How many topics are asked at once for the schemas they hold.
+const TOPICS_AT_ONCE: usize = 16;
+/// How many records at either end of a partition are asked for their schema.
+const LAST_RECORDS: i64 = 8;
 /// How often new topics are looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -259,24 +264,44 @@ impl Kafka {
         Ok(names.filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned)).collect())
     }
 
-    /// The schema id that the oldest record of each topic carries, for those that hold one.
-    pub fn ids_in_use(&self, topics: &[String]) -> Vec<(String, i32)> {
-        let Ok(reader) = crate::reader::RecordReader::new(self) else { return Vec::new() };
-        let id = |topic: &String| {
-            let (partition, offset) = self.oldest_record(topic)?;
-            let (_, value) = reader.read(topic, partition, offset).ok()??;
-            Some((topic.clone(), schemas::codec::schema_id(&value).ok()?))
-        };
-        topics.iter().filter_map(id).collect()
+    /// The schema ids that the first and the last records of each partition carry, by topic.
+    ///
+    /// # Errors
+    /// When Kafka does not give them.
+    pub fn ids_in_use(&self, topics: &[String]) -> Result<BTreeMap<String, BTreeSet<i32>>, TopicError> {
+        let counts = self.partition_counts()?;
+        let mut found = BTreeMap::new();
+        for some in topics.chunks(TOPICS_AT_ONCE) {
+            let ids = std::thread::scope(|scope| {
+                let ask = |topic: &'_ String| {
+                    let (topic, count) = (topic.clone(), counts.get(&self.topic(topic)).copied());
+                    scope.spawn(move || Ok((topic.clone(), self.ids_of(&topic, count.unwrap_or_default())?)))
+                };
+                let asked: Vec<_> = some.iter().map(ask).collect();
+                let joined = asked.into_iter().map(|one| one.join().expect("reading ids does not panic"));
+                joined.collect::<Result<Vec<_>, TopicError>>()
+            })?;
+            found.extend(ids);
+        }
+        Ok(found)
     }
 
-    fn oldest_record(&self, topic: &str) -> Option<(i32, i64)> {
-        let client: BaseConsumer = self.follower(Isolation::Committed).create().ok()?;
-        let count = topics::named(topic).map_or(1, |topic| self.partitions_of(topic.partitions));
-        (0..count).find_map(|partition| {
-            let (low, high) = client.fetch_watermarks(&self.topic(topic), partition, ADMIN_TIMEOUT).ok()?;
-            (low < high).then_some((partition, low))
-        })
+    fn ids_of(&self, topic: &str, partitions: usize) -> Result<BTreeSet<i32>, TopicError> {
+        let client: BaseConsumer = self.follower(Isolation::Committed).create().map_err(TopicError::Ask)?;
+        let full = self.topic(topic);
+        let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+        for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
+            let (low, high) =
+                client.fetch_watermarks(&full, partition, ADMIN_TIMEOUT).map_err(TopicError::Ask)?;
+            if low < high {
+                first.insert(partition, low);
+                // A transaction ends with a marker, which is no record.
+                last.insert(partition, low.max(high - LAST_RECORDS));
+            }
+        }
+        let mut ids = ids_from(&client, &full, first)?;
+        ids.extend(ids_from(&client, &full, last)?);
+        Ok(ids)
     }
 
     fn partition_counts(&self) -> Result<BTreeMap<String, usize>, TopicError> {
@@ -286,6 +311,39 @@ impl Kafka {
             metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len()));
         Ok(counts.collect())
     }
+}
+
+/// The ids of up to [`LAST_RECORDS`] records of each partition, from its offset on.
+fn ids_from(
+    client: &BaseConsumer,
+    topic: &str,
+    mut from: BTreeMap<i32, i64>,
+) -> Result<BTreeSet<i32>, TopicError> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in &from {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset)).map_err(TopicError::Ask)?;
+    }
+    client.assign(&list).map_err(TopicError::Ask)?;
+    let (mut ids, deadline) = (BTreeSet::new(), Instant::now() + ADMIN_TIMEOUT);
+    while !from.is_empty() {
+        match client.poll(LOOK_AGAIN) {
+            Some(Ok(message)) => {
+                ids.extend(message.payload().and_then(|value| schemas::codec::schema_id(value).ok()));
+                let enough = |start: &i64| message.offset() + 1 >= start + LAST_RECORDS;
+                if from.get(&message.partition()).is_some_and(enough) {
+                    from.remove(&message.partition());
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(from.remove(&partition)),
+            Some(Err(source)) => return Err(TopicError::Ask(source)),
+            None if Instant::now() > deadline => {
+                let late = RDKafkaErrorCode::OperationTimedOut;
+                return Err(TopicError::Ask(KafkaError::MessageConsumption(late)));
+            }
+            None => {}
+        }
+    }
+    Ok(ids)
 }
 
 impl Isolation {

@@ -28,7 +28,12 @@ pub mod auth;
 pub mod cursor;
 pub mod front;
 pub mod http;
+pub mod limits;
 
 pub mod seal;
+pub mod sealing;
+
+pub mod failpoint;
+pub mod memory;
 
 pub mod host;

@@ -129,6 +129,8 @@ impl Problem {
             | RejectionCode::NotEntitled
             | RejectionCode::NotYourAssignment
             | RejectionCode::UnknownFacet
+            | RejectionCode::UnknownRetraction
+            | RejectionCode::UnknownAssessment
             | RejectionCode::UnknownProposal => return Self::not_found(),
             RejectionCode::NeedsAPerson => return Self::needs_a_person(),
             RejectionCode::KeyReused | RejectionCode::ReferenceConflict => return Self::key_reused(),

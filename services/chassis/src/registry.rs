@@ -22,7 +22,12 @@ pub enum RegistryError {
     Refused { subject: String, version: usize, answer: String },
     #[error("the schema registry holds another schema under id {id}, which records of {topic} carry")]
     Disagrees { id: i32, topic: String },
+    #[error("the schema registry does not know id {id}, which records of {topic} carry")]
+    Unknown { id: i32, topic: String },
 }
+
+/// A version that is registered must read every version before it: topics are kept for good.
+const COMPATIBILITY: &str = "BACKWARD_TRANSITIVE";
 
 #[derive(Deserialize)]
 struct Registered {
@@ -46,23 +51,37 @@ impl Registry {
         Self { address: address.trim_end_matches('/').to_owned(), client: reqwest::Client::new() }
     }
 
-    /// Registers every version of every topic's subject; the ids, by the subject's name in [`SUBJECTS`].
+    /// Registers every version of the subject of each topic; the ids, by the subject's name in [`SUBJECTS`]. A
+    /// schema has one id, whichever topics of a family it is registered for.
     ///
     /// # Errors
     /// When the registry is not there, or takes a schema for incompatible.
     pub async fn register(
         &self,
         prefix: &str,
-        families: &[String],
+        topics: &[String],
     ) -> Result<HashMap<String, Vec<i32>>, RegistryError> {
         let mut ids: HashMap<String, Vec<i32>> = HashMap::new();
         for subject in SUBJECTS {
-            for topic in topics_of(subject, families) {
+            for topic in topics_of(subject, topics) {
                 let registered = self.register_versions(&format!("{prefix}{topic}-value"), subject).await?;
                 ids.insert(subject.name.to_owned(), registered);
             }
         }
         Ok(ids)
+    }
+
+    /// Registers the subjects of topics that came later.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub async fn register_topics(&self, prefix: &str, topics: &[String]) -> Result<(), RegistryError> {
+        for topic in topics {
+            if let Some(subject) = subject_of(topic) {
+                self.register_versions(&format!("{prefix}{topic}-value"), subject).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn register_versions(&self, name: &str, subject: &Subject) -> Result<Vec<i32>, RegistryError> {
@@ -82,8 +101,25 @@ impl Registry {
             }
             let registered: Registered = response.json().await.map_err(|source| self.unreachable(source))?;
             ids.push(registered.id);
+            // From the first version on, so that no other is taken without it.
+            self.hold_to_compatibility(name).await?;
         }
         Ok(ids)
+    }
+
+    async fn hold_to_compatibility(&self, name: &str) -> Result<(), RegistryError> {
+        let response = self
+            .client
+            .put(format!("{}/config/{name}", self.address))
+            .timeout(TIMEOUT)
+            .json(&json!({ "compatibility": COMPATIBILITY }))
+            .send()
+            .await
+            .map_err(|source| self.unreachable(source))?;
+        match response.error_for_status() {
+            Ok(_) => Ok(()),
+            Err(source) => Err(self.unreachable(source)),
+        }
     }
 
     fn unreachable(&self, source: reqwest::Error) -> RegistryError {
@@ -116,32 +152,36 @@ impl Registry {
     /// Refuses to go on when a record of the topic carries an id that stands for something else here.
     ///
     /// # Errors
-    /// [`RegistryError::Disagrees`], or that the registry is not there.
-    pub async fn check_in_use(&self, topic: &str, id: i32, subject: &Subject) -> Result<(), RegistryError> {
-        let stored = self.schema(id).await?;
-        let ours =
-            |stored: &String| subject.versions.iter().any(|version| codec::same_schema(version, stored));
-        if stored.as_ref().is_some_and(ours) {
+    /// [`RegistryError::Disagrees`] or [`RegistryError::Unknown`], or that the registry is not there.
+    pub async fn check_in_use(&self, topic: &str, id: i32) -> Result<(), RegistryError> {
+        let Some(subject) = subject_of(topic) else { return Ok(()) };
+        let topic = topic.to_owned();
+        let Some(stored) = self.schema(id).await? else { return Err(RegistryError::Unknown { id, topic }) };
+        if subject.versions.iter().any(|version| codec::same_schema(version, &stored)) {
             return Ok(());
         }
-        Err(RegistryError::Disagrees { id, topic: topic.to_owned() })
+        Err(RegistryError::Disagrees { id, topic })
     }
 }
 
-/// The topics that hold a subject's records: one, or each of a family.
-fn topics_of<'a>(subject: &'a Subject, families: &'a [String]) -> Vec<&'a str> {
-    let family = [topics::JURISDICTION.name, topics::DEAD_LETTER.name].contains(&subject.name);
-    if !family {
-        return vec![subject.name];
-    }
-    let belongs = |topic: &&str| match subject.name {
-        name if name == topics::DEAD_LETTER.name => topic.ends_with(name),
-        name => topic.starts_with(name),
+/// The subject whose records a topic holds: its own, or that of its family.
+fn subject_of(topic: &str) -> Option<&'static Subject> {
+    let family = |name: &str| match name {
+        name if name == topics::DEAD_LETTER.name => topic.ends_with(&format!(".{name}")),
+        name if name == topics::JURISDICTION.name => topic.starts_with(&format!("{name}.")),
+        _ => false,
     };
-    let mut found: Vec<&str> = families.iter().map(String::as_str).filter(belongs).collect();
-    // A family without a topic yet still needs an id for its first record.
-    found.push(subject.name);
-    found
+    // A dead letter of a country's topic would be of both families: the end of a name goes first.
+    let named = SUBJECTS.iter().find(|subject| subject.name == topic);
+    named.or_else(|| SUBJECTS.iter().rev().find(|subject| family(subject.name)))
+}
+
+/// The topics that hold a subject's records. A family without a topic yet still needs an id for its first record,
+/// which it gets under its own name.
+fn topics_of<'a>(subject: &'a Subject, topics: &'a [String]) -> Vec<&'a str> {
+    let holds = |topic: &&str| subject_of(topic).is_some_and(|found| found.name == subject.name);
+    let found = topics.iter().map(String::as_str).filter(|topic| *topic != subject.name).filter(holds);
+    std::iter::once(subject.name).chain(found).collect()
 }
 
 /// Asks the registry for a schema by id, from the threads of the runner.

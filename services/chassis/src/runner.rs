@@ -12,6 +12,7 @@
 
 mod batch;
 mod group;
+mod lag;
 mod session;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::decider::Service;
+use crate::failpoint::Failpoints;
 use crate::fold::Fold;
 use crate::follower::{self, FollowError, Follower};
 use crate::kafka::Kafka;
@@ -48,6 +50,7 @@ pub struct Runner<S: Service> {
     pub reference: Reference,
     pub clock: Clock,
     pub status: Arc<Status>,
+    pub failpoints: Failpoints,
 }
 
 /// What makes a runner begin anew.
@@ -150,6 +153,7 @@ impl<S: Service> Runner<S> {
         let (mut follower, handle) = Follower::new(&self.kafka, self.codec.clone(), Arc::clone(&self.fold))?;
         follower.restore(&|| self.status.is_stopping())?;
         self.status.caught_up.send_replace(true);
+        let (owned, ended) = (lag::Owned::default(), AtomicBool::new(false));
         std::thread::scope(|scope| {
             let follow = move || follower.run().inspect_err(|error| follower::report(S::NAME, error));
             let following = std::thread::Builder::new()
@@ -157,7 +161,17 @@ impl<S: Service> Runner<S> {
                 .spawn_scoped(scope, follow)
                 .map_err(RunError::Thread)?;
             let orders = handle.orders.clone();
-            let worked = Session::begin(self, handle).and_then(|mut session| session.work());
+            let measure = || {
+                if let Err(error) = lag::measure(&self.kafka, &self.status, &owned, &ended) {
+                    warn!(service = S::NAME, error = %error, "the lag is not measured");
+                }
+            };
+            std::thread::Builder::new()
+                .name(format!("{}-lag", S::NAME))
+                .spawn_scoped(scope, measure)
+                .map_err(RunError::Thread)?;
+            let worked = Session::begin(self, handle, &owned).and_then(|mut session| session.work());
+            ended.store(true, Ordering::Relaxed);
             // The follower may have gone before: then there is nobody to stop.
             let _ = orders.send(follower::Order::Stop);
             // The follower's own failure says more than that the session found it gone.

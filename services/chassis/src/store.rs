@@ -4,8 +4,10 @@
 //! stand for are always written together. A store that does not open, or was written by another build's
 //! layout, is set aside and begun anew.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemas::digest;
 use tracing::{error, info};
 
 /// The kinds of key, as the first byte.
@@ -29,10 +31,15 @@ pub enum Kind {
 }
 
 /// Raised with every change to what stands in the store or to a state's form.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
+
+/// Memory for a store that is only read through once.
+const READ_CACHE_BYTES: u64 = 16 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    #[error("{0} holds no store of this build")]
+    None(PathBuf),
     #[error("failed to prepare the store directory {path}")]
     Directory { path: PathBuf, source: std::io::Error },
     #[error("failed to read from the store")]
@@ -84,6 +91,18 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Opens a store that is there and of this build's layout, to be read.
+    ///
+    /// # Errors
+    /// When there is none, or another process has it open.
+    pub fn existing(path: &Path) -> Result<Self, StoreError> {
+        if !path.join("conf").is_file() {
+            return Err(StoreError::None(path.to_owned()));
+        }
+        let store = Self::try_open(path, READ_CACHE_BYTES)?;
+        if store.layout()? == Some(LAYOUT) { Ok(store) } else { Err(StoreError::None(path.to_owned())) }
     }
 
     fn try_open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
@@ -175,6 +194,31 @@ impl Store {
     /// When the disk does not take it.
     pub fn flush(&self) -> Result<(), StoreError> {
         self.db.flush().map(|_| ()).map_err(StoreError::Write)
+    }
+
+    /// SHA-256 over the entries of each kind in key order: two stores that say the same have the same digests.
+    ///
+    /// # Errors
+    /// When the disk does not give an entry.
+    pub fn digests(&self) -> Result<BTreeMap<&'static str, String>, StoreError> {
+        let kinds = [
+            ("aggregates", Kind::Aggregate),
+            ("clocks", Kind::Clock),
+            ("inputs", Kind::Input),
+            ("outcomes", Kind::Outcome),
+            ("positions", Kind::Position),
+            ("index", Kind::Index),
+        ];
+        let digest = |(name, kind)| {
+            let mut parts = Vec::new();
+            for entry in self.all(kind) {
+                let (key, value) = entry?;
+                parts.push(digest::sha256(&[&key, &value]));
+            }
+            let parts: Vec<&[u8]> = parts.iter().map(<[u8; 32]>::as_slice).collect();
+            Ok((name, hex::encode(digest::sha256(&parts))))
+        };
+        kinds.into_iter().map(digest).collect()
     }
 
     pub fn path(&self) -> &Path {

@@ -7,7 +7,7 @@
 use std::sync::OnceLock;
 
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
-use opentelemetry::trace::{Span, SpanKind, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, KeyValue, global};
 use opentelemetry_otlp::WithExportConfig;
 use opentelemetry_sdk::Resource;
@@ -139,28 +139,69 @@ pub fn current() -> Option<String> {
     inject(&tracing::Span::current().context())
 }
 
-/// Makes the span at hand a child of the trace that came with a request.
-pub fn adopt(traceparent: Option<&str>) {
+/// Makes a span that was not entered yet a child of the trace that came with a request.
+pub fn adopt(span: &tracing::Span, traceparent: Option<&str>) {
     use tracing_opentelemetry::OpenTelemetrySpanExt;
     if let (Some(_), Some(parent)) = (TRACES.get(), traceparent) {
-        // A span that was closed meanwhile simply stays without a parent.
-        let _ = tracing::Span::current().set_parent(extract(parent));
+        // A span that nobody records has no parent to be given.
+        let _ = span.set_parent(extract(parent));
     }
 }
 
-/// Goes on with the trace a record came in: a span for this service's part, whose id the outputs carry.
-pub fn continued(traceparent: Option<&str>, service: &'static str) -> Option<String> {
-    let traceparent = traceparent?;
-    let Some(traces) = TRACES.get() else { return Some(traceparent.to_owned()) };
-    let parent = extract(traceparent);
-    let mut span = traces
-        .tracer("causeway")
-        .span_builder(format!("{service} answer"))
-        .with_kind(SpanKind::Consumer)
-        .start_with_context(&traces.tracer("causeway"), &parent);
-    let context = parent.with_remote_span_context(span.span_context().clone());
-    span.end();
-    inject(&context)
+/// One input on its way through one service: from when it was taken up until its answer is committed and folded.
+/// Its records carry the trace on. Ends when it is dropped.
+pub struct Hop {
+    span: Option<global::BoxedSpan>,
+    traceparent: Option<String>,
+}
+
+/// What a hop is about.
+pub struct HopOf<'a> {
+    pub service: &'static str,
+    pub topic: &'a str,
+    pub partition: i32,
+    pub offset: i64,
+    /// When the record was written, by Kafka's clock.
+    pub written_at_ms: Option<i64>,
+}
+
+impl Hop {
+    /// Goes on with the trace that a record came in, or begins one.
+    pub fn begin(traceparent: Option<&str>, of: &HopOf<'_>) -> Self {
+        if TRACES.get().is_none() {
+            return Self { span: None, traceparent: traceparent.map(str::to_owned) };
+        }
+        let parent = traceparent.map(extract).unwrap_or_default();
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let waited = of.written_at_ms.map_or(0, |written| now_ms.saturating_sub(written));
+        let tracer = global::tracer("causeway");
+        let span = tracer
+            .span_builder(format!("{} answer", of.service))
+            .with_kind(SpanKind::Consumer)
+            .with_attributes([
+                KeyValue::new("messaging.system", "kafka"),
+                KeyValue::new("messaging.destination.name", of.topic.to_owned()),
+                KeyValue::new("messaging.destination.partition.id", i64::from(of.partition)),
+                KeyValue::new("messaging.kafka.offset", of.offset),
+                KeyValue::new("causeway.service", of.service),
+                KeyValue::new("causeway.waited_ms", waited),
+            ])
+            .start_with_context(&tracer, &parent);
+        let traceparent = inject(&parent.with_remote_span_context(span.span_context().clone()));
+        Self { span: Some(span), traceparent }
+    }
+
+    /// The trace that what follows from the input is written in.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
+    /// Nothing of it was committed: it will be taken up again.
+    pub fn fail(&mut self) {
+        if let Some(span) = &mut self.span {
+            span.set_status(Status::error("aborted"));
+        }
+    }
 }
 
 fn extract(traceparent: &str) -> Context {

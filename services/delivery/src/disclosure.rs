@@ -1,16 +1,18 @@
 //! From a committed disclosure to what the agency can open: ciphertexts where they stand, keys re-wrapped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::keys::{KeyError, KeyIndex};
 use chassis::reader::{ReadError, RecordReader};
 use chassis::seal::{RewrappedKey, SealError, Vault};
-use schemas::Event;
 use schemas::codec::{Codec, CodecError};
 use schemas::codes::{FacetKind, PersonCategory};
-use schemas::delivery::{FacetsDisclosed, IncidentRegistered};
+use schemas::delivery::FacetsDisclosed;
+use schemas::envelope::Body;
 use schemas::ids::{DisclosureId, FacetId, IncidentId, KeyId, KeySetId, PersonRef, ReferralId};
 use schemas::referral::{ReferralEvent, SealedFacet};
+use schemas::routing::RoutingEvent;
+use schemas::{Event, InputPosition};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -68,11 +70,11 @@ impl Discloser {
     pub fn disclose(
         &self,
         incident_id: IncidentId,
-        registered: &IncidentRegistered,
+        referral_id: ReferralId,
         disclosed: &FacetsDisclosed,
         recipient_key: &[u8],
     ) -> Result<Disclosure, OpenError> {
-        let sealed = self.sealed_facets(registered)?;
+        let sealed = self.sealed_facets(disclosed)?;
         let keys = self.rewrapped(disclosed, recipient_key)?;
         let facets = disclosed.facets.iter().map(|facet| {
             let sealed = sealed.get(&facet.facet_id).ok_or(OpenError::NotThere)?;
@@ -91,21 +93,37 @@ impl Discloser {
         Ok(Disclosure {
             disclosure_id: disclosed.disclosure_id,
             incident_id,
-            referral_id: registered.referral_id,
+            referral_id,
             recipient_key_id: disclosed.recipient_key_id.clone(),
             facets: facets.collect::<Result<_, OpenError>>()?,
         })
     }
 
+    /// The sealed facets of the events that the disclosure names.
     fn sealed_facets(
         &self,
-        registered: &IncidentRegistered,
+        disclosed: &FacetsDisclosed,
     ) -> Result<BTreeMap<FacetId, SealedFacet>, OpenError> {
-        let at = &registered.referral_at;
-        let (_, value) = self.records.read(&at.topic, at.partition, at.offset)?.ok_or(OpenError::NotThere)?;
-        let event: Event<ReferralEvent> = self.codec.decode::<ReferralEvent, _>(&value)?;
-        let ReferralEvent::ReferralReceived(received) = event.body else { return Err(OpenError::NotThere) };
-        Ok(received.referral.facets.into_iter().map(|facet| (facet.facet_id, facet)).collect())
+        let mut found = BTreeMap::new();
+        let places: BTreeSet<&InputPosition> = disclosed.facets.iter().map(|facet| &facet.at).collect();
+        for at in places {
+            let read = self.records.read(&at.topic, at.partition, at.offset)?;
+            let (_, value) = read.ok_or(OpenError::NotThere)?;
+            let facets = match at.topic.as_str() {
+                ReferralEvent::TOPIC => self
+                    .codec
+                    .decode::<ReferralEvent, Event<ReferralEvent>>(&value)?
+                    .body
+                    .sealed_facets()
+                    .to_vec(),
+                _ => {
+                    let event: Event<RoutingEvent> = self.codec.decode::<RoutingEvent, _>(&value)?;
+                    event.body.sealed_facet().cloned().into_iter().collect()
+                }
+            };
+            found.extend(facets.into_iter().map(|facet| (facet.facet_id, facet)));
+        }
+        Ok(found)
     }
 
     fn rewrapped(

@@ -3,20 +3,35 @@
 use std::collections::BTreeMap;
 
 use chassis::decider::{Context, Rejection};
+use schemas::InputPosition;
 use schemas::codes::{AgencyKind, AssignmentState, FacetKind, RejectionCode};
 use schemas::delivery::{
-    AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, FacetDisclosed,
-    FacetsDisclosed, IncidentRegistered, ItemChanged, ItemDelivered, ItemRaised, OpenFacets, ReportAccess,
+    AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, FacetAdded,
+    FacetDisclosed, FacetsDisclosed, IncidentRegistered, IncidentUpdated, ItemChanged, ItemDelivered,
+    ItemRaised, OpenFacets, ReportAccess, RetractionDelivered,
 };
-use schemas::ids::{AssignmentId, DisclosureId, FacetId};
+use schemas::ids::{AgencyId, AssignmentId, DisclosureId, FacetId};
 use schemas::routing::{
-    AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentOpened, RoutingEvent,
+    AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentAmended, IncidentOpened,
+    RetractionIssued, RoutingEvent,
 };
 use serde::{Deserialize, Serialize};
 
+/// One of routing's events, and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoutingNews {
+    pub event: RoutingEvent,
+    pub at: InputPosition,
+    /// Who gave the command that led to it.
+    pub by: AgencyId,
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
+    /// As it was last amended.
     pub registered: Option<IncidentRegistered>,
+    /// What parties have added: free text of answers, case numbers.
+    pub added: Vec<FacetRef>,
     pub items: BTreeMap<AssignmentId, Item>,
     pub disclosures: BTreeMap<DisclosureId, FacetsDisclosed>,
 }
@@ -29,7 +44,15 @@ pub struct Item {
 }
 
 /// What follows from one of routing's events: it has happened, so it is only passed on.
-pub fn deliver(context: &Context<'_>, incident: &Incident, news: &RoutingEvent) -> Vec<DeliveryEvent> {
+pub fn deliver(context: &Context<'_>, incident: &Incident, news: &RoutingNews) -> Vec<DeliveryEvent> {
+    let added = news
+        .event
+        .sealed_facet()
+        .map(|facet| FacetAdded { by: news.by.clone(), facet: FacetRef::of(facet, &news.at) }.into());
+    pass_on(context, incident, &news.event).into_iter().chain(added).collect()
+}
+
+fn pass_on(context: &Context<'_>, incident: &Incident, news: &RoutingEvent) -> Vec<DeliveryEvent> {
     match news {
         RoutingEvent::IncidentOpened(opened) => vec![register(opened).into()],
         RoutingEvent::AssignmentOffered(offer) => vec![item(offer).into()],
@@ -45,6 +68,8 @@ pub fn deliver(context: &Context<'_>, incident: &Incident, news: &RoutingEvent) 
         ],
         RoutingEvent::CoordinatorAlerted(alert) => alerts(context, alert),
         RoutingEvent::AssignmentRaised(raised) => raise(incident, raised).into_iter().collect(),
+        RoutingEvent::IncidentAmended(amended) => vec![update(amended).into()],
+        RoutingEvent::RetractionIssued(issued) => retract(issued).collect(),
         _ => change(incident, news).into_iter().collect(),
     }
 }
@@ -66,7 +91,6 @@ fn raise(incident: &Incident, raised: &AssignmentRaised) -> Option<DeliveryEvent
 fn register(opened: &IncidentOpened) -> IncidentRegistered {
     IncidentRegistered {
         referral_id: opened.referral_id,
-        referral_at: opened.referral_at.clone(),
         reporter: opened.reporter.clone(),
         kind: opened.kind,
         urgency: opened.urgency,
@@ -75,6 +99,26 @@ fn register(opened: &IncidentOpened) -> IncidentRegistered {
         people: opened.people.clone(),
         facets: opened.facets.clone(),
     }
+}
+
+fn update(amended: &IncidentAmended) -> IncidentUpdated {
+    IncidentUpdated {
+        amendment: amended.amendment,
+        kind: amended.kind,
+        urgency: amended.urgency,
+        danger_reason: amended.danger_reason,
+        week: amended.week.clone(),
+        people: amended.people.clone(),
+        facets: amended.facets.clone(),
+    }
+}
+
+fn retract(issued: &RetractionIssued) -> impl Iterator<Item = DeliveryEvent> {
+    let (retraction_id, reason) = (issued.retraction_id, issued.reason);
+    issued
+        .recipients
+        .iter()
+        .map(move |agency| RetractionDelivered { agency: agency.clone(), retraction_id, reason }.into())
 }
 
 fn item(offer: &AssignmentOffered) -> ItemDelivered {
@@ -111,9 +155,15 @@ fn change(incident: &Incident, news: &RoutingEvent) -> Option<DeliveryEvent> {
         RoutingEvent::AssignmentRevoked(event) => (event.assignment_id, AssignmentState::Revoked),
         RoutingEvent::AssignmentClosed(event) => (event.assignment_id, AssignmentState::Closed),
         RoutingEvent::AssignmentOverdue(event) => (event.assignment_id, AssignmentState::Overdue),
+        RoutingEvent::AssignmentEscalated(event) => (event.assignment_id, AssignmentState::Escalated),
         _ => return None,
     };
-    let agency = incident.items.get(&assignment_id)?.delivered.agency.clone();
+    let item = incident.items.get(&assignment_id)?;
+    // Whoever works on it goes on while a coordinator looks.
+    if state == AssignmentState::Escalated && item.state == AssignmentState::Accepted {
+        return None;
+    }
+    let agency = item.delivered.agency.clone();
     Some(ItemChanged { assignment_id, agency, state }.into())
 }
 
@@ -145,12 +195,12 @@ fn open(
     context.directory.key(context.agency, &command.recipient_key_id, context.now).ok_or_else(unknown_key)?;
     let with_offer = match item.state {
         AssignmentState::Accepted => false,
-        AssignmentState::Offered | AssignmentState::Overdue
-            if item.delivered.entitlement.opens_with_offer =>
-        {
+        AssignmentState::Offered | AssignmentState::Overdue | AssignmentState::Escalated => {
+            if !item.delivered.entitlement.opens_with_offer {
+                return Err(RejectionCode::WrongState.into());
+            }
             true
         }
-        AssignmentState::Offered | AssignmentState::Overdue => return Err(RejectionCode::WrongState.into()),
         _ => return Err(RejectionCode::NotEntitled.into()),
     };
     let entitled = incident.entitled_facets(command.assignment_id);
@@ -174,9 +224,12 @@ pub fn disclosure_id(incident: &str, cause: &str) -> DisclosureId {
     DisclosureId::derive(&[incident.as_bytes(), cause.as_bytes()])
 }
 
-/// A person by name, every other facet by its kind.
+/// A person by name, every other facet by its kind. A case number is for every party.
 fn entitles(item: &Item, facet: &FacetRef) -> bool {
     let entitlement = &item.delivered.entitlement;
+    if facet.kind == FacetKind::CaseNumber {
+        return true;
+    }
     match facet.person_ref {
         Some(person) => {
             entitlement.facet_kinds.contains(&FacetKind::Person) && entitlement.persons.contains(&person)
@@ -205,6 +258,7 @@ fn disclosed(registered: &IncidentRegistered, facet: &FacetRef) -> FacetDisclose
         person_ref: facet.person_ref,
         person_category: person.map(|person| person.category),
         key_set_id: facet.key_set_id,
+        at: facet.at.clone(),
     }
 }
 
@@ -234,6 +288,12 @@ fn report(
 pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
     match event {
         DeliveryEvent::IncidentRegistered(registered) => incident.registered = Some(registered.clone()),
+        DeliveryEvent::IncidentUpdated(updated) => {
+            if let Some(registered) = &mut incident.registered {
+                update_registered(registered, updated);
+            }
+        }
+        DeliveryEvent::FacetAdded(added) => incident.added.push(added.facet.clone()),
         DeliveryEvent::ItemDelivered(delivered) => {
             let item = Item { delivered: delivered.clone(), state: AssignmentState::Offered };
             incident.items.insert(delivered.assignment_id, item);
@@ -257,16 +317,27 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
         }
         DeliveryEvent::CallDelivered(_)
         | DeliveryEvent::AlertDelivered(_)
+        | DeliveryEvent::RetractionDelivered(_)
         | DeliveryEvent::AccessReported(_)
         | DeliveryEvent::CommandRejected(_)
         | DeliveryEvent::CommandFailed(_) => {}
     }
 }
 
+fn update_registered(registered: &mut IncidentRegistered, updated: &IncidentUpdated) {
+    registered.kind = updated.kind;
+    // An urgency that an assessment has raised stays raised.
+    registered.urgency = registered.urgency.max(updated.urgency);
+    registered.danger_reason = updated.danger_reason;
+    registered.week.clone_from(&updated.week);
+    registered.people.clone_from(&updated.people);
+    registered.facets.clone_from(&updated.facets);
+}
+
 impl Incident {
     /// The facets that an assignment entitles its agency to open.
     pub fn entitled_facets(&self, assignment: AssignmentId) -> Vec<&FacetRef> {
-        let facets = self.registered.iter().flat_map(|registered| &registered.facets);
+        let facets = self.registered.iter().flat_map(|registered| &registered.facets).chain(&self.added);
         let item = self.items.get(&assignment);
         facets.filter(|facet| item.is_some_and(|item| entitles(item, facet))).collect()
     }

@@ -140,7 +140,7 @@ async fn open(
         return Ok(answered::<Delivery>(&answer, StatusCode::CREATED, &()));
     };
     let state = pages.front.state(&incident.to_string())?;
-    let registered = state.state.registered.clone().ok_or_else(Problem::not_found)?;
+    let referral_id = state.state.registered.as_ref().ok_or_else(Problem::not_found)?.referral_id;
     // The disclosure of this very command: a resend finds its own, not a later one.
     let disclosed = state
         .state
@@ -151,7 +151,7 @@ async fn open(
     let recipient = recipient_key(&pages, &caller, &disclosed)?;
     let disclose = {
         let discloser = Arc::clone(&pages.discloser);
-        move || discloser.disclose(incident, &registered, &disclosed, &recipient)
+        move || discloser.disclose(incident, referral_id, &disclosed, &recipient)
     };
     let disclosure = tokio::task::spawn_blocking(disclose).await.map_err(|_| Problem::internal())?;
     let disclosure = disclosure.map_err(|error| not_opened(&error))?;

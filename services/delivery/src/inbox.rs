@@ -10,9 +10,14 @@ use chassis::front::Front;
 use chassis::problem::Problem;
 use schemas::Event;
 use schemas::Timestamp;
-use schemas::codes::{AlertReason, AssignmentState, DangerReason, IncidentKind, JurisdictionBasis, Urgency};
+use schemas::codes::{
+    AlertReason, AssignmentState, DangerReason, FacetKind, IncidentKind, JurisdictionBasis, RetractionReason,
+    Urgency,
+};
 use schemas::delivery::DeliveryEvent;
-use schemas::ids::{AgencyId, AssignmentId, Country, IncidentId, ReferralId};
+use schemas::ids::{
+    AgencyId, AssignmentId, Country, FacetId, IncidentId, PersonRef, ReferralId, RetractionId,
+};
 use schemas::routing::{FacetRef, Transfer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -40,6 +45,13 @@ pub enum Entry {
     },
     /// A coordinator is told what needs a person.
     Alert { incident_id: IncidentId, country: Option<Country>, reason: AlertReason, at: Timestamp },
+    /// Something was taken back: to be acknowledged by a person.
+    Retraction {
+        incident_id: IncidentId,
+        retraction_id: RetractionId,
+        reason: RetractionReason,
+        at: Timestamp,
+    },
 }
 
 /// An offered assignment with what may be known of it before anything is opened.
@@ -60,9 +72,17 @@ pub struct AssignmentEntry {
     /// Whether it may be opened before it is accepted.
     pub opens_with_offer: bool,
     /// What it entitles to, by facet.
-    pub facets: Vec<FacetRef>,
+    pub facets: Vec<FacetEntry>,
     pub transfer: Transfer,
     pub at: Timestamp,
+}
+
+/// A sealed facet that may be opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FacetEntry {
+    pub facet_id: FacetId,
+    pub kind: FacetKind,
+    pub person_ref: Option<PersonRef>,
 }
 
 /// What the index keeps of an event: enough to show the entry with the incident's state.
@@ -79,6 +99,7 @@ enum What {
     Changed(AssignmentId, AssignmentState),
     Call { assignment: AssignmentId, contact: String, attempt: i32, acknowledge_by: Timestamp },
     Alert(Option<Country>, AlertReason),
+    Retraction(RetractionId, RetractionReason),
 }
 
 pub fn entries(event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
@@ -94,6 +115,9 @@ pub fn entries(event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
         }
         DeliveryEvent::AlertDelivered(alert) => {
             (&alert.agency, What::Alert(alert.country.clone(), alert.reason))
+        }
+        DeliveryEvent::RetractionDelivered(retraction) => {
+            (&retraction.agency, What::Retraction(retraction.retraction_id, retraction.reason))
         }
         _ => return Vec::new(),
     };
@@ -199,6 +223,9 @@ fn shown(front: &Front<Delivery>, kept: Kept) -> Result<Option<Entry>, Problem> 
             Entry::Call { incident_id, assignment_id: assignment, contact, attempt, acknowledge_by, at }
         }
         What::Alert(country, reason) => Entry::Alert { incident_id, country, reason, at },
+        What::Retraction(retraction_id, reason) => {
+            Entry::Retraction { incident_id, retraction_id, reason, at }
+        }
     }))
 }
 
@@ -223,8 +250,12 @@ fn assignment_entry(
         state: *state,
         respond_by: delivered.respond_by,
         opens_with_offer: delivered.entitlement.opens_with_offer,
-        facets: incident.entitled_facets(assignment_id).into_iter().cloned().collect(),
+        facets: incident.entitled_facets(assignment_id).into_iter().map(facet).collect(),
         transfer: delivered.transfer.clone(),
         at,
     })
+}
+
+fn facet(facet: &FacetRef) -> FacetEntry {
+    FacetEntry { facet_id: facet.facet_id, kind: facet.kind, person_ref: facet.person_ref }
 }

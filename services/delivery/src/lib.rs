@@ -1,7 +1,7 @@
 //! Delivery: agencies' inboxes, the notices of each country, and disclosure by role.
 //!
-//! Topics in: `delivery.commands`, `routing.events`; `sealed-keys` and single records of `referral.events` are
-//! read where they stand. Topics out: `delivery.events`, `jurisdiction.<cc>`.
+//! Topics in: `delivery.commands`, `routing.events`; `sealed-keys` and single records of `referral.events`
+//! and `routing.events` are read where they stand. Topics out: `delivery.events`, `jurisdiction.<cc>`.
 //!
 //! Invariants:
 //! - what an assignment does not entitle an agency to does not exist for it;
@@ -30,7 +30,7 @@ impl Decider for Delivery {
     type State = domain::Incident;
     type Command = DeliveryCommand;
     type Event = DeliveryEvent;
-    type News = RoutingEvent;
+    type News = domain::RoutingNews;
 
     fn decide(
         context: &Context<'_>,
@@ -40,7 +40,7 @@ impl Decider for Delivery {
         domain::decide(context, state, command)
     }
 
-    fn learn(context: &Context<'_>, state: &Self::State, news: &RoutingEvent) -> Vec<DeliveryEvent> {
+    fn learn(context: &Context<'_>, state: &Self::State, news: &Self::News) -> Vec<DeliveryEvent> {
         domain::deliver(context, state, news)
     }
 
@@ -56,10 +56,10 @@ impl Service for Delivery {
     fn hear(
         &self,
         codec: &Codec,
-        _: &InputPosition,
+        position: &InputPosition,
         value: &[u8],
-    ) -> Result<Option<Heard<RoutingEvent>>, CodecError> {
-        news::hear(codec, value)
+    ) -> Result<Option<Heard<Self::News>>, CodecError> {
+        news::hear(codec, position, value)
     }
 
     fn tell(

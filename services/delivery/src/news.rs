@@ -1,12 +1,19 @@
 //! What `routing.events` tells delivery: everything that changes what an agency has before it.
 
 use chassis::decider::Heard;
-use schemas::Event;
 use schemas::codec::{Codec, CodecError};
 use schemas::routing::RoutingEvent;
+use schemas::{Event, InputPosition};
 
-pub fn hear(codec: &Codec, value: &[u8]) -> Result<Option<Heard<RoutingEvent>>, CodecError> {
+use crate::domain::RoutingNews;
+
+pub fn hear(
+    codec: &Codec,
+    position: &InputPosition,
+    value: &[u8],
+) -> Result<Option<Heard<RoutingNews>>, CodecError> {
     let event: Event<RoutingEvent> = codec.decode::<RoutingEvent, _>(value)?;
+    let without_facet = event.body.sealed_facet().is_none();
     let tells_nothing = matches!(
         event.body,
         RoutingEvent::CommandRejected(_)
@@ -19,15 +26,20 @@ pub fn hear(codec: &Codec, value: &[u8]) -> Result<Option<Heard<RoutingEvent>>, 
             | RoutingEvent::LeadDisputed(_)
             | RoutingEvent::LeadRecorded(_)
             | RoutingEvent::TransfersAuthorised(_)
+            | RoutingEvent::IncidentWithdrawn(_)
+            | RoutingEvent::FeedbackHeld(_)
+            | RoutingEvent::CaseNumberAdded(_)
+            | RoutingEvent::AssessmentRetracted(_)
+            | RoutingEvent::RetractionAcknowledged(_)
     );
-    if tells_nothing {
+    if tells_nothing && without_facet {
         return Ok(None);
     }
     Ok(Some(Heard {
         aggregate_id: event.aggregate_id,
         cause: event.event_id.to_string(),
         time: event.time,
+        news: RoutingNews { event: event.body, at: position.clone(), by: event.agency.clone() },
         agency: event.agency,
-        news: event.body,
     }))
 }

@@ -19,7 +19,9 @@ pub fn of(
     let changed = match &event.body {
         DeliveryEvent::ItemDelivered(item) => Some((item.assignment_id, AssignmentState::Offered)),
         DeliveryEvent::ItemChanged(item) => Some((item.assignment_id, item.state)),
-        DeliveryEvent::ItemRaised(item) => Some((item.assignment_id, AssignmentState::Offered)),
+        DeliveryEvent::ItemRaised(item) => {
+            incident.items.get(&item.assignment_id).map(|known| (item.assignment_id, known.state))
+        }
         _ => None,
     };
     let notice = changed.and_then(|(assignment, state)| notice(incident, event, assignment, state));
@@ -58,6 +60,7 @@ fn outgoing(codec: &Codec, notice: &Notice) -> Result<Outgoing, CodecError> {
         partition: 0,
         key: notice.incident_id.to_string(),
         value: codec.encode::<Notice>(notice)?,
-        type_name: notice.name(),
+        id: notice.event_id.to_string(),
+        type_name: format!("{}.{}", Notice::TOPIC, notice.name()),
     })
 }

@@ -5,10 +5,14 @@
 #[path = "domain/world.rs"]
 mod world;
 
+#[path = "domain/added.rs"]
+mod added;
 #[path = "domain/deliver.rs"]
 mod deliver;
 #[path = "domain/history.rs"]
 mod history;
+#[path = "domain/notices.rs"]
+mod notices;
 #[path = "domain/open.rs"]
 mod open;
 #[path = "domain/report.rs"]

@@ -84,6 +84,9 @@ fn propose(
     if state.pending.is_some() {
         return Err(RejectionCode::WrongState.into());
     }
+    if !watches_well(context, state, &change.entry) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/entry/agency/scope"));
+    }
     let widens = widens(context, state, &change.entry)?;
     if widens.is_empty() {
         if proposer.kind == AgencyKind::Coordinator && change.entry.agency.is_some() {
@@ -234,10 +237,32 @@ fn newest(context: &Context<'_>, state: &EntryState) -> Option<Entry> {
     state.current.clone().or_else(|| context.directory.newest(&id).cloned())
 }
 
-/// The State in which the agency stands: where it stood before, should the change move it.
+/// The State that a coordinator comes to watch; else the one in which the agency stands, or stood before, should the
+/// change move it.
 fn state_concerned(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Option<Country> {
     let before = newest(context, state).and_then(|entry| entry.agency);
-    before.as_ref().or(entry.agency.as_ref()).map(|agency| agency.country.clone())
+    let watched =
+        entry.agency.as_ref().and_then(|after| newly_watched(before.as_ref()?, after).next().cloned());
+    watched.or_else(|| before.as_ref().or(entry.agency.as_ref()).map(|agency| agency.country.clone()))
+}
+
+fn newly_watched<'a>(before: &'a Agency, after: &'a Agency) -> impl Iterator<Item = &'a Country> {
+    after.scope.iter().filter(|country| !before.scope.contains(country))
+}
+
+/// Each State that comes to be watched confirms it itself: one at a time. Another State than the coordinator's own has
+/// a say in that alone, so nothing else changes with it.
+fn watches_well(context: &Context<'_>, state: &EntryState, entry: &Entry) -> bool {
+    let before = newest(context, state).and_then(|entry| entry.agency);
+    let Some((before, after)) = before.as_ref().zip(entry.agency.as_ref()) else { return true };
+    let mut watched = newly_watched(before, after);
+    match (watched.next(), watched.next()) {
+        (None, _) => true,
+        (Some(_), Some(_)) => false,
+        (Some(country), None) => {
+            *country == before.country || *before == Agency { scope: before.scope.clone(), ..after.clone() }
+        }
+    }
 }
 
 /// Authorities of a State; whoever only reports or coordinates does not speak for it.

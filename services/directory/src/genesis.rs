@@ -50,6 +50,7 @@ pub async fn load(front: &Front<Directory>, entries: Vec<Entry>) -> Result<(), G
         digest: digest::sha256(&[&asked]).to_vec(),
         agency: own_agency(),
         actor: Actor::service("directory"),
+        signature: None,
         body: DirectoryCommand::LoadGenesis(genesis),
     };
     match front.submit(request).await {

@@ -13,5 +13,7 @@ mod genesis;
 mod history;
 #[path = "domain/propose.rs"]
 mod propose;
+#[path = "domain/scope.rs"]
+mod scope;
 #[path = "domain/view.rs"]
 mod view;

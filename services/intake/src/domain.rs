@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{AgencyKind, CloseOutcome, FeedbackStage};
-use schemas::ids::{AgencyId, AssignmentId, Country, ReferralId};
+use schemas::codes::{ActorKind, AgencyKind, CloseOutcome, FeedbackStage, RejectionCode, RetractionReason};
+use schemas::ids::{AgencyId, AssignmentId, Country, ItemRef, PersonRef, ReferralId};
 use schemas::referral::{
-    Feedback, FeedbackGiven, GateVerdict, ReferralCommand, ReferralEvent, ReferralReceived,
-    SubmissionsRefused,
+    AmendReferral, Feedback, FeedbackDeferred, FeedbackGiven, GateVerdict, Referral, ReferralAmended,
+    ReferralCommand, ReferralEvent, ReferralReceived, ReferralWithdrawn, SubmissionsRefused,
+    WithdrawReferral,
 };
 use schemas::routing::RoutingEvent;
 use schemas::{Event, Timestamp};
@@ -19,6 +20,8 @@ pub struct ReferralState {
     pub feedback: Vec<Told>,
     /// The country of each assignment, so that later answers can be told by country.
     pub countries: BTreeMap<AssignmentId, Country>,
+    /// Until when police hold back what the reporter is told of an assignment.
+    pub held: BTreeMap<AssignmentId, Timestamp>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,19 +31,59 @@ pub struct Received {
     pub digest: Vec<u8>,
     pub gate: GateVerdict,
     pub at: Timestamp,
+    pub amendments: i32,
+    pub standing: Standing,
+    pub withdrawn: Option<RetractionReason>,
+}
+
+/// What an amendment keeps: whoever stands at a place is who stood there before.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    pub people: Vec<PersonRef>,
+    pub items: Vec<ItemRef>,
+}
+
+impl Standing {
+    pub fn of(referral: &Referral) -> Self {
+        Self {
+            people: referral.people.iter().map(|person| person.person_ref).collect(),
+            items: referral.items.iter().map(|item| item.item_ref).collect(),
+        }
+    }
 }
 
 /// Feedback, and since when the reporter can see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
+    pub assignment_id: AssignmentId,
     pub feedback: Feedback,
     pub at: Timestamp,
 }
 
+impl ReferralState {
+    /// What the reporter may know by now: what is held back comes when its hold has passed.
+    pub fn told(&self, now: Timestamp) -> impl Iterator<Item = &Told> {
+        let held = move |told: &Told| self.held.get(&told.assignment_id).is_some_and(|until| *until > now);
+        let open = move |told: &Told| !held(told);
+        // Two agencies of one country are one answer to whoever reported.
+        let first = move |(place, told): &(usize, &Told)| {
+            self.feedback[..*place].iter().all(|earlier| held(earlier) || earlier.feedback != told.feedback)
+        };
+        self.feedback
+            .iter()
+            .enumerate()
+            .filter(move |(place, told)| open(told) && first(&(*place, *told)))
+            .map(|(_, told)| told)
+    }
+}
+
+/// Most amendments of one referral: whoever needs more has another referral to file.
+const MAX_AMENDMENTS: i32 = 1_000;
+
 /// # Errors
-/// None so far: what can be refused was refused before it was sealed.
+/// See [`RejectionCode`]; a rejected attempt is on record.
 pub fn decide(
-    _: &Context<'_>,
+    context: &Context<'_>,
     state: &ReferralState,
     command: &ReferralCommand,
 ) -> Result<Vec<ReferralEvent>, Rejection> {
@@ -53,13 +96,59 @@ pub fn decide(
         ReferralCommand::CountRefusals(count) => {
             Ok(vec![SubmissionsRefused { refusals: count.refusals.clone() }.into()])
         }
+        ReferralCommand::AmendReferral(amend) => self::amend(context, state, amend),
+        ReferralCommand::WithdrawReferral(withdraw) => self::withdraw(context, state, withdraw),
+        ReferralCommand::ReadReferral(_) => Err(RejectionCode::NotEntitled.into()),
     }
+}
+
+/// The reporter's own referral, while it stands.
+fn own<'a>(context: &Context<'_>, state: &'a ReferralState) -> Result<&'a Received, Rejection> {
+    let received = state.received.as_ref().filter(|received| received.reporter == *context.agency);
+    let received = received.ok_or(RejectionCode::UnknownIncident)?;
+    if received.withdrawn.is_some() { Err(RejectionCode::Withdrawn.into()) } else { Ok(received) }
+}
+
+/// Nothing that was reported is taken away by an amendment: people and items keep their places.
+fn amend(
+    context: &Context<'_>,
+    state: &ReferralState,
+    command: &AmendReferral,
+) -> Result<Vec<ReferralEvent>, Rejection> {
+    let received = own(context, state)?;
+    if received.amendments >= MAX_AMENDMENTS {
+        return Err(RejectionCode::TooMany.into());
+    }
+    let after = Standing::of(&command.referral);
+    if !after.people.starts_with(&received.standing.people) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/people"));
+    }
+    if !after.items.starts_with(&received.standing.items) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/items"));
+    }
+    let amendment = received.amendments + 1;
+    Ok(vec![ReferralAmended { amendment, referral: command.referral.clone() }.into()])
+}
+
+fn withdraw(
+    context: &Context<'_>,
+    state: &ReferralState,
+    command: &WithdrawReferral,
+) -> Result<Vec<ReferralEvent>, Rejection> {
+    own(context, state)?;
+    if context.actor.kind != ActorKind::Human {
+        return Err(RejectionCode::NeedsAPerson.into());
+    }
+    Ok(vec![ReferralWithdrawn { reason: command.reason }.into()])
 }
 
 /// What the reporter is told: hotlines where it went, whether it was accepted and what came of it; providers
 /// only whether it was actionable, and that it is closed. Never an operational detail.
 pub fn feedback(context: &Context<'_>, state: &ReferralState, news: &RoutingEvent) -> Vec<ReferralEvent> {
     let Some(received) = &state.received else { return Vec::new() };
+    if let RoutingEvent::FeedbackHeld(held) = news {
+        return vec![FeedbackDeferred { assignment_id: held.assignment_id, until: held.until }.into()];
+    }
     let reporter = context.directory.agency(&received.reporter, context.now);
     let provider = reporter.is_some_and(|agency| agency.kind == AgencyKind::Provider);
     let told = if provider { told_to_provider(news) } else { told_to_hotline(state, news) };
@@ -123,17 +212,32 @@ pub fn evolve(state: &mut ReferralState, event: &Event<ReferralEvent>) {
                 digest: event.cause_digest.clone(),
                 gate: received.referral.gate.clone(),
                 at: event.time,
+                amendments: 0,
+                standing: Standing::of(&received.referral),
+                withdrawn: None,
             });
+        }
+        ReferralEvent::ReferralAmended(amended) => {
+            if let Some(received) = &mut state.received {
+                received.amendments = amended.amendment;
+                received.standing = Standing::of(&amended.referral);
+                received.gate = amended.referral.gate.clone();
+            }
+        }
+        ReferralEvent::ReferralWithdrawn(withdrawn) => {
+            if let Some(received) = &mut state.received {
+                received.withdrawn = Some(withdrawn.reason);
+            }
+        }
+        ReferralEvent::FeedbackDeferred(deferred) => {
+            state.held.insert(deferred.assignment_id, deferred.until);
         }
         ReferralEvent::FeedbackGiven(given) => {
             if let Some(country) = &given.feedback.country {
                 state.countries.insert(given.assignment_id, country.clone());
             }
-            let told = Told { feedback: given.feedback.clone(), at: event.time };
-            // Two agencies of one country are one answer to whoever reported.
-            if state.feedback.iter().all(|earlier| earlier.feedback != told.feedback) {
-                state.feedback.push(told);
-            }
+            let (assignment_id, feedback) = (given.assignment_id, given.feedback.clone());
+            state.feedback.push(Told { assignment_id, feedback, at: event.time });
         }
         ReferralEvent::SubmissionsRefused(_)
         | ReferralEvent::CommandRejected(_)

@@ -7,6 +7,7 @@
 use chassis::http::parse;
 use chassis::problem::Problem;
 use schemas::codes::{DangerReason, DigestAlgorithm, IncidentKind, RefusalReason, Urgency};
+use schemas::content::{embedded, is_base64};
 use schemas::referral::{GateVerdict, WithheldField};
 use serde_json::Value;
 
@@ -26,9 +27,6 @@ const MAX_ITEMS: usize = 1_000;
 const MAX_PEOPLE: usize = 200;
 /// Most fields withheld from one emergency; past it the submission is no referral.
 const MAX_WITHHELD: usize = 64;
-/// Shortest run of base64 or hex that is taken for embedded data: longer than any name, locator part or
-/// digest of the known forms, and too short for a picture.
-const MIN_EMBEDDED_RUN: usize = 256;
 
 /// A field at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -315,38 +313,6 @@ fn limit_of(pointer: &str) -> usize {
         Some("notes" | "needs" | "whereabouts") => MAX_NOTES_BYTES,
         _ => MAX_TEXT_BYTES,
     }
-}
-
-/// What kind of embedded data a text holds, if any.
-pub fn embedded(text: &str) -> Option<&'static str> {
-    let lower = text.to_ascii_lowercase();
-    let data_uri = lower.match_indices("data:").any(|(at, _)| {
-        let rest = &lower[at + 5..];
-        rest.find(',').is_some_and(|comma| comma < 128 && rest[..comma].contains(";base64"))
-            || rest.starts_with("image/")
-            || rest.starts_with("video/")
-    });
-    if data_uri {
-        return Some("a data: URI");
-    }
-    let runs = text.split(|c: char| !c.is_ascii() || !is_base64(c as u8));
-    runs.filter(|run| run.len() >= MIN_EMBEDDED_RUN).find_map(|run| {
-        if run.bytes().all(|byte| byte.is_ascii_hexdigit()) && distinct(run) > 4 {
-            return Some("a long run of hex");
-        }
-        // Laughter and lines of dashes are long too, but of few characters; encoded data is of many.
-        (distinct(run) > 24).then_some("a long run of base64")
-    })
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_')
-}
-
-fn distinct(run: &str) -> usize {
-    let mut seen = [false; 256];
-    run.bytes().for_each(|byte| seen[usize::from(byte)] = true);
-    seen.iter().filter(|seen| **seen).count()
 }
 
 #[cfg(test)]

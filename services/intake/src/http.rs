@@ -4,14 +4,17 @@ mod batch;
 mod receive;
 mod report;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{DefaultBodyLimit, State};
 use chassis::auth::Caller;
 use chassis::front::{AtPosition, Front};
 use chassis::http::{Path, answered};
 use chassis::problem::Problem;
+use chassis::sealing::Sealing;
 use schemas::Timestamp;
-use schemas::codes::AgencyKind;
+use schemas::codes::{AgencyKind, RetractionReason};
 use schemas::ids::{IncidentId, ReferralId};
 use schemas::referral::{Feedback, GateVerdict};
 use serde::{Deserialize, Serialize};
@@ -21,10 +24,11 @@ use utoipa_axum::routes;
 
 use crate::Intake;
 use crate::cybertipline::MAX_TOTAL_BYTES;
+use crate::prepare::Preparer;
 use receive::Desk;
 
 pub use batch::LineResult;
-pub use receive::{Connections, NotSetUp};
+pub use receive::Withdraw;
 
 /// Who may file referrals.
 const REPORTERS: [AgencyKind; 5] = [
@@ -36,14 +40,16 @@ const REPORTERS: [AgencyKind; 5] = [
 ];
 
 /// The pages, and what must run beside them.
-pub fn pages(front: Front<Intake>, connections: Connections) -> OpenApiRouter {
-    let desk = Desk::new(front, connections);
+pub fn pages(front: Front<Intake>, preparer: Preparer, sealing: Arc<Sealing>) -> OpenApiRouter {
+    let desk = Desk::new(front, preparer, sealing);
     // A report comes with the documents on its files.
     let limit = DefaultBodyLimit::max(MAX_TOTAL_BYTES);
     let reports = OpenApiRouter::new().routes(routes!(report::file_report)).layer(limit);
     OpenApiRouter::new()
         .routes(routes!(receive::file))
         .routes(routes!(batch::file_batch))
+        .routes(routes!(receive::amend))
+        .routes(routes!(receive::withdraw))
         .merge(reports)
         .routes(routes!(show))
         .with_state(desk)
@@ -66,6 +72,10 @@ pub struct ReferralStatus {
     pub referral_id: ReferralId,
     pub received_at: Timestamp,
     pub gate: GateVerdict,
+    /// How often it was amended.
+    pub amendments: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<RetractionReason>,
     pub feedback: Vec<FeedbackView>,
 }
 
@@ -86,15 +96,16 @@ async fn show(
     Path(referral): Path<ReferralId>,
 ) -> Result<Json<ReferralStatus>, Problem> {
     desk.front.await_position(at.0.as_ref()).await?;
-    let incident = IncidentId::of_referral(&desk.preparer.identity, referral);
+    let received = desk.received(&caller, referral)?;
+    let incident = IncidentId::of_referral(&desk.sealing.identity, referral);
     let state = desk.front.state(&incident.to_string())?;
-    let received = state.state.received.as_ref().filter(|received| received.reporter == caller.agency.id);
-    let received = received.ok_or_else(Problem::not_found)?;
-    let told = state.state.feedback.iter();
+    let told = state.state.told(desk.front.clock().now());
     Ok(Json(ReferralStatus {
         referral_id: received.referral_id,
         received_at: received.at,
-        gate: received.gate.clone(),
+        gate: received.gate,
+        amendments: received.amendments,
+        withdrawn: received.withdrawn,
         feedback: told.map(|told| FeedbackView { feedback: told.feedback.clone(), at: told.at }).collect(),
     }))
 }

@@ -17,7 +17,7 @@ mod gate;
 pub mod geo;
 pub mod http;
 mod news;
-mod prepare;
+pub mod prepare;
 mod refusals;
 pub mod settings;
 mod signals;

@@ -13,6 +13,7 @@ pub fn hear(codec: &Codec, value: &[u8]) -> Result<Option<Heard<RoutingEvent>>, 
             | RoutingEvent::AssignmentAccepted(_)
             | RoutingEvent::AssignmentDeclined(_)
             | RoutingEvent::AssignmentClosed(_)
+            | RoutingEvent::FeedbackHeld(_)
     );
     if !tells {
         return Ok(None);

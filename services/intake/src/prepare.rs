@@ -1,7 +1,7 @@
 //! From a submission to what leaves intake: signals in clear, selectors and digests keyed, people sealed.
 
-use chassis::seal::{SealError, Sealer, Submission as Seals};
-use schemas::Timestamp;
+use chassis::seal::{SealError, Submission as Seals};
+use chassis::sealing::Sealing;
 use schemas::codes::{DigestAlgorithm, FacetKind, ReferralForm, SelectorKind};
 use schemas::digest::Secret;
 use schemas::directory::Agency;
@@ -12,6 +12,7 @@ use schemas::referral::{
 use schemas::sealed_keys::KeySet;
 use serde::Serialize;
 
+use crate::domain::Standing;
 use crate::facets::{
     ItemLocation, LocationsFacet, NarrativeFacet, PerceptualDigest, PerceptualFacet, PersonFacet, ReportFacet,
 };
@@ -19,14 +20,11 @@ use crate::geo::{self, IpCountries};
 use crate::signals;
 use crate::submission::{ContentItem, PersonReport, Submission};
 
-/// The secrets and references that preparing needs; one per process.
+/// The secret and the reference that preparing needs beside sealing; one per process.
 pub struct Preparer {
-    /// Never rotates: ids and the digest that tells a resend from a conflict.
-    pub identity: Secret,
     /// Rotates with overlap: selectors and file digests.
     pub network: Secret,
     pub network_key_id: KeyId,
-    pub sealer: Sealer,
     pub addresses: IpCountries,
 }
 
@@ -39,23 +37,26 @@ pub struct Prepared {
     pub digest: Vec<u8>,
 }
 
-impl Preparer {
-    pub fn ids(&self, reporter: &Agency, reference: &str) -> (ReferralId, IncidentId) {
-        let referral = ReferralId::of_reference(&self.identity, &reporter.id, reference);
-        (referral, IncidentId::of_referral(&self.identity, referral))
-    }
+/// The ids that follow from the reporter's own reference.
+pub fn ids(identity: &Secret, reporter: &Agency, reference: &str) -> (ReferralId, IncidentId) {
+    let referral = ReferralId::of_reference(identity, &reporter.id, reference);
+    (referral, IncidentId::of_referral(identity, referral))
+}
 
+impl Preparer {
     /// # Errors
     /// When sealing fails, which only a broken vault key causes.
     pub fn prepare(
         &self,
+        sealing: &Sealing,
         submission: &Submission,
         gate: GateVerdict,
         reporter: &Agency,
-        now: Timestamp,
+        standing: Standing,
     ) -> Result<Prepared, SealError> {
-        let (referral_id, incident_id) = self.ids(reporter, &submission.reference);
-        let mut parts = Parts::new(self, self.sealer.begin(incident_id, referral_id));
+        let now = sealing.clock.now();
+        let (referral_id, incident_id) = ids(&sealing.identity, reporter, &submission.reference);
+        let mut parts = Parts::new(self, sealing.sealer.begin(incident_id, referral_id), standing);
         for item in &submission.items {
             parts.item(item);
         }
@@ -89,19 +90,19 @@ impl Preparer {
             ip_database: self.addresses.name().map(str::to_owned),
             asks_to_join: submission.asks_to_join,
         };
-        let digest = self.digest(submission);
+        let digest = digest(&sealing.identity, submission);
         Ok(Prepared { incident_id, referral, key_set: seals.finish(now)?, digest })
-    }
-
-    fn digest(&self, submission: &Submission) -> Vec<u8> {
-        let canonical = canonical(submission);
-        let rest = submission.cybertipline.as_ref().map(canonical_remainder).unwrap_or_default();
-        self.identity.mac("referral-digest", &[&canonical, &rest]).to_vec()
     }
 
     fn keyed(&self, kind: SelectorKind, text: &str) -> Vec<u8> {
         self.network.mac("selector", &[kind.code().as_bytes(), text.as_bytes()]).to_vec()
     }
+}
+
+/// HMAC over the canonical submission: tells a resend from a conflict.
+fn digest(identity: &Secret, submission: &Submission) -> Vec<u8> {
+    let rest = submission.cybertipline.as_ref().map(canonical_remainder).unwrap_or_default();
+    identity.mac("referral-digest", &[&canonical(submission), &rest]).to_vec()
 }
 
 /// The same submission is the same bytes, however its JSON was written.
@@ -143,13 +144,15 @@ struct Parts<'a> {
     selectors: Vec<KeyedSelector>,
     locations: Vec<ItemLocation>,
     perceptual: Vec<PerceptualDigest>,
+    standing: Standing,
 }
 
 impl<'a> Parts<'a> {
-    fn new(preparer: &'a Preparer, seals: Seals<'a>) -> Self {
+    fn new(preparer: &'a Preparer, seals: Seals<'a>, standing: Standing) -> Self {
         Self {
             preparer,
             seals,
+            standing,
             items: Vec::new(),
             people: Vec::new(),
             facets: Vec::new(),
@@ -172,7 +175,8 @@ impl<'a> Parts<'a> {
     }
 
     fn item(&mut self, item: &ContentItem) {
-        let item_ref = ItemRef::from_bytes(rand::random());
+        let known = self.standing.items.get(self.items.len()).copied();
+        let item_ref = known.unwrap_or_else(|| ItemRef::from_bytes(rand::random()));
         let mut digests = Vec::new();
         for digest in &item.digests {
             let (algorithm, value) = (digest.algorithm, digest.value.to_ascii_lowercase());
@@ -213,7 +217,8 @@ impl<'a> Parts<'a> {
     }
 
     fn person(&mut self, place: usize, person: &PersonReport, xml: Option<String>) -> Result<(), SealError> {
-        let person_ref = PersonRef::from_bytes(rand::random());
+        let known = self.standing.people.get(place).copied();
+        let person_ref = known.unwrap_or_else(|| PersonRef::from_bytes(rand::random()));
         self.seal(FacetKind::Person, Some(person_ref), &PersonFacet { person: person.clone(), place, xml })?;
         let facet_id = self.facets.last().expect("a facet was sealed just above").facet_id;
         let (category, age_band) = (person.category, person.age_band);

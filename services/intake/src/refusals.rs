@@ -81,6 +81,7 @@ fn command(agency: AgencyId, fields: Fields) -> Request<ReferralCommand> {
         digest: digest::sha256(&[&once]).to_vec(),
         agency,
         actor: Actor::service("intake"),
+        signature: None,
         body,
     }
 }

@@ -5,8 +5,12 @@
 #[path = "domain/world.rs"]
 mod world;
 
+#[path = "domain/amend.rs"]
+mod amend;
 #[path = "domain/feedback.rs"]
 mod feedback;
+#[path = "domain/held.rs"]
+mod held;
 #[path = "domain/history.rs"]
 mod history;
 #[path = "domain/receive.rs"]

@@ -1,41 +1,66 @@
 //! One incident's routing: opened by its referral, offered to agencies, answered by people.
 
-mod answers;
+mod jurisdiction;
+mod transfer;
+
 mod assignment;
 mod duty;
-mod jurisdiction;
+
+mod amendment;
+mod answers;
 mod lead;
+mod retraction;
+
 mod state;
-mod transfer;
 
 use chassis::decider::{Clock, Context, Rejection};
 use schemas::InputPosition;
-use schemas::codes::{AgencyKind, AssessmentKind, RejectionCode, Urgency};
+use schemas::codes::{AgencyKind, AssessmentKind, RejectionCode, RetractionReason, Urgency};
+use schemas::ids::{AssessmentId, Country};
 use schemas::referral::Referral;
 use schemas::routing::{
-    AddAssessment, AssessmentAdded, AuthoriseTransfers, ClockDue, FacetRef, IncidentOpened, RoutingCommand,
-    RoutingEvent, TransfersAuthorised,
+    AddAssessment, AddCaseNumber, AssessmentAdded, AuthoriseTransfers, CaseNumberAdded, ClockDue, FacetRef,
+    IncidentOpened, RoutingCommand, RoutingEvent, TransfersAuthorised,
 };
 
-pub use state::{Assignment, Call, Incident, evolve};
+pub use state::{Assignment, Call, Incident, Retraction, evolve};
+
+/// What `referral.events` tells.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "read, considered and dropped: a box would cost each referral more"
+)]
+pub enum ReferralNews {
+    Committed(CommittedReferral),
+    Withdrawn(RetractionReason),
+}
 
 /// A referral as it stands committed in `referral.events`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommittedReferral {
+    /// 0 as it was received; then how often it was amended.
+    pub amendment: i32,
     pub referral: Referral,
     pub at: InputPosition,
 }
 
+/// What follows from the referral having been received, amended or withdrawn.
+pub fn consider(context: &Context<'_>, incident: &Incident, news: &ReferralNews) -> Vec<RoutingEvent> {
+    match news {
+        ReferralNews::Committed(news) if news.amendment == 0 => open(context, incident, news),
+        ReferralNews::Committed(news) => amendment::amend(context, incident, news),
+        ReferralNews::Withdrawn(reason) => amendment::withdraw(context, incident, *reason),
+    }
+}
+
 /// Opens the incident, finds its jurisdictions and offers its assignments.
-pub fn consider(context: &Context<'_>, incident: &Incident, news: &CommittedReferral) -> Vec<RoutingEvent> {
+fn open(context: &Context<'_>, incident: &Incident, news: &CommittedReferral) -> Vec<RoutingEvent> {
     if incident.opened.is_some() {
         return Vec::new();
     }
     let opened = opening(news);
-    let reporter = context.directory.agency(&opened.reporter, context.now);
-    let establishment =
-        reporter.filter(|agency| agency.kind == AgencyKind::Provider).map(|agency| &agency.country);
-    let found = jurisdiction::find(&opened.signals, establishment);
+    let found = jurisdiction::find(&opened.signals, establishment(context, &opened));
     let mut events = vec![opened.clone().into(), found.clone().into()];
     let mut after = incident.clone();
     for event in &events {
@@ -47,17 +72,16 @@ pub fn consider(context: &Context<'_>, incident: &Incident, news: &CommittedRefe
     events
 }
 
+/// The reporting provider's own State, for where nothing else can be told.
+fn establishment<'a>(context: &Context<'a>, opened: &IncidentOpened) -> Option<&'a Country> {
+    let reporter = context.directory.agency(&opened.reporter, context.now);
+    reporter.filter(|agency| agency.kind == AgencyKind::Provider).map(|agency| &agency.country)
+}
+
 fn opening(news: &CommittedReferral) -> IncidentOpened {
     let referral = &news.referral;
-    let facet = |facet: &schemas::referral::SealedFacet| FacetRef {
-        facet_id: facet.facet_id,
-        kind: facet.kind,
-        person_ref: facet.person_ref,
-        key_set_id: facet.key_set_id,
-    };
     IncidentOpened {
         referral_id: referral.referral_id,
-        referral_at: news.at.clone(),
         reporter: referral.reporter.clone(),
         reporter_country: referral.reporter_country.clone(),
         kind: referral.kind,
@@ -66,7 +90,7 @@ fn opening(news: &CommittedReferral) -> IncidentOpened {
         week: referral.week.clone(),
         annotations: referral.annotations.clone(),
         people: referral.people.clone(),
-        facets: referral.facets.iter().map(facet).collect(),
+        facets: referral.facets.iter().map(|facet| FacetRef::of(facet, &news.at)).collect(),
         signals: referral.signals.clone(),
         handling: referral.handling.clone(),
     }
@@ -94,6 +118,12 @@ pub fn decide(
         RoutingCommand::DisputeLead(command) => lead::dispute(context, incident, command),
         RoutingCommand::RecordLead(command) => lead::record(context, incident, command),
         RoutingCommand::ClockDue(command) => ring(context, incident, command),
+        RoutingCommand::EscalateAssignment(command) => answers::escalate(context, incident, command),
+        RoutingCommand::HoldFeedback(command) => answers::hold_feedback(context, incident, command),
+        RoutingCommand::AddCaseNumber(command) => add_case_number(context, incident, command),
+        RoutingCommand::RetractAssessment(command) => retraction::retract(context, incident, command),
+        RoutingCommand::AcknowledgeRetraction(command) => retraction::acknowledge(context, incident, command),
+        RoutingCommand::ReadRouting(_) => Err(RejectionCode::NotEntitled.into()),
     }
 }
 
@@ -106,6 +136,12 @@ fn assess(
     answers::must_be_human(context)?;
     if !incident.is_party(context.agency) {
         return Err(RejectionCode::NotEntitled.into());
+    }
+    if incident.withdrawn.is_some() {
+        return Err(RejectionCode::Withdrawn.into());
+    }
+    if incident.assessments.len() >= MAX_ASSESSMENTS {
+        return Err(RejectionCode::TooMany.into());
     }
     let assessment = &command.assessment;
     let valid = match (assessment.kind, assessment.value.as_deref()) {
@@ -120,10 +156,34 @@ fn assess(
     if !valid {
         return Err(Rejection::at(RejectionCode::Invalid, "/assessment/value"));
     }
-    let added: RoutingEvent =
-        AssessmentAdded { by: context.agency.clone(), assessment: assessment.clone() }.into();
-    Ok(with_what_follows(context, incident, added))
+    let number = (incident.assessments.len() as u64).to_be_bytes();
+    let added = AssessmentAdded {
+        assessment_id: AssessmentId::derive(&[context.aggregate_id.as_bytes(), &number]),
+        by: context.agency.clone(),
+        assessment: assessment.clone(),
+        note: command.note.clone(),
+    };
+    Ok(with_what_follows(context, incident, added.into()))
 }
+
+/// A party's own number for its case; its system may give it.
+fn add_case_number(
+    context: &Context<'_>,
+    incident: &Incident,
+    command: &AddCaseNumber,
+) -> Result<Vec<RoutingEvent>, Rejection> {
+    if !incident.is_party(context.agency) {
+        return Err(RejectionCode::NotEntitled.into());
+    }
+    if incident.case_numbers.get(context.agency).is_some_and(|count| *count >= MAX_CASE_NUMBERS) {
+        return Err(RejectionCode::TooMany.into());
+    }
+    Ok(vec![CaseNumberAdded { by: context.agency.clone(), number: command.number.clone() }.into()])
+}
+
+/// Most assessments of one incident, and most case numbers of one agency in it: bounds what an incident weighs.
+const MAX_ASSESSMENTS: usize = 1_000;
+const MAX_CASE_NUMBERS: u32 = 20;
 
 /// Longest value of an assessment that no code list bounds.
 const MAX_VALUE_BYTES: usize = 64;
@@ -138,6 +198,9 @@ fn authorise(
     let originator = incident.opened.as_ref().map(|opened| &opened.reporter);
     if originator != Some(context.agency) {
         return Err(RejectionCode::NotEntitled.into());
+    }
+    if incident.withdrawn.is_some() {
+        return Err(RejectionCode::Withdrawn.into());
     }
     let authorised: RoutingEvent = TransfersAuthorised { countries: command.countries.clone() }.into();
     Ok(with_what_follows(context, incident, authorised))

@@ -2,19 +2,29 @@
 
 mod view;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
-use chassis::front::{AtPosition, Front, IdempotencyKey};
+use chassis::front::{AtPosition, Front, IdempotencyKey, Request};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
-use schemas::codes::{CloseOutcome, DeclineReason, RevokeReason};
-use schemas::ids::{AgencyId, AssignmentId, Country, IncidentId};
+use chassis::sealing::{Sealing, check_text};
+use schemas::Timestamp;
+use schemas::codes::{
+    AssessmentKind, AssessmentReason, CloseOutcome, DeclineReason, EscalationReason, FacetKind,
+    RetractionReason, RevokeReason,
+};
+use schemas::ids::{AgencyId, AssessmentId, AssignmentId, Country, IncidentId, PersonRef, RetractionId};
+use schemas::referral::SealedFacet;
 use schemas::routing::{
-    AcceptAssignment, AcceptLead, AddAssessment, Assessment, AuthoriseTransfers, CloseAssignment,
-    DeclineAssignment, DisputeLead, ForwardAssignment, RecordLead, RevokeAssignment, RoutingCommand,
+    AcceptAssignment, AcceptLead, AcknowledgeRetraction, AddAssessment, AddCaseNumber, Assessment,
+    AuthoriseTransfers, CloseAssignment, DeclineAssignment, DisputeLead, EscalateAssignment,
+    ForwardAssignment, HoldFeedback, ReadRouting, RecordLead, RetractAssessment, RevokeAssignment,
+    RoutingCommand,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -27,9 +37,13 @@ pub use view::{AssignmentView, RoutingView};
 #[derive(Clone)]
 struct Pages {
     front: Front<Routing>,
+    sealing: Arc<Sealing>,
 }
 
-pub fn pages(front: Front<Routing>) -> OpenApiRouter {
+/// Longest case number of an agency.
+const MAX_CASE_NUMBER_BYTES: usize = 128;
+
+pub fn pages(front: Front<Routing>, sealing: Arc<Sealing>) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(show))
         .routes(routes!(accept))
@@ -37,36 +51,99 @@ pub fn pages(front: Front<Routing>) -> OpenApiRouter {
         .routes(routes!(forward))
         .routes(routes!(revoke))
         .routes(routes!(close))
+        .routes(routes!(escalate))
+        .routes(routes!(hold_feedback))
+        .routes(routes!(add_case_number))
         .routes(routes!(assess))
+        .routes(routes!(retract))
+        .routes(routes!(acknowledge))
         .routes(routes!(authorise))
         .routes(routes!(accept_lead))
         .routes(routes!(dispute_lead))
         .routes(routes!(record_lead))
-        .with_state(Pages { front })
+        .with_state(Pages { front, sealing })
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decline {
     pub reason: DeclineReason,
+    /// Free text, sealed: for the parties that may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Forward {
     pub to: AgencyId,
+    /// Free text, sealed: for the parties that may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Revoke {
     pub reason: RevokeReason,
+    /// Free text, sealed: for the parties that may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
     pub outcome: CloseOutcome,
+    /// Free text, sealed: for the parties that may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Escalate {
+    pub reason: EscalationReason,
+    /// Free text, sealed: for the parties that may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    /// Until when the reporter is told nothing more of the assignment, at most 180 days from now; a moment that
+    /// has passed ends the hold.
+    pub until: Timestamp,
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CaseNumber {
+    /// The agency's own number for its case; sealed.
+    pub number: String,
+}
+
+/// What a party makes of the incident.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assess {
+    pub kind: AssessmentKind,
+    /// A code of the list that the kind names; none where the kind says it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    pub reason: AssessmentReason,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person_ref: Option<PersonRef>,
+    /// Free text, sealed: for the parties that may open it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retract {
+    pub reason: RetractionReason,
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -100,12 +177,12 @@ async fn show(
     Path(incident): Path<IncidentId>,
 ) -> Result<Json<RoutingView>, Problem> {
     pages.front.await_position(at.0.as_ref()).await?;
-    view(&pages, &caller, incident).map(Json)
-}
-
-fn view(pages: &Pages, caller: &Caller, incident: IncidentId) -> Result<RoutingView, Problem> {
     let state = pages.front.state(&incident.to_string())?;
-    RoutingView::of(incident, &state.state, &caller.agency).ok_or_else(Problem::not_found)
+    let view = RoutingView::of(incident, &state.state, &caller.agency);
+    view.map(Json).ok_or_else(|| {
+        pages.front.record_attempt(&caller, incident, ReadRouting { incident_id: incident });
+        Problem::not_found()
+    })
 }
 
 /// Accepts an assignment: a person takes the agency's part on.
@@ -131,9 +208,11 @@ async fn decline(
     key: IdempotencyKey,
     State(pages): State<Pages>,
     Path((incident, assignment_id)): Path<(IncidentId, AssignmentId)>,
-    Body(Decline { reason }): Body<Decline>,
+    Body(asked): Body<Decline>,
 ) -> Result<Response, Problem> {
-    decide(&pages, &caller, &key, incident, DeclineAssignment { assignment_id, reason }).await
+    let Decline { reason, note } = &asked;
+    let command = |note| DeclineAssignment { assignment_id, reason: *reason, note }.into();
+    decide_with_note(&pages, &caller, &key, incident, (assignment_id, &asked), note.as_deref(), command).await
 }
 
 /// Forwards an assignment to another agency, through the transfer gate again.
@@ -146,9 +225,11 @@ async fn forward(
     key: IdempotencyKey,
     State(pages): State<Pages>,
     Path((incident, assignment_id)): Path<(IncidentId, AssignmentId)>,
-    Body(Forward { to }): Body<Forward>,
+    Body(asked): Body<Forward>,
 ) -> Result<Response, Problem> {
-    decide(&pages, &caller, &key, incident, ForwardAssignment { assignment_id, to }).await
+    let Forward { to, note } = &asked;
+    let command = |note| ForwardAssignment { assignment_id, to: to.clone(), note }.into();
+    decide_with_note(&pages, &caller, &key, incident, (assignment_id, &asked), note.as_deref(), command).await
 }
 
 /// Takes an assignment back: the originator, or a coordinator of the country.
@@ -161,9 +242,11 @@ async fn revoke(
     key: IdempotencyKey,
     State(pages): State<Pages>,
     Path((incident, assignment_id)): Path<(IncidentId, AssignmentId)>,
-    Body(Revoke { reason }): Body<Revoke>,
+    Body(asked): Body<Revoke>,
 ) -> Result<Response, Problem> {
-    decide(&pages, &caller, &key, incident, RevokeAssignment { assignment_id, reason }).await
+    let Revoke { reason, note } = &asked;
+    let command = |note| RevokeAssignment { assignment_id, reason: *reason, note }.into();
+    decide_with_note(&pages, &caller, &key, incident, (assignment_id, &asked), note.as_deref(), command).await
 }
 
 /// Closes an accepted assignment, with what came of it.
@@ -176,23 +259,109 @@ async fn close(
     key: IdempotencyKey,
     State(pages): State<Pages>,
     Path((incident, assignment_id)): Path<(IncidentId, AssignmentId)>,
-    Body(Close { outcome }): Body<Close>,
+    Body(asked): Body<Close>,
 ) -> Result<Response, Problem> {
-    decide(&pages, &caller, &key, incident, CloseAssignment { assignment_id, outcome }).await
+    let Close { outcome, note } = &asked;
+    let command = |note| CloseAssignment { assignment_id, outcome: *outcome, note }.into();
+    decide_with_note(&pages, &caller, &key, incident, (assignment_id, &asked), note.as_deref(), command).await
+}
+
+/// Asks a coordinator to look; the assignment stays with its agency.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/assignments/{assignment}/escalate", tag = "routing",
+    params(("incident" = IncidentId, Path), ("assignment" = AssignmentId, Path), ("Idempotency-Key" = String, Header)),
+    request_body = Escalate,
+    responses((status = 201, body = RoutingView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn escalate(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, assignment_id)): Path<(IncidentId, AssignmentId)>,
+    Body(asked): Body<Escalate>,
+) -> Result<Response, Problem> {
+    let Escalate { reason, note } = &asked;
+    let command = |note| EscalateAssignment { assignment_id, reason: *reason, note }.into();
+    decide_with_note(&pages, &caller, &key, incident, (assignment_id, &asked), note.as_deref(), command).await
+}
+
+/// Holds back what the reporter is told of the assignment, for a stated time.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/assignments/{assignment}/hold-feedback", tag = "routing",
+    params(("incident" = IncidentId, Path), ("assignment" = AssignmentId, Path), ("Idempotency-Key" = String, Header)),
+    request_body = Hold,
+    responses((status = 201, body = RoutingView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn hold_feedback(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, assignment_id)): Path<(IncidentId, AssignmentId)>,
+    Body(Hold { until }): Body<Hold>,
+) -> Result<Response, Problem> {
+    decide(&pages, &caller, &key, incident, HoldFeedback { assignment_id, until }).await
+}
+
+/// Adds the agency's own number for its case. Parties may open it; a coordinator sees that there is one.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/case-numbers", tag = "routing",
+    params(("incident" = IncidentId, Path), ("Idempotency-Key" = String, Header)), request_body = CaseNumber,
+    responses((status = 201, body = RoutingView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn add_case_number(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path(incident): Path<IncidentId>,
+    Body(asked): Body<CaseNumber>,
+) -> Result<Response, Problem> {
+    if asked.number.is_empty() || asked.number.len() > MAX_CASE_NUMBER_BYTES {
+        return Err(
+            Problem::invalid().field("/number", format!("expected 1 to {MAX_CASE_NUMBER_BYTES} bytes"))
+        );
+    }
+    let sealed = Sealed { pages: &pages, caller: &caller, key: &key, incident };
+    let text = Text { kind: FacetKind::CaseNumber, pointer: "/number", text: &asked.number };
+    sealed.decide(&asked, Some(text), |number| number.map(|number| AddCaseNumber { number }.into())).await
 }
 
 /// Adds an assessment; earlier ones stay, and routing looks at the incident again.
 #[utoipa::path(post, path = "/v1/incidents/{incident}/assessments", tag = "routing",
-    params(("incident" = IncidentId, Path), ("Idempotency-Key" = String, Header)), request_body = Assessment,
+    params(("incident" = IncidentId, Path), ("Idempotency-Key" = String, Header)), request_body = Assess,
     responses((status = 201, body = RoutingView), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn assess(
     caller: Caller,
     key: IdempotencyKey,
     State(pages): State<Pages>,
     Path(incident): Path<IncidentId>,
-    Body(assessment): Body<Assessment>,
+    Body(asked): Body<Assess>,
 ) -> Result<Response, Problem> {
-    decide(&pages, &caller, &key, incident, AddAssessment { assessment }).await
+    let (kind, value, reason, person_ref) = (asked.kind, asked.value.clone(), asked.reason, asked.person_ref);
+    let assessment = Assessment { kind, value, reason, person_ref };
+    let command = |note| AddAssessment { assessment, note }.into();
+    decide_with_note(&pages, &caller, &key, incident, &asked, asked.note.as_deref(), command).await
+}
+
+/// Takes one's own assessment back. It stays on record; each agency that could read it is told, and acknowledges.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/assessments/{assessment}/retract", tag = "routing",
+    params(("incident" = IncidentId, Path), ("assessment" = AssessmentId, Path), ("Idempotency-Key" = String, Header)),
+    request_body = Retract,
+    responses((status = 201, body = RoutingView), (status = 404, body = Problem)))]
+async fn retract(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, assessment_id)): Path<(IncidentId, AssessmentId)>,
+    Body(Retract { reason }): Body<Retract>,
+) -> Result<Response, Problem> {
+    decide(&pages, &caller, &key, incident, RetractAssessment { assessment_id, reason }).await
+}
+
+/// Acknowledges that something was taken back, as a person.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/retractions/{retraction}/acknowledge", tag = "routing",
+    params(("incident" = IncidentId, Path), ("retraction" = RetractionId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = RoutingView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn acknowledge(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, retraction_id)): Path<(IncidentId, RetractionId)>,
+) -> Result<Response, Problem> {
+    decide(&pages, &caller, &key, incident, AcknowledgeRetraction { retraction_id }).await
 }
 
 /// The originator allows transfers to these countries, for this incident.
@@ -258,9 +427,84 @@ async fn decide(
     incident: IncidentId,
     command: impl Into<RoutingCommand>,
 ) -> Result<Response, Problem> {
-    let answer = pages.front.submit(key.request::<Routing>(caller, incident, command)).await?;
+    submit(pages, caller, incident, key.request::<Routing>(caller, incident, command)).await
+}
+
+async fn submit(
+    pages: &Pages,
+    caller: &Caller,
+    incident: IncidentId,
+    request: Request<RoutingCommand>,
+) -> Result<Response, Problem> {
+    let answer = pages.front.submit(request).await?;
     let state = pages.front.state(&incident.to_string())?;
     let view = RoutingView::of(incident, &state.state, &caller.agency);
     let view = view.unwrap_or_else(|| RoutingView::nothing(incident));
     Ok(answered::<Routing>(&answer, StatusCode::CREATED, &view))
+}
+
+/// A command whose free text is sealed before it is written.
+async fn decide_with_note(
+    pages: &Pages,
+    caller: &Caller,
+    key: &IdempotencyKey,
+    incident: IncidentId,
+    asked: impl Serialize,
+    note: Option<&str>,
+    command: impl FnOnce(Option<SealedFacet>) -> RoutingCommand,
+) -> Result<Response, Problem> {
+    let text = note.map(|text| Text { kind: FacetKind::AnswerText, pointer: "/note", text });
+    Sealed { pages, caller, key, incident }.decide(asked, text, |note| Some(command(note))).await
+}
+
+/// A text of a request on its way into a sealed facet.
+struct Text<'a> {
+    kind: FacetKind,
+    pointer: &'static str,
+    text: &'a str,
+}
+
+/// The circumstances of a command that carries a text.
+struct Sealed<'a> {
+    pages: &'a Pages,
+    caller: &'a Caller,
+    key: &'a IdempotencyKey,
+    incident: IncidentId,
+}
+
+impl Sealed<'_> {
+    async fn decide(
+        self,
+        asked: impl Serialize,
+        text: Option<Text<'_>>,
+        command: impl FnOnce(Option<SealedFacet>) -> Option<RoutingCommand>,
+    ) -> Result<Response, Problem> {
+        let Self { pages, caller, key, incident } = self;
+        if let Some(text) = &text {
+            check_text(text.pointer, text.text)?;
+        }
+        let (aggregate, asked) =
+            (incident.to_string(), serde_json::to_vec(&asked).expect("a request is plain data"));
+        let digest = pages.sealing.digest("routing-command", &[aggregate.as_bytes(), &asked]);
+        let facet = match text {
+            Some(text) => Some(self.seal(&text).await?),
+            None => None,
+        };
+        let command = command(facet).ok_or_else(Problem::internal)?;
+        submit(pages, caller, incident, key.request_of::<Routing>(caller, aggregate, digest, command)).await
+    }
+
+    /// Only the text of who may see the incident is sealed: whoever else asks is told that there is none.
+    async fn seal(&self, text: &Text<'_>) -> Result<SealedFacet, Problem> {
+        let state = self.pages.front.state(&self.incident.to_string())?;
+        let agency = &self.caller.agency;
+        let sees = state.state.is_party(&agency.id)
+            || RoutingView::of(self.incident, &state.state, agency).is_some();
+        let Some(opened) = state.state.opened.as_ref().filter(|_| sees) else {
+            let attempt = ReadRouting { incident_id: self.incident };
+            self.pages.front.record_attempt(self.caller, self.incident, attempt);
+            return Err(Problem::not_found());
+        };
+        self.pages.sealing.seal_text(self.incident, opened.referral_id, text.kind, text.text).await
+    }
 }

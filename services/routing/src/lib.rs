@@ -27,7 +27,7 @@ impl Decider for Routing {
     type State = domain::Incident;
     type Command = RoutingCommand;
     type Event = RoutingEvent;
-    type News = domain::CommittedReferral;
+    type News = domain::ReferralNews;
 
     fn decide(
         context: &Context<'_>,

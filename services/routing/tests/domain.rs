@@ -7,6 +7,8 @@ mod directory;
 #[path = "domain/world.rs"]
 mod world;
 
+#[path = "domain/amendment.rs"]
+mod amendment;
 #[path = "domain/answers.rs"]
 mod answers;
 #[path = "domain/assessments.rs"]
@@ -15,11 +17,21 @@ mod assessments;
 mod consider;
 #[path = "domain/danger.rs"]
 mod danger;
+#[path = "domain/escalation.rs"]
+mod escalation;
+#[path = "domain/held.rs"]
+mod held;
 #[path = "domain/history.rs"]
 mod history;
 #[path = "domain/lead.rs"]
 mod lead;
 #[path = "domain/raised.rs"]
 mod raised;
+#[path = "domain/retraction.rs"]
+mod retraction;
 #[path = "domain/transfer.rs"]
 mod transfer;
+#[path = "domain/view.rs"]
+mod view;
+#[path = "domain/withdrawal.rs"]
+mod withdrawal;

@@ -8,7 +8,7 @@ use chassis::seal::KeyPair;
 use delivery::inbox::Entry;
 use futures::StreamExt;
 use routing::http::RoutingView;
-use schemas::ids::{IncidentId, KeyId};
+use schemas::ids::{IncidentId, KeyId, RetractionId};
 use serde::Serialize;
 
 use super::table::table;
@@ -67,6 +67,9 @@ fn line(entry: &Entry) -> String {
             let country = country.as_ref().map_or("-", |country| country.as_str());
             format!("{at}  alert {reason}  {country}  incident {incident_id}")
         }
+        Entry::Retraction { retraction_id, reason, at, incident_id } => {
+            format!("{at}  taken back: {reason}  acknowledge {retraction_id}  incident {incident_id}")
+        }
     }
 }
 
@@ -78,6 +81,17 @@ pub async fn answer(
     body: &impl Serialize,
 ) -> anyhow::Result<()> {
     let view = client.answer(at.incident, at.assignment, verb, body).await?;
+    output.print(&view, || routing_text(&view))
+}
+
+pub async fn acknowledge(
+    client: &Client,
+    output: &Output,
+    incident: IncidentId,
+    retraction: RetractionId,
+) -> anyhow::Result<()> {
+    let path = format!("/v1/incidents/{incident}/retractions/{retraction}/acknowledge");
+    let view: RoutingView = client.command(&path, &format!("acknowledge-{retraction}"), &()).await?;
     output.print(&view, || routing_text(&view))
 }
 

@@ -41,6 +41,23 @@ impl Topics {
 }
 
 #[derive(Subcommand)]
+pub enum Store {
+    /// SHA-256 over each kind of entry in key order: two instances that have folded the same say the same.
+    ///
+    /// Example: causeway store digest data/routing.0
+    Digest { path: PathBuf },
+}
+
+impl Store {
+    pub fn run(&self, output: &Output) -> anyhow::Result<()> {
+        let Self::Digest { path } = self;
+        let digests = chassis::store::Store::existing(path)?.digests()?;
+        let line = |(kind, digest): (&&str, &String)| format!("{digest}  {kind}");
+        output.print(&digests, || digests.iter().map(line).collect::<Vec<_>>().join("\n"))
+    }
+}
+
+#[derive(Subcommand)]
 pub enum Directory {
     /// Every entry as it acts now.
     List,

@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use causeway::client::Client;
 use clap::Args;
 use futures::StreamExt;
-use intake::http::Receipt;
+use intake::http::{Receipt, Withdraw};
+use schemas::codes::RetractionReason;
+use schemas::ids::ReferralId;
 
 use super::Output;
 
@@ -93,4 +95,30 @@ fn read_text(path: &Path) -> anyhow::Result<String> {
         return std::io::read_to_string(std::io::stdin()).context("failed to read standard input");
     }
     std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
+}
+
+pub async fn amend(
+    client: &Client,
+    output: &Output,
+    referral: ReferralId,
+    file: &Path,
+) -> anyhow::Result<()> {
+    let json = std::fs::read(file).with_context(|| format!("failed to read {}", file.display()))?;
+    let body: serde_json::Value =
+        serde_json::from_slice(&json).with_context(|| format!("{} holds no JSON", file.display()))?;
+    // The same file again is the same amendment.
+    let key = format!("amend-{referral}-{}", hex::encode(schemas::digest::sha256(&[&json])));
+    let receipt: Receipt = client.command(&format!("/v1/referrals/{referral}/amend"), &key, &body).await?;
+    output.print(&receipt, || format!("amended referral {referral}, incident {}", receipt.incident_id))
+}
+
+pub async fn withdraw(
+    client: &Client,
+    output: &Output,
+    referral: ReferralId,
+    reason: RetractionReason,
+) -> anyhow::Result<()> {
+    let path = format!("/v1/referrals/{referral}/withdraw");
+    let done: Withdraw = client.command(&path, &format!("withdraw-{referral}"), &Withdraw { reason }).await?;
+    output.print(&done, || format!("withdrew referral {referral}: {reason}"))
 }

@@ -70,6 +70,7 @@ impl Up {
             listen: self.listen,
             instance: "0".to_owned(),
             partitions: 4,
+            replication: 1,
             registry: None,
         };
         let settings = world.settings(&place)?;

@@ -18,7 +18,7 @@ use crate::fold::{Aggregate, FoldError, Overlay, Recorded};
 use crate::kafka::MAX_RECORD_BYTES;
 use crate::reference::Snapshot;
 use crate::runner::Runner;
-use crate::telemetry;
+use crate::telemetry::{self, Hop, HopOf};
 
 /// A dead letter holds the record as it was, cut to this, so that it fits where the record came from.
 const MAX_DEAD_LETTER_BYTES: usize = MAX_RECORD_BYTES / 2;
@@ -32,6 +32,8 @@ pub struct Input {
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub traceparent: Option<String>,
+    /// When it was written, by Kafka's clock.
+    pub written_at_ms: Option<i64>,
 }
 
 /// What stops a batch before the record at hand; what came before it goes through.
@@ -70,6 +72,8 @@ pub struct Batch<'a, S: Service> {
     pub drafts: Vec<Draft<S>>,
     /// Next offset per input topic and partition, over everything taken in.
     pub next: BTreeMap<(String, i32), i64>,
+    /// One for each input, until what answers it is committed.
+    pub hops: Vec<Hop>,
 }
 
 /// What an input asks, whether an agency gave a command or another service's event is news.
@@ -108,6 +112,7 @@ impl<'a, S: Service> Batch<'a, S> {
             answered: HashSet::new(),
             drafts: Vec::new(),
             next: BTreeMap::new(),
+            hops: Vec::new(),
         }
     }
 
@@ -118,6 +123,16 @@ impl<'a, S: Service> Batch<'a, S> {
     pub fn take_in(&mut self, input: &Input) -> Result<(), Stop> {
         let position = &input.position;
         if position.offset > self.runner.fold.input(&position.topic, position.partition) {
+            self.hops.push(Hop::begin(
+                input.traceparent.as_deref(),
+                &HopOf {
+                    service: S::NAME,
+                    topic: &position.topic,
+                    partition: position.partition,
+                    offset: position.offset,
+                    written_at_ms: input.written_at_ms,
+                },
+            ));
             match self.read(input)? {
                 Ok(None) => {}
                 Ok(Some(request)) => self.answer(input, &request)?,
@@ -252,12 +267,13 @@ impl<'a, S: Service> Batch<'a, S> {
         if told.iter().any(|outgoing| outgoing.value.len() > MAX_EVENT_BYTES) {
             return Err(Poison("a record for another topic is over the limit"));
         }
-        let headers = self.headers(input, &event.event_id.to_string(), event.body.name(), event.time, &key);
+        let type_name = format!("{}.{}", S::NAME, event.body.name());
+        let headers = self.headers(&event.event_id.to_string(), &type_name, event.time, &key);
         let partition = input.position.partition;
         let topic = self.runner.kafka.topic(S::Event::TOPIC);
         drafts.push(Draft { topic, partition, key, value, headers, event: Some(event) });
         let time = request.time;
-        drafts.extend(told.into_iter().map(|outgoing| self.draft_outgoing(input, outgoing, time)));
+        drafts.extend(told.into_iter().map(|outgoing| self.draft_outgoing(outgoing, time)));
         Ok(())
     }
 
@@ -288,9 +304,8 @@ impl<'a, S: Service> Batch<'a, S> {
         }
     }
 
-    fn draft_outgoing(&self, input: &Input, outgoing: Outgoing, time: Timestamp) -> Draft<S> {
-        let id = format!("{}-{}", input.position.offset, outgoing.key);
-        let headers = self.headers(input, &id, outgoing.type_name, time, &outgoing.key);
+    fn draft_outgoing(&self, outgoing: Outgoing, time: Timestamp) -> Draft<S> {
+        let headers = self.headers(&outgoing.id, &outgoing.type_name, time, &outgoing.key);
         Draft {
             topic: self.runner.kafka.topic(&outgoing.topic),
             partition: outgoing.partition,
@@ -327,7 +342,10 @@ impl<'a, S: Service> Batch<'a, S> {
         };
         let value = self.runner.codec.encode::<DeadLetter>(&letter).map_err(Stop::UnknownSchema)?;
         let key = String::from_utf8_lossy(input.key.as_deref().unwrap_or_default()).into_owned();
-        let headers = self.headers(input, &key, letter.name(), time, &key);
+        let position = &input.position;
+        let id = format!("{}/{}/{}", position.topic, position.partition, position.offset);
+        let type_name = format!("{}.{}", DeadLetter::TOPIC, letter.name());
+        let headers = self.headers(&id, &type_name, time, &key);
         let topic = self.runner.kafka.topic(&topics::dead_letter(&input.position.topic));
         self.drafts.push(Draft { topic, partition: 0, key, value, headers, event: None });
         if let Some(request) = request {
@@ -350,8 +368,8 @@ impl<'a, S: Service> Batch<'a, S> {
     }
 
     /// CloudEvents attributes (Kafka protocol binding, binary mode) and the trace.
-    fn headers(&self, input: &Input, id: &str, name: &str, time: Timestamp, subject: &str) -> OwnedHeaders {
-        let event_type = format!("org.causeway.{}.{name}", S::NAME);
+    fn headers(&self, id: &str, type_name: &str, time: Timestamp, subject: &str) -> OwnedHeaders {
+        let event_type = format!("org.causeway.{type_name}");
         let time = time.to_string();
         let attributes = [
             ("ce_specversion", "1.0"),
@@ -365,9 +383,9 @@ impl<'a, S: Service> Batch<'a, S> {
         let headers = attributes.iter().fold(OwnedHeaders::new_with_capacity(8), |headers, (key, value)| {
             headers.insert(Header { key, value: Some(*value) })
         });
-        match telemetry::continued(input.traceparent.as_deref(), S::NAME) {
+        match self.hops.last().and_then(Hop::traceparent) {
             Some(traceparent) => {
-                headers.insert(Header { key: telemetry::TRACEPARENT, value: Some(&traceparent) })
+                headers.insert(Header { key: telemetry::TRACEPARENT, value: Some(traceparent) })
             }
             None => headers,
         }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
@@ -14,12 +13,15 @@ use schemas::{Actor, Command, InputPosition};
 use tracing::{debug, info, warn};
 
 use crate::decider::Service;
+use crate::failpoint::Step;
 use crate::fold::{DueClock, FoldError};
 use crate::follower::{self, FollowerHandle, Order, TakenOver};
 use crate::problem;
 use crate::runner::Runner;
 use crate::runner::batch::{self, Batch, Draft, Input, Stop};
 use crate::runner::group::{Change, Group, NextOffsets};
+use crate::runner::lag;
+use crate::telemetry::Hop;
 use crate::transaction::{TransactionError, TransactionalProducer};
 
 /// Most inputs in one transaction: bounds memory, and how much an abort costs.
@@ -36,9 +38,6 @@ const TICK: Duration = Duration::from_millis(100);
 const MAX_RINGS: usize = 1_000;
 /// A clock whose command was written is not rung again for so long; then its command is taken for lost.
 const RING_AGAIN: Duration = Duration::from_secs(10);
-/// How often the lag is measured, and how long the broker may take to say where an input ends.
-const MEASURE_LAG: Duration = Duration::from_secs(5);
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a partition waits at a record of a schema unknown here.
 const UNKNOWN_SCHEMA_PAUSE: Duration = Duration::from_secs(5);
 /// Pause after an aborted transaction, doubled up to the longest.
@@ -63,6 +62,8 @@ pub enum SessionError {
 
 pub struct Session<'a, S: Service> {
     runner: &'a Runner<S>,
+    /// What the lag is measured by: a copy of `owned`.
+    measured: &'a lag::Owned,
     follower: FollowerHandle,
     group: Group,
     producers: [TransactionalProducer; 2],
@@ -71,7 +72,6 @@ pub struct Session<'a, S: Service> {
     bell: ThreadedProducer<DefaultProducerContext>,
     rung: HashMap<DueClock, Instant>,
     ticked: Instant,
-    measured: Instant,
     /// What the group has assigned here.
     assigned: BTreeSet<i32>,
     /// What was taken over, with the next offset of each input.
@@ -84,7 +84,11 @@ pub struct Session<'a, S: Service> {
 impl<'a, S: Service> Session<'a, S> {
     /// # Errors
     /// When Kafka cannot be reached in time.
-    pub fn begin(runner: &'a Runner<S>, follower: FollowerHandle) -> Result<Self, SessionError> {
+    pub fn begin(
+        runner: &'a Runner<S>,
+        follower: FollowerHandle,
+        measured: &'a lag::Owned,
+    ) -> Result<Self, SessionError> {
         let producer = |turn| {
             TransactionalProducer::start(&runner.kafka.transactional_producer(
                 S::NAME,
@@ -100,6 +104,7 @@ impl<'a, S: Service> Session<'a, S> {
             Group::join(&member, &follower::inputs::<S>(&runner.kafka)).map_err(SessionError::Clients)?;
         Ok(Self {
             runner,
+            measured,
             follower,
             group,
             producers,
@@ -107,7 +112,6 @@ impl<'a, S: Service> Session<'a, S> {
             bell,
             rung: HashMap::new(),
             ticked: Instant::now(),
-            measured: Instant::now(),
             assigned: BTreeSet::new(),
             owned: BTreeMap::new(),
             waiting: BTreeMap::new(),
@@ -130,7 +134,6 @@ impl<'a, S: Service> Session<'a, S> {
                 self.answer(inputs)?;
             }
             self.ring_due_clocks()?;
-            self.measure_lag();
         }
         Ok(())
     }
@@ -169,6 +172,7 @@ impl<'a, S: Service> Session<'a, S> {
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
             traceparent: message.headers().and_then(batch::traceparent),
+            written_at_ms: message.timestamp().to_millis(),
         }
     }
 
@@ -232,11 +236,7 @@ impl<'a, S: Service> Session<'a, S> {
                 Some(committed) => *committed,
                 None => answered + 1,
             };
-            let (low, _) = self
-                .group
-                .consumer()
-                .fetch_watermarks(&topic, taken.partition, Duration::from_secs(5))
-                .map_err(SessionError::Read)?;
+            let low = taken.low.get(&topic).copied().unwrap_or_default();
             // Records below the committed offset may have been deleted; none that was not answered may.
             if low > offset {
                 return Err(SessionError::InputsGone {
@@ -281,10 +281,11 @@ impl<'a, S: Service> Session<'a, S> {
                 Err(Stop::Fold(error)) => return Err(error.into()),
             }
         }
-        let Batch { drafts, next, .. } = batch;
-        if !next.is_empty() {
-            self.write(drafts, next)?;
+        let Batch { drafts, next, mut hops, .. } = batch;
+        if !next.is_empty() && !self.write(drafts, next)? {
+            hops.iter_mut().for_each(Hop::fail);
         }
+        drop(hops);
         if !stopped.is_empty() {
             let until = Instant::now() + UNKNOWN_SCHEMA_PAUSE;
             self.waiting.extend(stopped.into_iter().map(|partition| (partition, until)));
@@ -293,12 +294,13 @@ impl<'a, S: Service> Session<'a, S> {
         Ok(())
     }
 
-    /// One transaction: the events, and the offsets of what they answer.
+    /// One transaction: the events, and the offsets of what they answer. Whether it was committed; else all of it
+    /// is tried again.
     fn write(
         &mut self,
         drafts: Vec<Draft<S>>,
         next: BTreeMap<(String, i32), i64>,
-    ) -> Result<(), SessionError> {
+    ) -> Result<bool, SessionError> {
         self.turn = 1 - self.turn;
         match self.commit(&drafts, &next) {
             Ok(offsets) => {
@@ -309,19 +311,24 @@ impl<'a, S: Service> Session<'a, S> {
                     .filter_map(|(draft, offset)| draft.into_recorded(offset))
                     .collect();
                 self.runner.fold.apply(&records)?;
+                self.runner.failpoints.pass(Step::Fold);
                 for ((topic, partition), offset) in next {
                     if let Some(owned) = self.owned.get_mut(&partition) {
                         owned.insert(self.runner.kafka.topic(&topic), offset);
                     }
+                    if let Some(measured) = self.measured.lock().get_mut(&partition) {
+                        measured.insert(self.runner.kafka.topic(&topic), offset);
+                    }
                 }
-                Ok(())
+                Ok(true)
             }
             Err(TransactionError::Abort(error)) => {
                 warn!(service = S::NAME, error = %error, "transaction aborted, trying again");
                 self.producers[self.turn].abort()?;
                 std::thread::sleep(self.abort_pause);
                 self.abort_pause = (self.abort_pause * 2).min(ABORT_PAUSE_LONGEST);
-                self.flow()
+                self.flow()?;
+                Ok(false)
             }
             Err(error) => Err(error.into()),
         }
@@ -332,13 +339,16 @@ impl<'a, S: Service> Session<'a, S> {
         drafts: &[Draft<S>],
         next: &BTreeMap<(String, i32), i64>,
     ) -> Result<Vec<i64>, TransactionError> {
-        let producer = &self.producers[self.turn];
+        let (producer, failpoints) = (&self.producers[self.turn], &self.runner.failpoints);
         producer.begin()?;
+        failpoints.pass(Step::Begin);
         for (slot, draft) in drafts.iter().enumerate() {
             let headers: OwnedHeaders = draft.headers.clone();
             producer.send(&draft.topic, draft.partition, &draft.key, &draft.value, headers, slot)?;
         }
+        failpoints.pass(Step::Produce);
         let offsets = producer.drain()?;
+        failpoints.pass(Step::Drain);
         let mut list = TopicPartitionList::new();
         for ((topic, partition), offset) in next {
             list.add_partition_offset(&self.runner.kafka.topic(topic), *partition, Offset::Offset(*offset))
@@ -346,7 +356,12 @@ impl<'a, S: Service> Session<'a, S> {
         }
         let metadata = self.group.metadata().map_err(TransactionError::Abort)?;
         producer.send_offsets(&list, &metadata)?;
+        failpoints.pass(Step::Offsets);
         producer.commit()?;
+        if failpoints.pass(Step::Commit) {
+            let lost = KafkaError::MessageProduction(RDKafkaErrorCode::RequestTimedOut);
+            return Err(TransactionError::Replace(lost));
+        }
         Ok(offsets)
     }
 
@@ -402,22 +417,8 @@ impl<'a, S: Service> Session<'a, S> {
         Ok(self.bell.send(record).is_ok())
     }
 
-    /// How many inputs of the partitions owned here stand in Kafka unanswered.
-    fn measure_lag(&mut self) {
-        if self.measured.elapsed() < MEASURE_LAG {
-            return;
-        }
-        self.measured = Instant::now();
-        let inputs =
-            self.owned.iter().flat_map(|(partition, next)| next.iter().map(|next| (*partition, next)));
-        let behind = inputs.map(|(partition, (topic, next))| {
-            let ends = self.group.consumer().fetch_watermarks(topic, partition, ASK_TIMEOUT);
-            ends.map_or(0, |(_, high)| usize::try_from(high - next).unwrap_or(0))
-        });
-        self.runner.status.lag.store(behind.sum(), std::sync::atomic::Ordering::Relaxed);
-    }
-
     fn count_owned(&self) {
+        self.measured.lock().clone_from(&self.owned);
         self.runner.status.owned.store(self.owned.len(), std::sync::atomic::Ordering::Relaxed);
     }
 }

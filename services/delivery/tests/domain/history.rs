@@ -11,20 +11,37 @@ use proptest::test_runner::{FileFailurePersistence, TestCaseError};
 use schemas::Event;
 use schemas::codes::*;
 use schemas::delivery::{DeliveryEvent, FacetsDisclosed, OpenFacets, ReportAccess};
-use schemas::routing::{AssignmentOffered, CoordinatorAlerted, Entitlement};
+use schemas::ids::RetractionId;
+use schemas::routing::{
+    AssignmentEscalated, AssignmentOffered, AssignmentRaised, CaseNumberAdded, CoordinatorAlerted,
+    Entitlement, FacetRef, IncidentAmended, RetractionIssued, RoutingEvent,
+};
 
 use crate::world::*;
 
 const CASES: u32 = 128;
 const MAX_STEPS: usize = 40;
 const AGENCIES: [&str; 4] = ["de-police", "fr-police", "un-coordinator", "no-agency"];
-const FACETS: [&str; 6] = ["victim", "suspect", "witness", "narrative", "report", "no such facet"];
+/// As they were received, after an amendment, and as parties have added them.
+const FACETS: [&str; 11] = [
+    "victim",
+    "suspect",
+    "witness",
+    "narrative",
+    "report",
+    "victim 1",
+    "narrative 1",
+    "report 2",
+    "note",
+    "case number",
+    "no such facet",
+];
 
 fn offers() -> impl Strategy<Value = AssignmentOffered> {
-    let kinds = vec![FacetKind::Person, FacetKind::Narrative, FacetKind::Report];
+    let kinds = vec![FacetKind::Person, FacetKind::Narrative, FacetKind::Report, FacetKind::AnswerText];
     let parts = (
         select(vec![("de-police", "DE"), ("fr-police", "FR")]),
-        subsequence(kinds, 0..=3),
+        subsequence(kinds, 0..=4),
         subsequence(vec!["victim", "suspect", "witness"], 0..=3),
         any::<bool>(),
     );
@@ -58,8 +75,30 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         let reason = AlertReason::NobodyAnswered;
         hears(CoordinatorAlerted { reason, country: to.map(country), assignment_id: None })
     });
-    let change = (units(), 0_usize..6).prop_map(|(id, number)| hears(changes(id)[number].0.clone()));
+    let change = (units(), 0_usize..7).prop_map(|(id, number)| hears(changes(id)[number].0.clone()));
+    let raise = offers().prop_map(|offer| {
+        let AssignmentOffered { assignment_id, entitlement, respond_by, .. } = offer;
+        hears(AssignmentRaised { assignment_id, urgency: Urgency::ImminentDanger, entitlement, respond_by })
+    });
+    let adds = (agencies(), 2_i64..100, any::<bool>()).prop_map(|(by, offset, noted)| {
+        let (assignment_id, reason) = (assignment("de-police"), EscalationReason::NeedsCoordination);
+        let escalated = AssignmentEscalated { assignment_id, reason, note: Some(note()) };
+        let number = added("case number", FacetKind::CaseNumber);
+        let number = CaseNumberAdded { by: agency(by), number };
+        if noted { hears_of(by, offset, escalated) } else { hears_of(by, offset, number) }
+    });
+    let amend = (1..4, select(Urgency::ALL))
+        .prop_map(|(number, urgency)| hears(IncidentAmended { urgency, ..amended(number) }));
+    let retract = subsequence(AGENCIES.to_vec(), 0..=4).prop_map(|ids| {
+        let (retraction_id, reason) = (RetractionId::derive(&[b"retraction"]), RetractionReason::Duplicate);
+        let recipients = ids.into_iter().map(agency).collect();
+        hears(RetractionIssued { retraction_id, assessment_id: None, reason, recipients })
+    });
     let step = prop_oneof![
+        2 => raise,
+        2 => adds,
+        2 => amend,
+        1 => retract,
         1 => Just(hears(opened())),
         3 => offers().prop_map(hears),
         4 => units().prop_map(|id| brings(id, AssignmentState::Accepted)),
@@ -83,6 +122,10 @@ fn event(before: &Incident, event: &Event<DeliveryEvent>) -> Result<(), TestCase
             prop_assert!(reported.facets.iter().all(|facet| given.contains(facet)));
             Ok(())
         }
+        DeliveryEvent::RetractionDelivered(told) => {
+            prop_assert!(AGENCIES.map(agency).contains(&told.agency), "{} was told", told.agency);
+            Ok(())
+        }
         DeliveryEvent::AlertDelivered(alert) => {
             let coordinators = ["eu-coordinator", "un-coordinator"].map(agency);
             prop_assert!(coordinators.contains(&alert.agency), "{} was alerted", alert.agency);
@@ -102,20 +145,49 @@ fn entitled(
     prop_assert_eq!(&disclosed.agency, &event.agency);
     prop_assert_eq!(disclosed.recipient_key_id.as_str(), event.agency.as_str());
     let entitlement = &item.delivered.entitlement;
-    let early = matches!(item.state, AssignmentState::Offered | AssignmentState::Overdue);
+    use AssignmentState::{Accepted, Escalated, Offered, Overdue};
+    let early = matches!(item.state, Offered | Overdue | Escalated);
     prop_assert_eq!(disclosed.with_offer, early);
-    let may_open = item.state == AssignmentState::Accepted || (early && entitlement.opens_with_offer);
+    let may_open = item.state == Accepted || (early && entitlement.opens_with_offer);
     prop_assert!(may_open, "opened while {}", item.state);
     prop_assert!(!disclosed.facets.is_empty());
+    let registered = before.registered.iter().flat_map(|registered| &registered.facets);
+    let known: Vec<&FacetRef> = registered.chain(&before.added).collect();
     for facet in &disclosed.facets {
-        prop_assert!(entitlement.facet_kinds.contains(&facet.kind), "{}", facet.kind);
+        let for_all = facet.kind == FacetKind::CaseNumber;
+        prop_assert!(for_all || entitlement.facet_kinds.contains(&facet.kind), "{}", facet.kind);
         let person = facet.person_ref.is_none_or(|person| entitlement.persons.contains(&person));
         prop_assert!(person, "a person it is not entitled to");
-        let sealed = facets().into_iter().find(|sealed| sealed.facet_id == facet.facet_id);
+        let named = |sealed: &&&FacetRef| sealed.facet_id == facet.facet_id && sealed.at == facet.at;
+        let sealed = known.iter().find(named);
         prop_assert_eq!(
             sealed.map(|sealed| (sealed.kind, sealed.person_ref)),
             Some((facet.kind, facet.person_ref))
         );
+    }
+    Ok(())
+}
+
+/// What stands after each step: the facets of the last amendment, and all that was ever added.
+fn rests(before: &Incident, after: &Incident, step: &Step) -> Result<(), TestCaseError> {
+    prop_assert!(after.added.starts_with(&before.added), "what was added stays");
+    let Asked::News(news) = &step.asked else { return Ok(()) };
+    let item = |state: &Incident| state.items.get(&assignment("de-police")).map(|item| item.state);
+    match &news.event {
+        RoutingEvent::IncidentAmended(amended) => {
+            let registered = after.registered.as_ref().unwrap();
+            prop_assert_eq!(&registered.facets, &amended.facets);
+            prop_assert!(registered.urgency >= amended.urgency);
+            prop_assert_eq!(&after.items, &before.items);
+        }
+        RoutingEvent::AssignmentEscalated(event) if event.note.is_some() => {
+            let works = item(before) == Some(AssignmentState::Accepted);
+            prop_assert!(!works || item(after) == Some(AssignmentState::Accepted), "works on no more");
+        }
+        _ => {}
+    }
+    if let Some(sealed) = news.event.sealed_facet() {
+        prop_assert_eq!(after.added.last(), Some(&FacetRef::of(sealed, &news.at)));
     }
     Ok(())
 }
@@ -144,11 +216,13 @@ proptest! {
         let mut history = History::new();
         for step in &steps {
             let (mut before, logged) = (history.state.clone(), history.log.len());
+            let rested = before.clone();
             let _ = history.take(step);
             for happened in &history.log[logged..] {
                 event(&before, happened)?;
                 Delivery::evolve(&mut before, happened);
             }
+            rests(&rested, &history.state, step)?;
         }
 
         let folded = bytes(&fold(&history.log));

@@ -6,13 +6,14 @@ use schemas::routing::Entitlement;
 
 use crate::world::*;
 
-const STATES: [AssignmentState; 6] = [
+const STATES: [AssignmentState; 7] = [
     AssignmentState::Accepted,
     AssignmentState::Declined,
     AssignmentState::Forwarded,
     AssignmentState::Revoked,
     AssignmentState::Closed,
     AssignmentState::Overdue,
+    AssignmentState::Escalated,
 ];
 
 fn offered(entitlement: Entitlement) -> Vec<Step> {
@@ -52,7 +53,9 @@ fn the_state_decides_when_it_opens() {
         let then = |in_danger: Decision, routine: Decision| [in_danger, routine];
         let [in_danger, routine] = match state {
             AssignmentState::Accepted => then(discloses(&all, false), discloses(&all, false)),
-            AssignmentState::Overdue => then(discloses(&all, true), refuses(WrongState)),
+            AssignmentState::Overdue | AssignmentState::Escalated => {
+                then(discloses(&all, true), refuses(WrongState))
+            }
             _ => then(refuses(NotEntitled), refuses(NotEntitled)),
         };
         for (entitlement, then) in [(with_offer(entitlement()), in_danger), (entitlement(), routine)] {
@@ -60,6 +63,8 @@ fn the_state_decides_when_it_opens() {
             check(state.code(), &given, &opens, &then);
         }
     }
+    let escalated = [accepted(entitlement()), vec![brings("de-police", AssignmentState::Escalated)]].concat();
+    check("accepted, then escalated", &escalated, &opens, &discloses(&all, false));
     let ended = [accepted(entitlement()), vec![brings("de-police", AssignmentState::Revoked)]].concat();
     check("accepted, then revoked", &ended, &opens, &refuses(NotEntitled));
 }

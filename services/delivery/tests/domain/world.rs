@@ -2,7 +2,7 @@
 
 use chassis::decider::{Context, Decider, Rejection};
 use delivery::Delivery;
-use delivery::domain::Incident;
+use delivery::domain::{Incident, RoutingNews};
 use schemas::codes::*;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent, FacetDisclosed, OpenFacets};
 use schemas::directory::view::Directory;
@@ -12,11 +12,11 @@ use schemas::ids::{
     AgencyId, AssignmentId, CommandId, Country, DisclosureId, EventId, FacetId, KeyId, KeySetId, PersonRef,
     ReferralId,
 };
-use schemas::referral::{Handling, Person};
+use schemas::referral::{Handling, Person, SealedFacet};
 use schemas::routing::{
-    AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentForwarded, AssignmentOffered,
-    AssignmentOverdue, AssignmentRevoked, Entitlement, FacetRef, Ground, IncidentOpened, RoutingEvent,
-    Transfer,
+    AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentEscalated, AssignmentForwarded,
+    AssignmentOffered, AssignmentOverdue, AssignmentRevoked, Entitlement, FacetRef, Ground, IncidentAmended,
+    IncidentOpened, RoutingEvent, Transfer,
 };
 use schemas::{Actor, CommandRejected, Event, InputPosition, Timestamp};
 
@@ -103,34 +103,84 @@ pub fn people() -> Vec<Person> {
     PERSONS.map(person).to_vec()
 }
 
-pub fn facets() -> Vec<FacetRef> {
+/// Where the referral stands in `referral.events`, after so many amendments.
+fn referral_at(amendment: i32) -> InputPosition {
+    let offset = 7 + i64::from(amendment);
+    InputPosition { topic: "referral.events".to_owned(), partition: 0, offset }
+}
+
+/// Where news of routing stand, unless a step says otherwise.
+pub fn routing_at(offset: i64) -> InputPosition {
+    InputPosition { topic: "routing.events".to_owned(), partition: 0, offset }
+}
+
+/// The name of a facet after so many amendments: each seals it anew.
+pub fn sealed_anew(name: &str, amendment: i32) -> String {
+    if amendment == 0 { name.to_owned() } else { format!("{name} {amendment}") }
+}
+
+/// The referral's facets after so many amendments.
+pub fn facets(amendment: i32) -> Vec<FacetRef> {
     let sealed = |name: &str, kind, person_ref| FacetRef {
-        facet_id: facet(name),
+        facet_id: facet(&sealed_anew(name, amendment)),
         kind,
         person_ref,
         key_set_id: key_set(),
+        at: referral_at(amendment),
     };
     let of_person = PERSONS.map(|(name, _)| sealed(name, FacetKind::Person, Some(person(name))));
     let others = OTHERS.map(|(name, kind)| sealed(name, kind, None));
     of_person.into_iter().chain(others).collect()
 }
 
-/// The facet as a disclosure names it.
+/// A facet that a party has added: the free text of an answer, or its case number.
+pub fn added(name: &str, kind: FacetKind) -> SealedFacet {
+    SealedFacet {
+        facet_id: facet(name),
+        kind,
+        person_ref: None,
+        key_set_id: key_set(),
+        nonce: vec![1],
+        ciphertext: vec![2],
+    }
+}
+
+pub fn note() -> SealedFacet {
+    added("note", FacetKind::AnswerText)
+}
+
+/// The same as delivery refers to it, where the news of it stood at the offset.
+pub fn added_ref(facet: &SealedFacet, offset: i64) -> FacetRef {
+    FacetRef {
+        facet_id: facet.facet_id,
+        kind: facet.kind,
+        person_ref: None,
+        key_set_id: facet.key_set_id,
+        at: routing_at(offset),
+    }
+}
+
+/// The facet of the referral, as it was received, as a disclosure names it.
 pub fn disclosed(name: &str) -> FacetDisclosed {
-    let sealed = facets().into_iter().find(|sealed| sealed.facet_id == facet(name)).unwrap();
+    let sealed = facets(0).into_iter().find(|sealed| sealed.facet_id == facet(name)).unwrap();
+    let category = PERSONS.iter().find(|person| person.0 == name).map(|person| person.1);
+    disclosed_as(sealed, category)
+}
+
+pub fn disclosed_as(sealed: FacetRef, person_category: Option<PersonCategory>) -> FacetDisclosed {
     FacetDisclosed {
         facet_id: sealed.facet_id,
         kind: sealed.kind,
         person_ref: sealed.person_ref,
-        person_category: PERSONS.iter().find(|person| person.0 == name).map(|person| person.1),
+        person_category,
         key_set_id: sealed.key_set_id,
+        at: sealed.at,
     }
 }
 
 pub fn opened() -> IncidentOpened {
     IncidentOpened {
         referral_id: ReferralId::derive(&[b"referral"]),
-        referral_at: InputPosition { topic: "referral.events".to_owned(), partition: 0, offset: 7 },
         reporter: agency("nl-hotline"),
         reporter_country: country("NL"),
         kind: IncidentKind::Csam,
@@ -139,16 +189,37 @@ pub fn opened() -> IncidentOpened {
         week: Some("2026-W47".to_owned()),
         annotations: Vec::new(),
         people: people(),
-        facets: facets(),
+        facets: facets(0),
         signals: Vec::new(),
-        handling: Handling {
-            tlp: Tlp::Amber,
-            codes: Vec::new(),
-            purpose: Purpose::ChildProtection,
-            retain_until: None,
-            never_told: Vec::new(),
-            transfers: TransferPolicy::Standing,
-        },
+        handling: handling(),
+    }
+}
+
+fn handling() -> Handling {
+    Handling {
+        tlp: Tlp::Amber,
+        codes: Vec::new(),
+        purpose: Purpose::ChildProtection,
+        retain_until: None,
+        never_told: Vec::new(),
+        transfers: TransferPolicy::Standing,
+    }
+}
+
+/// The same referral as it was amended for the given time: every facet sealed anew.
+pub fn amended(amendment: i32) -> IncidentAmended {
+    let IncidentOpened { kind, urgency, danger_reason, week, annotations, people, .. } = opened();
+    IncidentAmended {
+        amendment,
+        kind,
+        urgency,
+        danger_reason,
+        week,
+        annotations,
+        people,
+        facets: facets(amendment),
+        signals: Vec::new(),
+        handling: handling(),
     }
 }
 
@@ -201,22 +272,25 @@ pub fn offer(id: &str, to: &str, entitlement: Entitlement) -> AssignmentOffered 
 }
 
 /// The answers to an agency's assignment, each with the state that the assignment then stands in.
-pub fn changes(id: &str) -> [(RoutingEvent, AssignmentState); 6] {
-    let assignment_id = assignment(id);
-    let revoked = AssignmentRevoked { assignment_id, reason: RevokeReason::FalsePositive };
+pub fn changes(id: &str) -> [(RoutingEvent, AssignmentState); 7] {
+    let (assignment_id, note) = (assignment(id), None);
+    let (decline, revoke) = (DeclineReason::NoCapacity, RevokeReason::FalsePositive);
+    let (outcome, escalate) = (CloseOutcome::NoFurtherAction, EscalationReason::Unanswered);
+    let to = agency("br-police");
     [
         (AssignmentAccepted { assignment_id }.into(), AssignmentState::Accepted),
         (
-            AssignmentDeclined { assignment_id, reason: DeclineReason::NoCapacity }.into(),
+            AssignmentDeclined { assignment_id, reason: decline, note: note.clone() }.into(),
             AssignmentState::Declined,
         ),
-        (AssignmentForwarded { assignment_id, to: agency("br-police") }.into(), AssignmentState::Forwarded),
-        (revoked.into(), AssignmentState::Revoked),
+        (AssignmentForwarded { assignment_id, to, note: note.clone() }.into(), AssignmentState::Forwarded),
         (
-            AssignmentClosed { assignment_id, outcome: CloseOutcome::NoFurtherAction }.into(),
-            AssignmentState::Closed,
+            AssignmentRevoked { assignment_id, reason: revoke, note: note.clone() }.into(),
+            AssignmentState::Revoked,
         ),
+        (AssignmentClosed { assignment_id, outcome, note: note.clone() }.into(), AssignmentState::Closed),
         (AssignmentOverdue { assignment_id }.into(), AssignmentState::Overdue),
+        (AssignmentEscalated { assignment_id, reason: escalate, note }.into(), AssignmentState::Escalated),
     ]
 }
 
@@ -229,7 +303,7 @@ pub fn brings(id: &str, state: AssignmentState) -> Step {
 /// News of routing, or what an agency asks.
 #[derive(Clone, Debug)]
 pub enum Asked {
-    News(Box<RoutingEvent>),
+    News(Box<RoutingNews>),
     Command(DeliveryCommand),
 }
 
@@ -241,8 +315,15 @@ pub struct Step {
 }
 
 pub fn hears(news: impl Into<RoutingEvent>) -> Step {
-    let asked = Asked::News(Box::new(news.into()));
-    Step { by: agency("nl-hotline"), cause: "routing's event".to_owned(), asked }
+    hears_of("nl-hotline", 1, news)
+}
+
+/// News that stands at the offset, and follows from what the agency did.
+pub fn hears_of(by: &str, offset: i64, news: impl Into<RoutingEvent>) -> Step {
+    let by = agency(by);
+    let news = RoutingNews { event: news.into(), at: routing_at(offset), by: by.clone() };
+    let asked = Asked::News(Box::new(news));
+    Step { by, cause: "routing's event".to_owned(), asked }
 }
 
 /// Asks under the given command id: asking again under it is the same disclosure.
@@ -326,7 +407,7 @@ impl History {
 fn refused(step: &Step, rejection: &Rejection) -> CommandRejected {
     let command = match &step.asked {
         Asked::Command(command) => command.name(),
-        Asked::News(news) => news.name(),
+        Asked::News(news) => news.event.name(),
     };
     CommandRejected {
         command_id: CommandId::derive(&[step.cause.as_bytes()]),
@@ -339,12 +420,18 @@ fn refused(step: &Step, rejection: &Rejection) -> CommandRejected {
 /// Given steps that all succeed, when one more is taken, then it yields exactly this.
 #[track_caller]
 pub fn check(case: &str, given: &[Step], when: &Step, then: &Decision) {
+    assert_eq!(&after(given).take(when), then, "{case}");
+}
+
+/// The history in which all these steps succeeded.
+#[track_caller]
+pub fn after(given: &[Step]) -> History {
     let mut history = History::new();
     for step in given {
         let taken = history.take(step);
-        assert!(taken.is_ok(), "{case}: given {step:?}, but {taken:?}");
+        assert!(taken.is_ok(), "given {step:?}, but {taken:?}");
     }
-    assert_eq!(&history.take(when), then, "{case}");
+    history
 }
 
 pub fn refuses(code: RejectionCode) -> Decision {

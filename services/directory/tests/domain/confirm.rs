@@ -68,9 +68,9 @@ fn only_authorities_confirm() {
     let reads = changed_policy(|policy| policy.rules[0].agency_kind = AgencyKind::Coordinator);
     let watcher = "agency/un-coordinator";
     let refused = refuses(RejectionCode::NotEntitled);
-    let given = [proposes("ch-central", &watches)];
+    let given = [proposes("fr-central", &watches)];
     check("the coordinator itself", &given, &confirms("un-coordinator", watcher, 1), &refused);
-    check("an authority of its State", &given, &confirms("ch-police", watcher, 1), &confirmed(&watches));
+    check("an authority of the State", &given, &confirms("fr-police", watcher, 1), &confirmed(&watches));
     let given = [proposes("de-central", &reads)];
     for by in ["un-coordinator", "de-hotline"] {
         check(by, &given, &confirms(by, "policy/default", 1), &refused);

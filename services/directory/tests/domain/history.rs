@@ -10,10 +10,10 @@ use proptest::sample::{Index, select, subsequence};
 use proptest::test_runner::{FileFailurePersistence, TestCaseError};
 use schemas::codes::*;
 use schemas::directory::{
-    Agency, ConfirmChange, DirectoryEvent, Entry, Policy, ProposeChange, WithdrawChange,
+    Agency, ChangeProposed, ConfirmChange, DirectoryEvent, Entry, Policy, ProposeChange, WithdrawChange,
 };
 use schemas::envelope::Event;
-use schemas::ids::EntryId;
+use schemas::ids::{Country, EntryId};
 
 use crate::world::*;
 
@@ -36,8 +36,12 @@ struct Turn {
 #[derive(Clone, Debug)]
 enum Ask {
     Propose(Box<Entry>),
+    /// The coordinator is to watch these, too; the first of them says so.
+    Watch(Vec<&'static str>),
     /// The proposal that the index picks of those that wait.
     Confirm(Index),
+    /// The same, by an authority of the State concerned.
+    ConfirmRightly(Index),
     Withdraw(Index),
     /// A proposal that never was.
     ConfirmUnknown,
@@ -50,7 +54,7 @@ fn agencies() -> impl Strategy<Value = Agency> {
         subsequence(vec![IncidentKind::Csam, IncidentKind::Other], 0..=2),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.1),
-        subsequence(vec!["DE", "FR"], 1..=2),
+        subsequence(vec!["CH", "DE", "FR"], 1..=3),
     );
     parts.prop_map(|((id, code, kind, issuer), keys, kinds, at_any_hour, other_token, scope)| {
         let mut agency = plain(id, code, kind, issuer);
@@ -91,7 +95,9 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
     let entry = prop_oneof![4 => agencies().prop_map(of_agency), 1 => policies().prop_map(of_policy)];
     let ask = prop_oneof![
         4 => entry.prop_map(|entry| Ask::Propose(Box::new(entry))),
-        5 => any::<Index>().prop_map(Ask::Confirm),
+        1 => subsequence(vec!["CH", "DE", "FR"], 1..=2).prop_shuffle().prop_map(Ask::Watch),
+        4 => any::<Index>().prop_map(Ask::Confirm),
+        2 => any::<Index>().prop_map(Ask::ConfirmRightly),
         1 => any::<Index>().prop_map(Ask::Withdraw),
         1 => Just(Ask::ConfirmUnknown),
     ];
@@ -108,6 +114,27 @@ fn step(history: &History, turn: &Turn) -> Step {
     let picked = |index: &Index| (!waiting.is_empty()).then(|| *index.get(&waiting));
     let unknown = || confirms(turn.by, "agency/de-police", u32::MAX);
     let step = match &turn.ask {
+        Ask::Watch(codes) => {
+            let id = EntryId::try_new("agency/un-coordinator").unwrap();
+            let mut entry = history.view.newest(&id).unwrap().clone();
+            let scope = &mut entry.agency.as_mut().unwrap().scope;
+            for watched in codes.iter().map(|code| country(code)) {
+                if !scope.contains(&watched) {
+                    scope.push(watched);
+                }
+            }
+            proposes(&format!("{}-central", codes[0].to_lowercase()), &entry)
+        }
+        Ask::ConfirmRightly(index) => picked(index).map_or_else(unknown, |(entry, pending)| {
+            let ChangeProposed { proposal_id, state_concerned, issuer, .. } = &pending.proposal;
+            let code = state_concerned.as_ref().map_or("DE", Country::as_str);
+            let right = AGENCIES.iter().find(|agency| {
+                let other = format!("https://id.{}.example", agency.3) != *issuer;
+                agency.1 == code && AUTHORITIES.contains(&agency.2) && other
+            });
+            let by = right.map_or(turn.by, |agency| agency.0);
+            asks(by, entry, ConfirmChange { proposal_id: *proposal_id })
+        }),
         Ask::Propose(entry) => {
             let id = entry.id().unwrap();
             asks(turn.by, id.as_str(), ProposeChange { entry: (**entry).clone() })
@@ -162,6 +189,10 @@ fn event(before: &History, event: &Event<DirectoryEvent>) -> Result<(), TestCase
             prop_assert_eq!(event.actor.kind, ActorKind::Human);
             prop_assert!((&event.agency, &event.actor.id) != (&pending.agency, &pending.actor.id));
             prop_assert_eq!(confirmed.acts_from, event.time.plus_minutes(VISIBLE_HOURS * 60));
+            let watched = newly_watched(before, &event.aggregate_id, &pending.proposal.entry);
+            prop_assert!(watched.len() <= 1, "comes to watch {:?} at once", watched);
+            let own_word = watched.iter().all(|country| *country == confirmer.country);
+            prop_assert!(own_word, "{} let watch {:?}", confirmer.country, watched);
         }
         DirectoryEvent::EntryChanged(changed) => {
             let id = EntryId::try_new(&event.aggregate_id).unwrap();
@@ -181,6 +212,15 @@ fn event(before: &History, event: &Event<DirectoryEvent>) -> Result<(), TestCase
         _ => {}
     }
     Ok(())
+}
+
+/// What the entry comes to watch, beyond what was written last.
+fn newly_watched(before: &History, id: &str, entry: &Entry) -> Vec<Country> {
+    let id = EntryId::try_new(id).unwrap();
+    let newest = before.view.newest(&id).and_then(|entry| entry.agency.as_ref());
+    let known = newest.map_or(&[][..], |agency| &agency.scope);
+    let scope = entry.agency.iter().flat_map(|agency| &agency.scope);
+    scope.filter(|country| !known.contains(country)).cloned().collect()
 }
 
 fn coordinators_do_not_widen(

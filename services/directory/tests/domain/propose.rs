@@ -15,13 +15,18 @@ fn acts_at_once(entry: &Entry) -> Decision {
 }
 
 fn waits(entry: &Entry, widens: &[&str], issuer: &str) -> Decision {
+    waits_for(entry, widens, issuer, entry.agency.as_ref().map(|agency| agency.country.as_str()))
+}
+
+/// The same, where the State concerned is another than the one the entry names.
+fn waits_for(entry: &Entry, widens: &[&str], issuer: &str, concerned: Option<&str>) -> Decision {
     let id = entry.id().unwrap();
     let proposed: DirectoryEvent = ChangeProposed {
         proposal_id: proposal(id.as_str(), 1),
         entry: entry.clone(),
         widens: widens.iter().map(|words| (*words).to_owned()).collect(),
         issuer: format!("https://id.{issuer}.example"),
-        state_concerned: entry.agency.as_ref().map(|agency| agency.country.clone()),
+        state_concerned: concerned.map(country),
     }
     .into();
     Ok(vec![proposed])
@@ -101,19 +106,10 @@ fn what_gives_an_agency_more_waits() {
         check(words, &given, &proposes("de-police", &entry), &waits(&entry, &[words], "eu"));
     }
     let watches = changed("un-coordinator", |agency| agency.scope.push(country("FR")));
-    let then = waits(&watches, &["watches more countries"], "alpine");
-    check("a coordinator", &[], &proposes("ch-central", &watches), &then);
+    let then = waits_for(&watches, &["watches more countries"], "national", Some("FR"));
+    check("a coordinator, of the State it comes to watch", &[], &proposes("fr-central", &watches), &then);
     let moved = changed("de-police", |agency| agency.country = country("FR"));
-    let then = Ok(vec![
-        ChangeProposed {
-            proposal_id: proposal("agency/de-police", 1),
-            entry: moved.clone(),
-            widens: vec!["changes the agency's kind or country".to_owned()],
-            issuer: "https://id.eu.example".to_owned(),
-            state_concerned: Some(country("DE")),
-        }
-        .into(),
-    ]);
+    let then = waits_for(&moved, &["changes the agency's kind or country"], "eu", Some("DE"));
     check("an agency that moves concerns the State it leaves", &[], &proposes("de-police", &moved), &then);
     let new = of_agency(plain("de-new", "DE", AgencyKind::Helpline, "eu"));
     check("new", &[], &proposes("de-central", &new), &waits(&new, &["adds the agency de-new"], "national"));

@@ -80,7 +80,7 @@ async fn result(
     text: Result<String, LinesCodecError>,
 ) -> LineResult {
     let received = match text {
-        Ok(text) => desk.receive_json(caller, text.as_bytes()).await,
+        Ok(text) => desk.receive_json(caller, text.as_bytes(), None).await,
         Err(error) => Err(desk.refuse(caller, &[fault(&error)])),
     };
     match received {

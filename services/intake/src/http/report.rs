@@ -5,6 +5,7 @@ use axum::extract::{Multipart, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chassis::auth::Caller;
+use chassis::front::signature_of;
 use chassis::problem::Problem;
 use schemas::codes::RefusalReason;
 
@@ -40,7 +41,8 @@ pub async fn file_report(
     let submission = cybertipline::read(&parts.report, &parts.files, reference)
         .map_err(|refused| desk.refuse(&caller, &faults(refused)))?;
     gate::check(&submission).map_err(|faults| desk.refuse(&caller, &faults))?;
-    let (receipt, answer) = desk.receive(&caller, &submission, gate::verdict(Vec::new())).await?;
+    let signature = signature_of(&headers)?;
+    let (receipt, answer) = desk.receive(&caller, &submission, gate::verdict(Vec::new()), signature).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &receipt))
 }
 

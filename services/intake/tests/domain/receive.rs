@@ -1,6 +1,6 @@
 //! A referral is received once; refused submissions are counted.
 
-use intake::domain::Received;
+use intake::domain::{Received, Standing};
 use schemas::codes::{RefusalReason, Urgency};
 use schemas::referral::{CountRefusals, Referral, RefusalCount, SubmissionsRefused};
 
@@ -34,6 +34,12 @@ fn what_is_kept_of_it_answers_its_reporter() {
         digest: b"step 0".to_vec(),
         gate: referral.gate,
         at: now(),
+        amendments: 0,
+        standing: Standing {
+            people: referral.people.iter().map(|person| person.person_ref).collect(),
+            items: referral.items.iter().map(|item| item.item_ref).collect(),
+        },
+        withdrawn: None,
     };
     assert_eq!(state.received, Some(kept));
     assert!(state.feedback.is_empty());

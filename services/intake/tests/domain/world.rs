@@ -7,16 +7,19 @@ use schemas::codes::*;
 use schemas::directory::view::Directory;
 use schemas::directory::{Agency, Entry, GenesisLoaded};
 use schemas::envelope::Body;
-use schemas::ids::{AgencyId, AssignmentId, Country, EventId, ReferralId};
+use schemas::ids::{
+    AgencyId, AssignmentId, CommandId, Country, EventId, FacetId, ItemRef, PersonRef, ReferralId,
+};
 use schemas::referral::{
-    Feedback, FeedbackGiven, GateVerdict, Handling, ReceiveReferral, Referral, ReferralCommand,
-    ReferralEvent, ReferralReceived, WithheldField,
+    AmendReferral, Feedback, FeedbackDeferred, FeedbackGiven, GateVerdict, Handling, Item, Person,
+    ReceiveReferral, Referral, ReferralCommand, ReferralEvent, ReferralReceived, WithdrawReferral,
+    WithheldField,
 };
 use schemas::routing::{
-    AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentOffered, Entitlement, RoutingEvent,
-    Transfer,
+    AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentOffered, Entitlement, FeedbackHeld,
+    RoutingEvent, Transfer,
 };
-use schemas::{Actor, Event, InputPosition, Timestamp};
+use schemas::{Actor, CommandRejected, Event, InputPosition, Timestamp};
 
 pub type Decision = Result<Vec<ReferralEvent>, Rejection>;
 
@@ -65,6 +68,29 @@ fn directory() -> Directory {
     directory
 }
 
+pub fn person(name: &str) -> Person {
+    Person {
+        person_ref: PersonRef::derive(&[name.as_bytes()]),
+        category: PersonCategory::Undetermined,
+        age_band: AgeBand::Unknown,
+        facet_id: FacetId::derive(&[name.as_bytes()]),
+    }
+}
+
+pub fn item(name: &str) -> Item {
+    Item {
+        item_ref: ItemRef::derive(&[name.as_bytes()]),
+        media_kind: MediaKind::Image,
+        digests: Vec::new(),
+        classifications: Vec::new(),
+        viewed_by_reporter: None,
+        publicly_available: None,
+        hosting_country: None,
+        annotations: Vec::new(),
+    }
+}
+
+/// Of two people and two items.
 pub fn referral(reporter: &str) -> Referral {
     Referral {
         referral_id: ReferralId::derive(&[reporter.as_bytes()]),
@@ -76,8 +102,8 @@ pub fn referral(reporter: &str) -> Referral {
         danger_reason: None,
         week: Some("2026-W47".to_owned()),
         annotations: Vec::new(),
-        items: Vec::new(),
-        people: Vec::new(),
+        items: vec![item("image"), item("video")],
+        people: vec![person("child"), person("account")],
         facets: Vec::new(),
         signals: Vec::new(),
         selectors: Vec::new(),
@@ -127,11 +153,20 @@ pub fn accepted(id: &str) -> RoutingEvent {
 }
 
 pub fn declined(id: &str, reason: DeclineReason) -> RoutingEvent {
-    AssignmentDeclined { assignment_id: assignment(id), reason }.into()
+    AssignmentDeclined { assignment_id: assignment(id), reason, note: None }.into()
 }
 
 pub fn closed(id: &str, outcome: CloseOutcome) -> RoutingEvent {
-    AssignmentClosed { assignment_id: assignment(id), outcome }.into()
+    AssignmentClosed { assignment_id: assignment(id), outcome, note: None }.into()
+}
+
+/// Police hold back what the reporter is told of the agency's assignment.
+pub fn held(id: &str, until: Timestamp) -> RoutingEvent {
+    FeedbackHeld { assignment_id: assignment(id), until }.into()
+}
+
+pub fn defers(id: &str, until: Timestamp) -> Decision {
+    Ok(vec![FeedbackDeferred { assignment_id: assignment(id), until }.into()])
 }
 
 /// What the reporter is told, and no more than the stage.
@@ -152,23 +187,51 @@ pub fn received(referral: &Referral) -> Decision {
     Ok(vec![ReferralReceived { referral: referral.clone() }.into()])
 }
 
-/// What comes in: a command of the reporter, or news of routing.
+/// What comes in: a command, or news of routing.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub enum Asked {
     Command(Box<ReferralCommand>),
     News(Box<RoutingEvent>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub by: AgencyId,
+    pub actor: ActorKind,
+    pub asked: Asked,
 }
 
 pub fn receives(referral: &Referral) -> Step {
     asks(ReceiveReferral { referral: referral.clone() })
 }
 
+pub fn amends(referral: &Referral) -> Step {
+    asks_by(referral.reporter.as_str(), AmendReferral { referral: referral.clone() })
+}
+
+pub fn withdraws(by: &str, reason: RetractionReason) -> Step {
+    asks_by(by, WithdrawReferral { reason })
+}
+
 pub fn asks(command: impl Into<ReferralCommand>) -> Step {
-    Step::Command(Box::new(command.into()))
+    asks_by(HOTLINE, command)
+}
+
+/// A person of the agency asks.
+pub fn asks_by(by: &str, command: impl Into<ReferralCommand>) -> Step {
+    let asked = Asked::Command(Box::new(command.into()));
+    Step { by: agency(by), actor: ActorKind::Human, asked }
 }
 
 pub fn hears(news: &RoutingEvent) -> Step {
-    Step::News(Box::new(news.clone()))
+    let asked = Asked::News(Box::new(news.clone()));
+    Step { by: agency("de-police"), actor: ActorKind::Service, asked }
+}
+
+impl Step {
+    pub fn by_machine(self) -> Self {
+        Self { actor: ActorKind::Machine, ..self }
+    }
 }
 
 /// One referral as it goes: the state, and the log that the state is the fold of.
@@ -184,25 +247,30 @@ impl History {
         Self { directory: directory(), state: ReferralState::default(), log: Vec::new() }
     }
 
-    /// Decides the step, as the runner would, a minute after the one before, and takes in what follows.
+    /// Decides the step, as the runner would, a minute after the one before, and takes in what follows; a
+    /// refusal is on record too.
     pub fn take(&mut self, step: &Step) -> Decision {
-        let (by, actor) = (agency(HOTLINE), Actor::service("intake"));
+        let actor = Actor { id: "somebody".to_owned(), kind: step.actor };
         let time = now().plus_minutes(self.log.len() as i64);
         let cause = format!("step {}", self.log.len());
         let context = Context {
             aggregate_id: INCIDENT,
             cause: &cause,
             now: time,
-            agency: &by,
+            agency: &step.by,
             actor: &actor,
             directory: &self.directory,
         };
-        let decision = match step {
-            Step::Command(command) => Intake::decide(&context, &self.state, command),
-            Step::News(news) => Ok(Intake::learn(&context, &self.state, news)),
+        let decision = match &step.asked {
+            Asked::Command(command) => Intake::decide(&context, &self.state, command),
+            Asked::News(news) => Ok(Intake::learn(&context, &self.state, news)),
         };
-        for body in decision.iter().flatten() {
-            let event = self.event(&cause, &by, &actor, time, body.clone());
+        let events = match &decision {
+            Ok(events) => events.clone(),
+            Err(rejection) => vec![refused(&cause, step, rejection).into()],
+        };
+        for body in events {
+            let event = self.event(&cause, step, &actor, time, body);
             Intake::evolve(&mut self.state, &event);
             self.log.push(event);
         }
@@ -212,7 +280,7 @@ impl History {
     fn event(
         &self,
         cause: &str,
-        by: &AgencyId,
+        step: &Step,
         actor: &Actor,
         time: Timestamp,
         body: ReferralEvent,
@@ -229,12 +297,30 @@ impl History {
             cause: cause.to_owned(),
             cause_digest: cause.as_bytes().to_vec(),
             time,
-            agency: by.clone(),
+            agency: step.by.clone(),
             actor: actor.clone(),
             directory_position: 0,
             signature: None,
             body,
         }
+    }
+
+    /// What the reporter is told when it asks at the moment.
+    pub fn told(&self, moment: Timestamp) -> Vec<Feedback> {
+        self.state.told(moment).map(|told| told.feedback.clone()).collect()
+    }
+}
+
+fn refused(cause: &str, step: &Step, rejection: &Rejection) -> CommandRejected {
+    let command = match &step.asked {
+        Asked::Command(command) => command.name(),
+        Asked::News(news) => news.name(),
+    };
+    CommandRejected {
+        command_id: CommandId::derive(&[cause.as_bytes()]),
+        command: command.to_owned(),
+        code: rejection.code,
+        pointer: rejection.pointer.clone(),
     }
 }
 
@@ -253,4 +339,12 @@ pub fn after(given: &[Step]) -> History {
         assert!(taken.is_ok(), "given {step:?}, but {taken:?}");
     }
     history
+}
+
+pub fn refuses(code: RejectionCode) -> Decision {
+    Err(code.into())
+}
+
+pub fn refuses_at(code: RejectionCode, pointer: &str) -> Decision {
+    Err(Rejection::at(code, pointer))
 }

@@ -1,12 +1,13 @@
 //! What an agency does with its assignment: accept, decline, forward, close; and who takes one back.
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{ActorKind, AgencyKind, AssignmentState, RejectionCode, Urgency};
+use schemas::codes::{ActorKind, AgencyKind, AlertReason, AssignmentState, RejectionCode, Urgency};
 use schemas::ids::AssignmentId;
 use schemas::routing::{
-    AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentForwarded,
-    AssignmentOffered, AssignmentRevoked, CloseAssignment, DeclineAssignment, ForwardAssignment,
-    RevokeAssignment, RoutingEvent,
+    AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentEscalated,
+    AssignmentForwarded, AssignmentOffered, AssignmentRevoked, CloseAssignment, CoordinatorAlerted,
+    DeclineAssignment, EscalateAssignment, FeedbackHeld, ForwardAssignment, HoldFeedback, RevokeAssignment,
+    RoutingEvent,
 };
 
 use super::state::{Assignment, Incident};
@@ -21,8 +22,8 @@ pub fn accept(context: &Context<'_>, incident: &Incident, command: &AcceptAssign
 
 pub fn decline(context: &Context<'_>, incident: &Incident, command: &DeclineAssignment) -> Decision {
     must_await_answer(own(context, incident, command.assignment_id)?)?;
-    let declined = AssignmentDeclined { assignment_id: command.assignment_id, reason: command.reason };
-    Ok(vec![declined.into()])
+    let DeclineAssignment { assignment_id, reason, note } = command.clone();
+    Ok(vec![AssignmentDeclined { assignment_id, reason, note }.into()])
 }
 
 /// To another agency, which is offered what this one was: through the transfer gate again.
@@ -35,7 +36,7 @@ pub fn forward(context: &Context<'_>, incident: &Incident, command: &ForwardAssi
         return Err(Rejection::at(RejectionCode::WrongState, "/to"));
     }
     let not_allowed = || Rejection::at(RejectionCode::TransferNotAllowed, "/to");
-    let policy = context.directory.policy("default", context.now).ok_or_else(not_allowed)?;
+    let policy = context.directory.policy(assignment::POLICY, context.now).ok_or_else(not_allowed)?;
     let transfer = transfer::gate(incident, policy, &to.country).map_err(|_| not_allowed())?;
     let entitlement = assignment::forwarded(incident, policy, &from.entitlement, to);
     let offer = AssignmentOffered {
@@ -51,7 +52,8 @@ pub fn forward(context: &Context<'_>, incident: &Incident, command: &ForwardAssi
         forwarded_from: Some(command.assignment_id),
         ..from.offer.clone()
     };
-    let forwarded = AssignmentForwarded { assignment_id: command.assignment_id, to: command.to.clone() };
+    let ForwardAssignment { assignment_id, to, note } = command.clone();
+    let forwarded = AssignmentForwarded { assignment_id, to, note };
     let danger = incident.urgency() == Some(Urgency::ImminentDanger);
     let call = danger.then(|| duty::first_call(context, policy, &offer)).flatten();
     Ok([forwarded.into(), offer.into()].into_iter().chain(call).collect())
@@ -69,10 +71,11 @@ pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssign
     if !originator && !coordinates {
         return Err(RejectionCode::UnknownAssignment.into());
     }
-    if !assignment.awaits_answer() && assignment.state != AssignmentState::Accepted {
+    if !assignment.is_open() {
         return Err(RejectionCode::WrongState.into());
     }
-    Ok(vec![AssignmentRevoked { assignment_id: command.assignment_id, reason: command.reason }.into()])
+    let RevokeAssignment { assignment_id, reason, note } = command.clone();
+    Ok(vec![AssignmentRevoked { assignment_id, reason, note }.into()])
 }
 
 pub fn close(context: &Context<'_>, incident: &Incident, command: &CloseAssignment) -> Decision {
@@ -80,7 +83,44 @@ pub fn close(context: &Context<'_>, incident: &Incident, command: &CloseAssignme
     if assignment.state != AssignmentState::Accepted {
         return Err(RejectionCode::WrongState.into());
     }
-    Ok(vec![AssignmentClosed { assignment_id: command.assignment_id, outcome: command.outcome }.into()])
+    let CloseAssignment { assignment_id, outcome, note } = command.clone();
+    Ok(vec![AssignmentClosed { assignment_id, outcome, note }.into()])
+}
+
+/// The assigned agency or the originator asks a coordinator to look; the assignment stays with its agency.
+pub fn escalate(context: &Context<'_>, incident: &Incident, command: &EscalateAssignment) -> Decision {
+    let originator = incident.opened.as_ref().is_some_and(|opened| opened.reporter == *context.agency);
+    let assignment = incident.assignments.get(&command.assignment_id);
+    let assignment = assignment.ok_or(RejectionCode::UnknownAssignment)?;
+    if !originator && assignment.offer.agency != *context.agency {
+        return Err(RejectionCode::NotYourAssignment.into());
+    }
+    must_be_human(context)?;
+    if !assignment.is_open() {
+        return Err(RejectionCode::WrongState.into());
+    }
+    let EscalateAssignment { assignment_id, reason, note } = command.clone();
+    let alert = CoordinatorAlerted {
+        reason: AlertReason::Escalated,
+        country: Some(assignment.offer.country.clone()),
+        assignment_id: None,
+    };
+    Ok(vec![AssignmentEscalated { assignment_id, reason, note }.into(), alert.into()])
+}
+
+/// Longest hold of what a reporter is told, from the moment it is set.
+const MAX_HOLD_DAYS: i64 = 180;
+
+/// What the reporter would be told of the assignment waits; a moment that has passed ends the wait.
+pub fn hold_feedback(context: &Context<'_>, incident: &Incident, command: &HoldFeedback) -> Decision {
+    let assignment = own(context, incident, command.assignment_id)?;
+    if !assignment.is_open() && assignment.state != AssignmentState::Closed {
+        return Err(RejectionCode::WrongState.into());
+    }
+    if command.until > context.now.plus_minutes(MAX_HOLD_DAYS * 24 * 60) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/until"));
+    }
+    Ok(vec![FeedbackHeld { assignment_id: command.assignment_id, until: command.until }.into()])
 }
 
 /// An agency's own assignment, acted on by a person of it.

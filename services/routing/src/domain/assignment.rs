@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::decider::Context;
 use schemas::codes::{
-    AgencyKind, AlertReason, FacetKind, PersonCategory, SignalRole, Urgency, WithheldReason,
+    AgencyKind, AlertReason, EscalationReason, FacetKind, PersonCategory, SignalRole, Urgency, WithheldReason,
 };
 use schemas::directory::{Agency, AssignmentRule, Policy};
 use schemas::ids::{AgencyId, AssignmentId, Country, PersonRef};
 use schemas::routing::{
-    AssignmentOffered, AssignmentOverdue, AssignmentRaised, CoordinatorAlerted, CountryFound, Entitlement,
-    Ground, OfferWithheld, RoutingEvent, Transfer,
+    AssignmentEscalated, AssignmentOffered, AssignmentOverdue, AssignmentRaised, CoordinatorAlerted,
+    CountryFound, Entitlement, Ground, OfferWithheld, RoutingEvent, Transfer,
 };
 
 use super::state::Incident;
 use super::{duty, transfer};
 
 /// The policy that routing uses.
-const POLICY: &str = "default";
+pub const POLICY: &str = "default";
 /// The rule by which every grounded point that answers at any hour is offered an imminent danger.
 const ROUND_THE_CLOCK: &str = "imminent-danger-round-the-clock";
 
@@ -86,6 +86,9 @@ struct Plan {
 
 /// Everything the incident calls for that was not offered, withheld or alerted before.
 pub fn offer(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
+    if incident.withdrawn.is_some() {
+        return Vec::new();
+    }
     let Some(policy) = context.directory.policy(POLICY, context.now) else {
         return alert(incident, AlertReason::CountryWithoutAgency, None);
     };
@@ -234,6 +237,24 @@ fn offer_agency(
     events
 }
 
+/// What the policy would entitle the assignment's agency to as the incident stands now; `None` where no rule of
+/// it speaks for the agency, as for one that an assignment was forwarded to.
+pub fn planned_entitlement(
+    context: &Context<'_>,
+    incident: &Incident,
+    offer: &AssignmentOffered,
+) -> Option<Entitlement> {
+    let policy = context.directory.policy(POLICY, context.now)?;
+    let found = incident.countries.iter().find(|found| found.country == offer.country)?;
+    let plans = plan(context, incident, policy, found);
+    let (_, plan) = plans.into_iter().find(|(agency, _)| agency.id == offer.agency)?;
+    Some(Entitlement {
+        facet_kinds: plan.facets.iter().copied().collect(),
+        persons: entitled_persons(incident, &found.grounds, &plan.categories),
+        opens_with_offer: incident.urgency() == Some(Urgency::ImminentDanger),
+    })
+}
+
 /// The id follows from incident, agency and how many there were before: deciding again gives the same.
 pub fn assignment_id(incident: &str, agency: &AgencyId, number: usize) -> AssignmentId {
     let number = number as u64;
@@ -272,11 +293,15 @@ pub fn alert(incident: &Incident, reason: AlertReason, country: Option<&Country>
     if incident.alerts.contains(&alert) { Vec::new() } else { vec![alert.into()] }
 }
 
-/// Nobody answered in time.
+/// Nobody answered in time: the coordinators are asked to look.
 pub fn overdue(incident: &Incident, assignment_id: AssignmentId) -> Vec<RoutingEvent> {
     let country = incident.assignments.get(&assignment_id).map(|assignment| assignment.offer.country.clone());
     let alert = CoordinatorAlerted { reason: AlertReason::NobodyAnswered, country, assignment_id: None };
-    let mut events = vec![RoutingEvent::from(AssignmentOverdue { assignment_id })];
+    let reason = EscalationReason::Unanswered;
+    let mut events = vec![
+        RoutingEvent::from(AssignmentOverdue { assignment_id }),
+        AssignmentEscalated { assignment_id, reason, note: None }.into(),
+    ];
     if !incident.alerts.contains(&alert) {
         events.push(alert.into());
     }

@@ -3,26 +3,43 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::Timestamp;
-use schemas::codes::{AssessmentKind, AssignmentState, IncidentKind, Urgency};
-use schemas::ids::{AgencyId, AssignmentId, Country};
+use schemas::codes::{
+    AssessmentKind, AssignmentState, EscalationReason, IncidentKind, RetractionReason, Urgency,
+};
+use schemas::ids::{AgencyId, AssessmentId, AssignmentId, Country, RetractionId};
 use schemas::routing::{
-    AssessmentAdded, AssignmentOffered, CoordinatorAlerted, CountryFound, Entitlement, IncidentOpened,
-    LeadProposed, OfferWithheld, RoutingEvent,
+    AssessmentAdded, AssignmentOffered, CoordinatorAlerted, CountryFound, Entitlement, IncidentAmended,
+    IncidentOpened, LeadProposed, OfferWithheld, RetractionIssued, RoutingEvent,
 };
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
+    /// The referral as it was last amended.
     pub opened: Option<IncidentOpened>,
+    pub amendments: i32,
+    pub withdrawn: Option<RetractionReason>,
     pub rules_version: i32,
     pub countries: Vec<CountryFound>,
     pub assignments: BTreeMap<AssignmentId, Assignment>,
     pub withheld: Vec<OfferWithheld>,
     pub alerts: Vec<CoordinatorAlerted>,
     pub assessments: Vec<AssessmentAdded>,
+    /// Assessments that no longer count.
+    pub retracted: BTreeSet<AssessmentId>,
+    pub retractions: BTreeMap<RetractionId, Retraction>,
+    /// How many case numbers each agency has added; the numbers are sealed.
+    pub case_numbers: BTreeMap<AgencyId, u32>,
     /// Countries the originator allowed transfers to, for this incident.
     pub authorised: BTreeSet<Country>,
     pub lead: Lead,
+}
+
+/// Something taken back, and who has acknowledged it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Retraction {
+    pub issued: RetractionIssued,
+    pub acknowledged: BTreeSet<AgencyId>,
 }
 
 /// Which State leads: proposed by factors, decided by people.
@@ -44,6 +61,8 @@ pub struct Assignment {
     pub state: AssignmentState,
     /// Whether `respond_by` has passed unanswered.
     pub overdue: bool,
+    /// Why a coordinator was asked to look, the last time one was.
+    pub escalated: Option<EscalationReason>,
     /// The duty contacts called, in order.
     pub calls: Vec<Call>,
     /// Whether the last call led to nobody further to call.
@@ -60,7 +79,12 @@ pub struct Call {
 impl Assignment {
     /// Offered and not answered by a person yet, late or not.
     pub fn awaits_answer(&self) -> bool {
-        matches!(self.state, AssignmentState::Offered | AssignmentState::Overdue)
+        matches!(self.state, AssignmentState::Offered | AssignmentState::Overdue | AssignmentState::Escalated)
+    }
+
+    /// Awaits an answer, or is being worked on.
+    pub fn is_open(&self) -> bool {
+        self.awaits_answer() || self.state == AssignmentState::Accepted
     }
 
     /// Until when the contact called last has to acknowledge.
@@ -77,15 +101,24 @@ impl Incident {
 
     /// The highest urgency that anyone has given it: an assessment raises it, none lowers it by itself.
     pub fn urgency(&self) -> Option<Urgency> {
-        let assessed =
-            self.assessments.iter().filter(|added| added.assessment.kind == AssessmentKind::Urgency);
+        let assessed = self.standing().filter(|added| added.assessment.kind == AssessmentKind::Urgency);
         let assessed = assessed.filter_map(|added| added.assessment.value.as_deref()?.parse().ok());
         assessed.chain(self.opened.as_ref().map(|opened| opened.urgency)).max()
     }
 
     fn assessed<T: std::str::FromStr>(&self, kind: AssessmentKind) -> Option<T> {
-        let last = self.assessments.iter().rev().find(|added| added.assessment.kind == kind)?;
+        let last = self.standing().filter(|added| added.assessment.kind == kind).last()?;
         last.assessment.value.as_deref()?.parse().ok()
+    }
+
+    /// The assessments that were not taken back.
+    fn standing(&self) -> impl Iterator<Item = &AssessmentAdded> {
+        self.assessments.iter().filter(|added| !self.retracted.contains(&added.assessment_id))
+    }
+
+    /// Every agency that was ever offered a part, once each.
+    pub fn recipients(&self) -> BTreeSet<AgencyId> {
+        self.assignments.values().map(|assignment| assignment.offer.agency.clone()).collect()
     }
 
     /// Whoever reported it or was ever offered a part of it.
@@ -102,6 +135,8 @@ impl Incident {
 pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
     match event {
         RoutingEvent::IncidentOpened(opened) => incident.opened = Some(opened.clone()),
+        RoutingEvent::IncidentAmended(amended) => amend(incident, amended),
+        RoutingEvent::IncidentWithdrawn(withdrawn) => incident.withdrawn = Some(withdrawn.reason),
         RoutingEvent::JurisdictionsFound(found) => {
             incident.rules_version = found.rules_version;
             incident.countries = found.countries.clone();
@@ -113,6 +148,7 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
                 offer: offer.clone(),
                 state: AssignmentState::Offered,
                 overdue: false,
+                escalated: None,
                 calls: Vec::new(),
                 calls_exhausted: false,
             };
@@ -161,7 +197,30 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
                 assignment.overdue = true;
             }
         }
+        RoutingEvent::AssignmentEscalated(event) => {
+            if let Some(assignment) = incident.assignments.get_mut(&event.assignment_id) {
+                assignment.escalated = Some(event.reason);
+                if assignment.awaits_answer() {
+                    assignment.state = AssignmentState::Escalated;
+                }
+            }
+        }
+        RoutingEvent::CaseNumberAdded(added) => {
+            *incident.case_numbers.entry(added.by.clone()).or_default() += 1;
+        }
         RoutingEvent::AssessmentAdded(added) => incident.assessments.push(added.clone()),
+        RoutingEvent::AssessmentRetracted(retracted) => {
+            incident.retracted.insert(retracted.assessment_id);
+        }
+        RoutingEvent::RetractionIssued(issued) => {
+            let retraction = Retraction { issued: issued.clone(), acknowledged: BTreeSet::new() };
+            incident.retractions.insert(issued.retraction_id, retraction);
+        }
+        RoutingEvent::RetractionAcknowledged(event) => {
+            if let Some(retraction) = incident.retractions.get_mut(&event.retraction_id) {
+                retraction.acknowledged.insert(event.by.clone());
+            }
+        }
         RoutingEvent::LeadProposed(proposed) => incident.lead.proposed = Some(proposed.clone()),
         RoutingEvent::LeadAccepted(accepted) => {
             incident.lead.positions.insert(accepted.by.clone(), accepted.country.clone());
@@ -173,8 +232,24 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
         RoutingEvent::TransfersAuthorised(authorised) => {
             incident.authorised.extend(authorised.countries.iter().cloned());
         }
-        RoutingEvent::CommandRejected(_) | RoutingEvent::CommandFailed(_) => {}
+        RoutingEvent::FeedbackHeld(_) | RoutingEvent::CommandRejected(_) | RoutingEvent::CommandFailed(_) => {
+        }
     }
+}
+
+/// What of the referral replaces what was known; signals only add.
+fn amend(incident: &mut Incident, amended: &IncidentAmended) {
+    incident.amendments = amended.amendment;
+    let Some(opened) = &mut incident.opened else { return };
+    opened.kind = amended.kind;
+    opened.urgency = amended.urgency;
+    opened.danger_reason = amended.danger_reason;
+    opened.week.clone_from(&amended.week);
+    opened.annotations.clone_from(&amended.annotations);
+    opened.people.clone_from(&amended.people);
+    opened.facets.clone_from(&amended.facets);
+    opened.signals.extend(amended.signals.iter().cloned());
+    opened.handling.clone_from(&amended.handling);
 }
 
 fn stands(incident: &mut Incident, id: AssignmentId, state: AssignmentState) {

@@ -4,9 +4,11 @@
 //! no person. Whoever is none of these is told that there is no such incident.
 
 use schemas::Timestamp;
-use schemas::codes::{AgencyKind, AssignmentState, IncidentKind, Urgency};
+use schemas::codes::{
+    AgencyKind, AssignmentState, EscalationReason, IncidentKind, RetractionReason, Urgency,
+};
 use schemas::directory::Agency;
-use schemas::ids::{AgencyId, AssignmentId, Country, IncidentId, ReferralId};
+use schemas::ids::{AgencyId, AssessmentId, AssignmentId, Country, IncidentId, ReferralId, RetractionId};
 use schemas::routing::{
     AssessmentAdded, CoordinatorAlerted, CountryFound, Entitlement, Ground, LeadProposed, OfferWithheld,
     Transfer,
@@ -14,7 +16,7 @@ use schemas::routing::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Assignment, Incident};
+use crate::domain::{Assignment, Incident, Retraction};
 
 /// The routing of one incident.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -41,6 +43,27 @@ pub struct RoutingView {
     pub lead_proposed: Option<LeadProposed>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead: Option<Country>,
+    /// How often the reporter amended its referral.
+    pub amendments: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<RetractionReason>,
+    /// What was taken back, who was told of it, and who has acknowledged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retractions: Vec<RetractionView>,
+    /// The agencies that have a case number of their own here; the numbers are sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub case_numbers: Vec<AgencyId>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RetractionView {
+    pub retraction_id: RetractionId,
+    /// The assessment taken back; none where it is the referral itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessment_id: Option<AssessmentId>,
+    pub reason: RetractionReason,
+    pub recipients: Vec<AgencyId>,
+    pub acknowledged: Vec<AgencyId>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -49,6 +72,9 @@ pub struct AssignmentView {
     pub agency: AgencyId,
     pub country: Country,
     pub state: AssignmentState,
+    /// Why a coordinator was asked to look, the last time one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalated: Option<EscalationReason>,
     pub respond_by: Timestamp,
     pub grounds: Vec<Ground>,
     /// The policy's rule, and the policy's version.
@@ -74,10 +100,13 @@ pub struct CallView {
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AssessmentView {
+    pub assessment_id: AssessmentId,
     pub by: AgencyId,
     pub kind: schemas::codes::AssessmentKind,
     pub value: Option<String>,
     pub reason: schemas::codes::AssessmentReason,
+    /// Whether its author took it back.
+    pub retracted: bool,
 }
 
 /// As whom the caller looks.
@@ -111,6 +140,10 @@ impl RoutingView {
             assessments: Vec::new(),
             lead_proposed: None,
             lead: None,
+            amendments: 0,
+            withdrawn: None,
+            retractions: Vec::new(),
+            case_numbers: Vec::new(),
         }
     }
 
@@ -120,6 +153,12 @@ impl RoutingView {
         let oversight = eye != Eye::Assigned;
         // A coordinator sees what concerns its countries; parties see the whole frame.
         let shown = |country: &Country| party || agency.scope.contains(country);
+        // An agency is named to a coordinator where its country is shown.
+        let of_shown = |id: &AgencyId| {
+            let mut assignments = incident.assignments.values();
+            assignments.any(|one| one.offer.agency == *id && shown(&one.offer.country))
+        };
+        let named = |id: &AgencyId| party || of_shown(id);
         Self {
             incident_id,
             referral_id: opened.filter(|_| party).map(|opened| opened.referral_id),
@@ -151,10 +190,25 @@ impl RoutingView {
                 .filter(|alert| oversight && alert.country.as_ref().is_none_or(shown))
                 .cloned()
                 .collect(),
-            assessments: incident.assessments.iter().map(assessment).collect(),
+            assessments: incident.assessments.iter().map(|added| assessment(incident, added)).collect(),
             lead_proposed: incident.lead.proposed.clone(),
             lead: incident.lead.recorded.clone(),
+            amendments: incident.amendments,
+            withdrawn: incident.withdrawn,
+            retractions: incident.retractions.values().map(|one| retraction(one, &named)).collect(),
+            case_numbers: incident.case_numbers.keys().filter(|id| named(id)).cloned().collect(),
         }
+    }
+}
+
+fn retraction(one: &Retraction, named: &impl Fn(&AgencyId) -> bool) -> RetractionView {
+    let issued = &one.issued;
+    RetractionView {
+        retraction_id: issued.retraction_id,
+        assessment_id: issued.assessment_id,
+        reason: issued.reason,
+        recipients: issued.recipients.iter().filter(|id| named(id)).cloned().collect(),
+        acknowledged: one.acknowledged.iter().filter(|id| named(id)).cloned().collect(),
     }
 }
 
@@ -193,6 +247,7 @@ fn assignment(one: &Assignment, agency: &Agency, party: bool) -> AssignmentView 
         agency: one.offer.agency.clone(),
         country: one.offer.country.clone(),
         state: one.state,
+        escalated: one.escalated,
         respond_by: one.respond_by,
         grounds: grounds(&one.offer.grounds, party && own),
         rule: one.offer.rule.clone(),
@@ -204,8 +259,10 @@ fn assignment(one: &Assignment, agency: &Agency, party: bool) -> AssignmentView 
     }
 }
 
-fn assessment(added: &AssessmentAdded) -> AssessmentView {
+fn assessment(incident: &Incident, added: &AssessmentAdded) -> AssessmentView {
     AssessmentView {
+        assessment_id: added.assessment_id,
+        retracted: incident.retracted.contains(&added.assessment_id),
         by: added.by.clone(),
         kind: added.assessment.kind,
         value: added.assessment.value.clone(),

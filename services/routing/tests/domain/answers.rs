@@ -2,9 +2,11 @@
 
 use schemas::codes::*;
 use schemas::ids::{AgencyId, AssignmentId};
+use schemas::referral::SealedFacet;
 use schemas::routing::{
-    AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentForwarded,
-    AssignmentOffered, AssignmentRevoked, CloseAssignment, DeclineAssignment, ForwardAssignment,
+    AcceptAssignment, AddAssessment, Assessment, AssessmentAdded, AssignmentAccepted, AssignmentClosed,
+    AssignmentDeclined, AssignmentEscalated, AssignmentForwarded, AssignmentOffered, AssignmentRevoked,
+    CloseAssignment, CoordinatorAlerted, DeclineAssignment, EscalateAssignment, ForwardAssignment,
     RevokeAssignment, RoutingCommand, RoutingEvent, Transfer,
 };
 
@@ -21,19 +23,38 @@ fn accept() -> RoutingCommand {
 }
 
 fn decline() -> RoutingCommand {
-    DeclineAssignment { assignment_id: own(), reason: DeclineReason::NoCapacity }.into()
+    DeclineAssignment { assignment_id: own(), reason: DeclineReason::NoCapacity, note: None }.into()
 }
 
 fn forward_to(id: &str) -> RoutingCommand {
-    ForwardAssignment { assignment_id: own(), to: AgencyId::try_new(id).unwrap() }.into()
+    ForwardAssignment { assignment_id: own(), to: AgencyId::try_new(id).unwrap(), note: None }.into()
 }
 
 fn revoke() -> RoutingCommand {
-    RevokeAssignment { assignment_id: own(), reason: RevokeReason::FalsePositive }.into()
+    RevokeAssignment { assignment_id: own(), reason: RevokeReason::FalsePositive, note: None }.into()
 }
 
 fn close() -> RoutingCommand {
-    CloseAssignment { assignment_id: own(), outcome: CloseOutcome::InvestigationOpened }.into()
+    CloseAssignment { assignment_id: own(), outcome: CloseOutcome::InvestigationOpened, note: None }.into()
+}
+
+fn escalate() -> RoutingCommand {
+    let reason = EscalationReason::NeedsCoordination;
+    EscalateAssignment { assignment_id: own(), reason, note: None }.into()
+}
+
+/// The same answer, with something said in one's own words.
+fn noted(mut command: RoutingCommand) -> RoutingCommand {
+    let slot: &mut Option<SealedFacet> = match &mut command {
+        RoutingCommand::DeclineAssignment(command) => &mut command.note,
+        RoutingCommand::ForwardAssignment(command) => &mut command.note,
+        RoutingCommand::RevokeAssignment(command) => &mut command.note,
+        RoutingCommand::CloseAssignment(command) => &mut command.note,
+        RoutingCommand::EscalateAssignment(command) => &mut command.note,
+        other => panic!("{other:?} has no note"),
+    };
+    *slot = Some(note());
+    command
 }
 
 /// The offer of the German police unit, and that of the French one.
@@ -60,21 +81,30 @@ fn forwarded_offer(id: &str, to: &str, transfer: Transfer) -> RoutingEvent {
 /// What a command yields where the state allows it.
 fn yields(command: &RoutingCommand) -> Vec<RoutingEvent> {
     let assignment_id = own();
-    match command {
+    match command.clone() {
         RoutingCommand::AcceptAssignment(_) => vec![AssignmentAccepted { assignment_id }.into()],
-        RoutingCommand::DeclineAssignment(command) => {
-            vec![AssignmentDeclined { assignment_id, reason: command.reason }.into()]
+        RoutingCommand::DeclineAssignment(DeclineAssignment { reason, note, .. }) => {
+            vec![AssignmentDeclined { assignment_id, reason, note }.into()]
         }
-        RoutingCommand::ForwardAssignment(command) => vec![
-            AssignmentForwarded { assignment_id, to: command.to.clone() }.into(),
+        RoutingCommand::ForwardAssignment(ForwardAssignment { to, note, .. }) => vec![
+            AssignmentForwarded { assignment_id, to, note }.into(),
             forwarded_offer("de-central", "DE", within_the_union()),
         ],
-        RoutingCommand::RevokeAssignment(command) => {
-            vec![AssignmentRevoked { assignment_id, reason: command.reason }.into()]
+        RoutingCommand::RevokeAssignment(RevokeAssignment { reason, note, .. }) => {
+            vec![AssignmentRevoked { assignment_id, reason, note }.into()]
         }
-        RoutingCommand::CloseAssignment(command) => {
-            vec![AssignmentClosed { assignment_id, outcome: command.outcome }.into()]
+        RoutingCommand::CloseAssignment(CloseAssignment { outcome, note, .. }) => {
+            vec![AssignmentClosed { assignment_id, outcome, note }.into()]
         }
+        RoutingCommand::EscalateAssignment(EscalateAssignment { reason, note, .. }) => vec![
+            AssignmentEscalated { assignment_id, reason, note }.into(),
+            CoordinatorAlerted {
+                reason: AlertReason::Escalated,
+                country: Some(country("DE")),
+                assignment_id: None,
+            }
+            .into(),
+        ],
         other => panic!("{other:?} is no answer"),
     }
 }
@@ -90,23 +120,26 @@ fn each_state_allows_its_commands() {
         acts(forward_to("de-central")),
         originator(revoke()),
         acts(close()),
+        acts(escalate()),
     ];
-    // In the order of the commands: accept, decline, forward, revoke, close.
-    let table: [(AssignmentState, Vec<Step>, [bool; 5]); 8] = [
-        (AssignmentState::Offered, vec![], [true, true, true, true, false]),
-        (AssignmentState::Overdue, vec![overdue()], [true, true, true, true, false]),
-        (AssignmentState::Accepted, vec![acts(accept())], [false, false, false, true, true]),
-        (AssignmentState::Accepted, vec![overdue(), acts(accept())], [false, false, false, true, true]),
-        (AssignmentState::Declined, vec![acts(decline())], [false; 5]),
-        (AssignmentState::Forwarded, vec![acts(forward_to("nl-police"))], [false; 5]),
-        (AssignmentState::Revoked, vec![originator(revoke())], [false; 5]),
-        (AssignmentState::Closed, vec![acts(accept()), acts(close())], [false; 5]),
+    // In the order of the commands: accept, decline, forward, revoke, close, escalate.
+    let (waiting, working) = ([true, true, true, true, false, true], [false, false, false, true, true, true]);
+    let table: [(AssignmentState, Vec<Step>, [bool; 6]); 11] = [
+        (AssignmentState::Offered, vec![], waiting),
+        (AssignmentState::Escalated, vec![overdue()], waiting),
+        (AssignmentState::Escalated, vec![acts(escalate())], waiting),
+        (AssignmentState::Escalated, vec![acts(escalate()), overdue()], waiting),
+        (AssignmentState::Accepted, vec![acts(accept())], working),
+        (AssignmentState::Accepted, vec![overdue(), acts(accept())], working),
+        (AssignmentState::Accepted, vec![acts(accept()), acts(escalate())], working),
+        (AssignmentState::Declined, vec![acts(decline())], [false; 6]),
+        (AssignmentState::Forwarded, vec![acts(forward_to("nl-police"))], [false; 6]),
+        (AssignmentState::Revoked, vec![originator(revoke())], [false; 6]),
+        (AssignmentState::Closed, vec![acts(accept()), acts(close())], [false; 6]),
     ];
     for (state, steps, allowed) in table {
         let given = [vec![opened()], steps].concat();
-        let mut history = History::new();
-        given.iter().for_each(|step| assert!(history.take(step).is_ok(), "{step:?}"));
-        assert_eq!(history.state.assignments[&own()].state, state);
+        assert_eq!(after(&given).state.assignments[&own()].state, state);
         for (when, allowed) in commands.iter().zip(allowed) {
             let Asked::Command(command) = &when.asked else { panic!("a command") };
             let then = if allowed { Ok(yields(command)) } else { refuses(RejectionCode::WrongState) };
@@ -116,10 +149,42 @@ fn each_state_allows_its_commands() {
 }
 
 #[test]
+fn what_is_said_in_ones_own_words_goes_with_the_answer() {
+    let accepted = [opened(), asks("de-police", accept())];
+    let table = [
+        (&accepted[..1], "de-police", decline()),
+        (&accepted[..1], "de-police", forward_to("de-central")),
+        (&accepted[..1], "nl-hotline", revoke()),
+        (&accepted, "de-police", close()),
+        (&accepted, "de-police", escalate()),
+    ];
+    for (given, by, command) in table {
+        let command = noted(command);
+        let then = yields(&command);
+        assert_eq!(then[0].sealed_facet(), Some(&note()), "{command:?}");
+        check("with a note", given, &asks(by, command), &Ok(then));
+    }
+    let assessment = Assessment {
+        kind: AssessmentKind::Adult,
+        value: None,
+        reason: AssessmentReason::ExpertOpinion,
+        person_ref: None,
+    };
+    let adds = AddAssessment { assessment: assessment.clone(), note: Some(note()) };
+    let added = AssessmentAdded {
+        assessment_id: assessment_id(0),
+        by: agency("de-police"),
+        assessment,
+        note: Some(note()),
+    };
+    check("an assessment", &accepted, &asks("de-police", adds), &Ok(vec![added.into()]));
+}
+
+#[test]
 fn only_a_person_of_the_agency_answers() {
     let given = [opened(), asks("fr-police", AcceptAssignment { assignment_id: assignment("fr-police", 0) })];
     let accepted = [opened(), asks("de-police", accept())];
-    for command in [accept(), decline(), forward_to("de-central"), close()] {
+    for command in [accept(), decline(), forward_to("de-central"), close(), escalate()] {
         let given = if command == close() { &accepted } else { &given };
         let case = format!("{command:?}");
         let step = |by| asks(by, command.clone());
@@ -127,16 +192,23 @@ fn only_a_person_of_the_agency_answers() {
         let service = Step { actor: ActorKind::Service, ..step("de-police") };
         check(&case, given, &machine, &refuses(RejectionCode::NeedsAPerson));
         check(&case, given, &service, &refuses(RejectionCode::NeedsAPerson));
-        for by in ["fr-police", "de-central", "nl-hotline", "un-coordinator", "no-agency"] {
-            check(&case, given, &step(by), &refuses(RejectionCode::NotYourAssignment));
+        let others = ["fr-police", "de-central", "un-coordinator", "no-agency", "nl-hotline"];
+        // The originator may ask for a coordinator's look, too.
+        let others = if command == escalate() { &others[..4] } else { &others };
+        for by in others {
+            let hidden = refuses(RejectionCode::NotYourAssignment);
+            check(&case, given, &step(by), &hidden);
+            check(&case, given, &step(by).by_machine(), &hidden);
         }
     }
     let assignment_id = assignment("br-police", 0);
-    let unknown: [RoutingCommand; 4] = [
+    let reason = EscalationReason::RiskIncreased;
+    let unknown: [RoutingCommand; 5] = [
         AcceptAssignment { assignment_id }.into(),
-        DeclineAssignment { assignment_id, reason: DeclineReason::Duplicate }.into(),
-        ForwardAssignment { assignment_id, to: agency("de-central") }.into(),
-        CloseAssignment { assignment_id, outcome: CloseOutcome::Transferred }.into(),
+        DeclineAssignment { assignment_id, reason: DeclineReason::Duplicate, note: None }.into(),
+        ForwardAssignment { assignment_id, to: agency("de-central"), note: None }.into(),
+        CloseAssignment { assignment_id, outcome: CloseOutcome::Transferred, note: None }.into(),
+        EscalateAssignment { assignment_id, reason, note: None }.into(),
     ];
     for command in unknown {
         let when = asks("br-police", command);
@@ -159,8 +231,8 @@ fn the_originator_or_a_coordinator_takes_back() {
         check(by, &given, &asks(by, revoke()), &hidden);
     }
     check("out of scope", &[opened(), stands(out_of_scope)], &asks("un-coordinator", revoke()), &hidden);
-    let unknown =
-        RevokeAssignment { assignment_id: assignment("br-police", 0), reason: RevokeReason::Superseded };
+    let (assignment_id, reason) = (assignment("br-police", 0), RevokeReason::Superseded);
+    let unknown = RevokeAssignment { assignment_id, reason, note: None };
     check("no such assignment", &given, &asks("nl-hotline", unknown), &hidden);
     for by in ["nl-hotline", "un-coordinator"] {
         let machine = asks(by, revoke()).by_machine();
@@ -172,8 +244,9 @@ fn the_originator_or_a_coordinator_takes_back() {
 fn forwarding_goes_through_the_gate() {
     let given = [opened()];
     let forwards = |to| asks("de-police", forward_to(to));
-    let forwarded =
-        |to: &str| RoutingEvent::from(AssignmentForwarded { assignment_id: own(), to: agency(to) });
+    let forwarded = |to: &str| {
+        RoutingEvent::from(AssignmentForwarded { assignment_id: own(), to: agency(to), note: None })
+    };
     check(
         "to another country, by that country's rule, from the originator's",
         &given,
@@ -197,7 +270,8 @@ fn forwarding_goes_through_the_gate() {
     check("to a country not authorised", &per_case, &forwards("fr-police"), &not_allowed);
     let ruleless = entry("policy/default", |entry| entry.policy.as_mut().unwrap().transfers.clear());
     check("without a rule", &[opened(), stands(ruleless)], &forwards("br-police"), &not_allowed);
-    let back = ForwardAssignment { assignment_id: assignment("de-central", 2), to: agency("de-police") };
+    let (assignment_id, to) = (assignment("de-central", 2), agency("de-police"));
+    let back = ForwardAssignment { assignment_id, to, note: None };
     check(
         "back to whoever forwarded it",
         &[opened(), forwards("de-central")],

@@ -15,11 +15,17 @@ fn assessment(kind: AssessmentKind, value: Option<&str>) -> Assessment {
 }
 
 fn adds(by: &str, assessment: &Assessment) -> Step {
-    asks(by, AddAssessment { assessment: assessment.clone() })
+    asks(by, AddAssessment { assessment: assessment.clone(), note: None })
 }
 
 fn added(by: &str, assessment: &Assessment) -> RoutingEvent {
-    AssessmentAdded { by: agency(by), assessment: assessment.clone() }.into()
+    added_after(0, by, assessment)
+}
+
+/// The same, where the incident had `number` assessments before.
+fn added_after(number: u64, by: &str, assessment: &Assessment) -> RoutingEvent {
+    let (assessment_id, by) = (assessment_id(number), agency(by));
+    AssessmentAdded { assessment_id, by, assessment: assessment.clone(), note: None }.into()
 }
 
 fn urgency(urgency: Urgency) -> Assessment {
@@ -127,7 +133,7 @@ fn an_urgency_raised_to_imminent_danger_adds() {
     let given = [given[0].clone(), adds("nl-hotline", &raised)];
     let lowered = urgency(Urgency::Routine);
     for again in [&raised, &lowered] {
-        let then = Ok(vec![added("de-police", again)]);
+        let then = Ok(vec![added_after(1, "de-police", again)]);
         check("nothing is offered twice, nothing taken away", &given, &adds("de-police", again), &then);
     }
 }
@@ -169,4 +175,25 @@ fn a_kind_assessed_anew_adds_who_takes_it() {
     let before = history.state.assignments.clone();
     history.take(&adds("nl-hotline", &back)).unwrap();
     assert_eq!(history.state.assignments, before, "whoever was offered it stays");
+}
+
+#[test]
+fn an_assessment_too_many_is_refused() {
+    let adult = assessment(AssessmentKind::Adult, None);
+    let mut history = after(&[referred(referral(vec![suspect_in("DE")]))]);
+    for number in 0..1_000 {
+        routing::domain::evolve(&mut history.state, &added_after(number, "nl-hotline", &adult));
+    }
+    let last = history.state.assessments.pop().unwrap();
+    assert_eq!(last.assessment_id, assessment_id(999));
+    assert_eq!(
+        history.take(&adds("de-police", &adult)),
+        Ok(vec![added_after(999, "de-police", &adult)]),
+        "the thousandth, of any party"
+    );
+    for by in ["de-police", "nl-hotline"] {
+        assert_eq!(history.take(&adds(by, &adult)), refuses(RejectionCode::TooMany), "{by}");
+    }
+    let outsider = history.take(&adds("fr-police", &adult));
+    assert_eq!(outsider, refuses(RejectionCode::NotEntitled), "is not told how many there are");
 }

@@ -1,5 +1,6 @@
 //! A referral comes in: the incident opens, jurisdictions are found, and agencies are offered their parts.
 
+use schemas::Timestamp;
 use schemas::codes::*;
 use schemas::referral::{Referral, Signal};
 use schemas::routing::{
@@ -7,7 +8,6 @@ use schemas::routing::{
     CountryFound, Entitlement, FactorFound, Ground, IncidentOpened, JurisdictionsFound, LeadProposed,
     OfferWithheld, RoutingCommand, RoutingEvent, Transfer,
 };
-use schemas::{InputPosition, Timestamp};
 
 use crate::world::*;
 
@@ -15,7 +15,6 @@ use crate::world::*;
 fn begins(referral: &Referral, found: Vec<CountryFound>) -> Vec<RoutingEvent> {
     let opened = IncidentOpened {
         referral_id: referral.referral_id,
-        referral_at: InputPosition { topic: "referral.events".to_owned(), partition: 0, offset: 7 },
         reporter: referral.reporter.clone(),
         reporter_country: referral.reporter_country.clone(),
         kind: referral.kind,
@@ -24,7 +23,7 @@ fn begins(referral: &Referral, found: Vec<CountryFound>) -> Vec<RoutingEvent> {
         week: referral.week.clone(),
         annotations: referral.annotations.clone(),
         people: referral.people.clone(),
-        facets: facet_refs(referral),
+        facets: facet_refs(referral, 0),
         signals: referral.signals.clone(),
         handling: referral.handling.clone(),
     };
@@ -288,7 +287,7 @@ fn before_the_referral_there_is_nothing_to_decide() {
     let assignment_id = assignment("de-police", 0);
     let commands: [RoutingCommand; 4] = [
         AcceptAssignment { assignment_id }.into(),
-        AddAssessment { assessment }.into(),
+        AddAssessment { assessment, note: None }.into(),
         AuthoriseTransfers { countries: countries(&["DE"]) }.into(),
         schemas::routing::ClockDue { assignment_id, due: Timestamp::default() }.into(),
     ];

@@ -4,8 +4,9 @@ use schemas::codes::*;
 use schemas::directory::Entry;
 use schemas::ids::AssignmentId;
 use schemas::routing::{
-    AcceptAssignment, AssignmentForwarded, AssignmentOffered, AssignmentOverdue, CoordinatorAlerted,
-    DeclineAssignment, DutyContactCalled, Entitlement, RevokeAssignment, RoutingEvent, Transfer,
+    AcceptAssignment, AssignmentEscalated, AssignmentForwarded, AssignmentOffered, AssignmentOverdue,
+    CoordinatorAlerted, DeclineAssignment, DutyContactCalled, Entitlement, RevokeAssignment, RoutingEvent,
+    Transfer,
 };
 use schemas::{Timestamp, routing};
 
@@ -41,6 +42,15 @@ fn calls(about: AssignmentId, id: &str, contact: &str, attempt: i32, now: Timest
 fn nobody_answered(assignment_id: Option<AssignmentId>, to: &str) -> RoutingEvent {
     let country = Some(country(to));
     CoordinatorAlerted { reason: AlertReason::NobodyAnswered, country, assignment_id }.into()
+}
+
+/// Nobody answered in time: the assignment is overdue, and so a coordinator is asked to look.
+fn overdue(assignment_id: AssignmentId) -> [RoutingEvent; 2] {
+    let reason = EscalationReason::Unanswered;
+    [
+        AssignmentOverdue { assignment_id }.into(),
+        AssignmentEscalated { assignment_id, reason, note: None }.into(),
+    ]
 }
 
 /// A German central authority that answers at any hour.
@@ -158,7 +168,7 @@ fn only_an_authority_is_a_point() {
 
 #[test]
 fn whoever_it_is_forwarded_to_is_called() {
-    let forward = routing::ForwardAssignment { assignment_id: german(), to: agency("fr-police") };
+    let forward = routing::ForwardAssignment { assignment_id: german(), to: agency("fr-police"), note: None };
     let forwards = |now| asks("de-police", forward.clone()).at(now);
     let respond_by = saturday_night().plus_minutes(POLICE_RESPONDS_IN_DANGER);
     let offered = police_offer("de-police", "DE", vec![suspect_ground("DE")], &PERSONS);
@@ -172,7 +182,7 @@ fn whoever_it_is_forwarded_to_is_called() {
             ..danger_offer(offered.clone(), saturday_night())
         };
         let call = calls(offer.assignment_id, "fr-police", "permanence", 1, now);
-        let forwarded = AssignmentForwarded { assignment_id: german(), to: agency("fr-police") };
+        let forwarded = AssignmentForwarded { assignment_id: german(), to: agency("fr-police"), note: None };
         Ok(vec![forwarded.into(), offer.into(), call])
     };
     let given = [referred_at_night()];
@@ -209,15 +219,24 @@ fn an_answer_stops_the_clock() {
         ("accepted", asks("de-police", AcceptAssignment { assignment_id })),
         (
             "declined",
-            asks("de-police", DeclineAssignment { assignment_id, reason: DeclineReason::NoCapacity }),
+            asks(
+                "de-police",
+                DeclineAssignment { assignment_id, reason: DeclineReason::NoCapacity, note: None },
+            ),
         ),
         (
             "forwarded",
-            asks("de-police", routing::ForwardAssignment { assignment_id, to: agency("de-central") }),
+            asks(
+                "de-police",
+                routing::ForwardAssignment { assignment_id, to: agency("de-central"), note: None },
+            ),
         ),
         (
             "revoked",
-            asks("nl-hotline", RevokeAssignment { assignment_id, reason: RevokeReason::FalsePositive }),
+            asks(
+                "nl-hotline",
+                RevokeAssignment { assignment_id, reason: RevokeReason::FalsePositive, note: None },
+            ),
         ),
     ];
     let respond_by = saturday_night().plus_minutes(POLICE_RESPONDS_IN_DANGER);
@@ -247,15 +266,19 @@ fn an_offer_unanswered_by_its_time_is_overdue() {
     let victim_unit = assignment("fr-victim-id", 0);
     let police_due = monday().plus_minutes(POLICE_RESPONDS);
     let victim_unit_due = monday().plus_minutes(VICTIM_UNIT_RESPONDS);
-    let overdue = |assignment_id| -> RoutingEvent { AssignmentOverdue { assignment_id }.into() };
     let given = vec![referred(referral(french_victim))];
     let first = rings(police, police_due);
-    let then = Ok(vec![overdue(police), nobody_answered(None, "FR")]);
+    let then = Ok([overdue(police).as_slice(), &[nobody_answered(None, "FR")]].concat());
     check("the first of a country", &given, &first, &then);
     let given = [given, vec![first.clone()]].concat();
     check("once", &given, &first, &Ok(Vec::new()));
     let second = rings(victim_unit, victim_unit_due);
-    check("the second of a country: the coordinator knows", &given, &second, &Ok(vec![overdue(victim_unit)]));
+    check(
+        "the second of a country: the coordinator knows",
+        &given,
+        &second,
+        &Ok(overdue(victim_unit).to_vec()),
+    );
     let accepted = AcceptAssignment { assignment_id: police };
     let given = [given, vec![asks("fr-police", accepted.clone())]].concat();
     check("accepted late", &given, &first, &Ok(Vec::new()));
@@ -273,10 +296,7 @@ fn in_danger_overdue_and_calls_go_side_by_side() {
         "both clocks at one moment",
         &given,
         &rings(id, ring_at(1)),
-        &Ok(vec![
-            nobody_answered(Some(id), "BR"),
-            AssignmentOverdue { assignment_id: id }.into(),
-            nobody_answered(None, "BR"),
-        ]),
+        &Ok([[nobody_answered(Some(id), "BR")].as_slice(), &overdue(id), &[nobody_answered(None, "BR")]]
+            .concat()),
     );
 }

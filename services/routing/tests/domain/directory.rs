@@ -87,7 +87,7 @@ fn policy() -> Policy {
     let victim_unit = AgencyKind::VictimIdentificationUnit;
     let digests = vec![FacetKind::Person, FacetKind::PerceptualDigests];
     let mut all_but_answers = FacetKind::ALL.to_vec();
-    all_but_answers.retain(|kind| *kind != FacetKind::AnswerText);
+    all_but_answers.retain(|kind| ![FacetKind::AnswerText, FacetKind::CaseNumber].contains(kind));
     let everybody_concerned = vec![Victim, Suspect, Undetermined];
     let in_need = || vec![Victim, Undetermined];
     Policy {

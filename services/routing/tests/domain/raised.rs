@@ -16,6 +16,7 @@ fn becomes_a_danger() -> AddAssessment {
             reason: AssessmentReason::InvestigationFinding,
             person_ref: None,
         },
+        note: None,
     }
 }
 

@@ -130,7 +130,8 @@ fn a_state_never_told_stays_untold() {
         &Ok(vec![TransfersAuthorised { countries: countries(&["DE"]) }.into()]),
     );
     let given = referred(never_told(referral(signals("FR")), &["DE"]));
-    let forward = ForwardAssignment { assignment_id: assignment("fr-police", 0), to: agency("de-police") };
+    let (assignment_id, to) = (assignment("fr-police", 0), agency("de-police"));
+    let forward = ForwardAssignment { assignment_id, to, note: None };
     check(
         "forwarded to",
         &[given],

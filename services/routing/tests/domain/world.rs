@@ -2,13 +2,14 @@
 
 use chassis::decider::{Context, Decider, Rejection};
 use routing::Routing;
-use routing::domain::{CommittedReferral, Incident};
+use routing::domain::{CommittedReferral, Incident, ReferralNews};
 use schemas::codes::*;
 use schemas::directory::view::Directory;
 use schemas::directory::{DirectoryEvent, Entry, EntryChanged, GenesisLoaded};
 use schemas::envelope::Body;
 use schemas::ids::{
-    AgencyId, AssignmentId, CommandId, Country, EventId, FacetId, KeySetId, PersonRef, ReferralId,
+    AgencyId, AssessmentId, AssignmentId, CommandId, Country, EventId, FacetId, KeySetId, PersonRef,
+    ReferralId, RetractionId,
 };
 use schemas::referral::{GateVerdict, Handling, Person, Referral, SealedFacet, Signal};
 use schemas::routing::{
@@ -61,6 +62,16 @@ pub fn person(name: &str) -> PersonRef {
 /// The id an agency's assignment gets when the incident had `number` assignments before.
 pub fn assignment(id: &str, number: usize) -> AssignmentId {
     AssignmentId::derive(&[INCIDENT.as_bytes(), id.as_bytes(), &number.to_be_bytes()])
+}
+
+/// The id an assessment gets when the incident had `number` assessments before.
+pub fn assessment_id(number: u64) -> AssessmentId {
+    AssessmentId::derive(&[INCIDENT.as_bytes(), &number.to_be_bytes()])
+}
+
+/// The id a retraction gets when the incident had `number` retractions before.
+pub fn retraction_id(number: u64) -> RetractionId {
+    RetractionId::derive(&[INCIDENT.as_bytes(), &number.to_be_bytes()])
 }
 
 /// An entry of the directory with some of its fields changed.
@@ -140,6 +151,16 @@ fn sealed(name: &str, kind: FacetKind, person_ref: Option<PersonRef>) -> SealedF
     SealedFacet { facet_id, kind, person_ref, key_set_id: key_set(), nonce: vec![1], ciphertext: vec![2] }
 }
 
+/// What an agency says in its own words, sealed.
+pub fn note() -> SealedFacet {
+    sealed("note", FacetKind::AnswerText, None)
+}
+
+/// An agency's own number for its case, sealed.
+pub fn case_number(number: &str) -> SealedFacet {
+    sealed(number, FacetKind::CaseNumber, None)
+}
+
 /// Of a Dutch hotline, routine, without a signal: a victim, a suspect, somebody, and a witness.
 pub fn referral(signals: Vec<Signal>) -> Referral {
     let people = people();
@@ -189,12 +210,19 @@ pub fn per_case(mut referral: Referral) -> Referral {
     referral
 }
 
-pub fn facet_refs(referral: &Referral) -> Vec<FacetRef> {
+/// Where the referral stands in `referral.events`, after so many amendments.
+fn committed_at(amendment: i32) -> InputPosition {
+    let offset = 7 + i64::from(amendment);
+    InputPosition { topic: "referral.events".to_owned(), partition: 0, offset }
+}
+
+pub fn facet_refs(referral: &Referral, amendment: i32) -> Vec<FacetRef> {
     let reference = |facet: &SealedFacet| FacetRef {
         facet_id: facet.facet_id,
         kind: facet.kind,
         person_ref: facet.person_ref,
         key_set_id: facet.key_set_id,
+        at: committed_at(amendment),
     };
     referral.facets.iter().map(reference).collect()
 }
@@ -269,7 +297,7 @@ pub struct Step {
 
 #[derive(Clone, Debug)]
 pub enum Asked {
-    Referral(Box<CommittedReferral>),
+    Referral(Box<ReferralNews>),
     Command(RoutingCommand),
     /// The directory changes before the next step.
     Entry(Box<Entry>),
@@ -282,10 +310,21 @@ pub fn asks(by: &str, command: impl Into<RoutingCommand>) -> Step {
 }
 
 pub fn referred(referral: Referral) -> Step {
-    let at = InputPosition { topic: "referral.events".to_owned(), partition: 0, offset: 7 };
+    amended(0, referral)
+}
+
+/// The referral comes in again, as its reporter has amended it for the given time.
+pub fn amended(amendment: i32, referral: Referral) -> Step {
     let by = referral.reporter.clone();
-    let asked = Asked::Referral(Box::new(CommittedReferral { referral, at }));
+    let committed = CommittedReferral { amendment, referral, at: committed_at(amendment) };
+    let asked = Asked::Referral(Box::new(ReferralNews::Committed(committed)));
     Step { by, actor: ActorKind::Service, now: monday(), asked }
+}
+
+/// The Dutch hotline has withdrawn its referral.
+pub fn withdrawn(reason: RetractionReason) -> Step {
+    let asked = Asked::Referral(Box::new(ReferralNews::Withdrawn(reason)));
+    Step { by: agency("nl-hotline"), actor: ActorKind::Service, now: monday(), asked }
 }
 
 /// The clock rings at its due time.
@@ -337,7 +376,7 @@ impl History {
             directory: &self.directory,
         };
         let decision = match &step.asked {
-            Asked::Referral(referral) => Ok(Routing::learn(&context, &self.state, referral)),
+            Asked::Referral(news) => Ok(Routing::learn(&context, &self.state, news)),
             Asked::Command(command) => Routing::decide(&context, &self.state, command),
             Asked::Entry(entry) => {
                 let changed = EntryChanged { entry: (**entry).clone(), acts_from: step.now };
@@ -394,12 +433,18 @@ fn refused(cause: &str, asked: &Asked, rejection: &Rejection) -> CommandRejected
 /// Given steps that all succeed, when one more is taken, then it yields exactly this.
 #[track_caller]
 pub fn check(case: &str, given: &[Step], when: &Step, then: &Decision) {
+    assert_eq!(&after(given).take(when), then, "{case}");
+}
+
+/// The history in which all these steps succeeded.
+#[track_caller]
+pub fn after(given: &[Step]) -> History {
     let mut history = History::new();
     for step in given {
         let taken = history.take(step);
-        assert!(taken.is_ok(), "{case}: given {step:?}, but {taken:?}");
+        assert!(taken.is_ok(), "given {step:?}, but {taken:?}");
     }
-    assert_eq!(&history.take(when), then, "{case}");
+    history
 }
 
 pub fn refuses(code: RejectionCode) -> Decision {

@@ -1,0 +1,178 @@
+//! Faults on purpose while referrals come in, and a proof that nothing was lost, doubled or leaked.
+//!
+//! Processes are killed, stopped and started anew, at random moments and between the steps of a transaction; the
+//! same referrals are sent again and again. Afterwards every store is held against a fold from the beginning, and
+//! a verifier that shares no code with the product reads the topics.
+
+mod fleet;
+mod senders;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use causeway::example::World;
+use serde::Deserialize;
+
+pub use fleet::Brokers;
+use fleet::{Fleet, FleetOptions};
+use senders::Senders;
+
+/// How long the services may take to answer everything once the faults are over.
+const SETTLE: Duration = Duration::from_secs(180);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The lag is measured every five seconds: so long it must stand still to be believed.
+const STILL: Duration = Duration::from_secs(11);
+
+/// What a run is to do.
+pub struct Options {
+    /// Different referrals; a fifth of them is sent more than once.
+    pub referrals: usize,
+    /// Processes to be killed, at least.
+    pub kills: usize,
+    pub seed: u64,
+    pub brokers: String,
+    /// Brokers that may be killed, and whose keeper starts them anew.
+    pub broker_nodes: Option<Brokers>,
+    pub replication: i32,
+    /// The built program.
+    pub program: PathBuf,
+    /// A Python with the verifier's packages.
+    pub python: PathBuf,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    pub referrals: usize,
+    pub lost: u64,
+    pub doubled: u64,
+    pub leaked: u64,
+    pub kills: usize,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { referrals, lost, doubled, leaked, kills } = self;
+        write!(
+            f,
+            "faults: referrals {referrals}, lost {lost}, doubled {doubled}, leaked {leaked}, kills {kills}"
+        )
+    }
+}
+
+/// What the verifier says at its end.
+#[derive(Deserialize)]
+struct Verified {
+    lost: u64,
+    doubled: u64,
+    leaked: u64,
+    gaps: u64,
+}
+
+/// Runs the faults and proves what is left. Says what it does on standard error.
+///
+/// # Errors
+/// When anything was lost, doubled or leaked, a store differs from its topic, a failpoint was never hit, or the
+/// run could not be made.
+pub async fn run(options: &Options) -> anyhow::Result<Outcome> {
+    let state = tempfile::tempdir()?;
+    let outcome = run_in(options, state.path()).await;
+    if outcome.is_err() {
+        // What a failed run has left is what explains it.
+        eprintln!("faults: the state stays in {}", state.keep().display());
+    }
+    outcome
+}
+
+async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
+    eprintln!("faults: seed {}, {} referrals, {} kills", options.seed, options.referrals, options.kills);
+    let world = Arc::new(World::open(state)?);
+    let prefix = format!("faults-{}-{}.", std::process::id(), options.seed);
+    let fleet = FleetOptions {
+        program: options.program.clone(),
+        brokers: options.brokers.clone(),
+        broker_nodes: options.broker_nodes.clone(),
+        replication: options.replication,
+        prefix: prefix.clone(),
+        seed: options.seed,
+        kills: options.kills,
+        state: state.to_owned(),
+    };
+    let fleet = Fleet::start(&world, fleet).await?;
+    let senders = Senders::new(&world, &fleet, state, options.seed, options.referrals)?;
+    fleet.begin_faults();
+    senders.send_all(&fleet).await?;
+    let kills = fleet.end_faults().await?;
+    eprintln!("faults: {kills} kills, everything was answered; settling");
+
+    senders.send_again(&fleet).await?;
+    await_stillness(&fleet).await?;
+    fleet.start_afresh().await?;
+    await_stillness(&fleet).await?;
+    fleet.stop_all()?;
+    compare_stores(options, &fleet)?;
+    fleet.check_failpoints()?;
+    let verified = verify(options, &prefix, &senders)?;
+    ensure!(verified.gaps == 0, "{} gaps in sequences", verified.gaps);
+    let Verified { lost, doubled, leaked, .. } = verified;
+    let outcome = Outcome { referrals: options.referrals, lost, doubled, leaked, kills };
+    ensure!((lost, doubled, leaked) == (0, 0, 0), "{outcome}");
+    Ok(outcome)
+}
+
+/// Until nobody is behind, and stays so.
+async fn await_stillness(fleet: &Fleet) -> anyhow::Result<()> {
+    let (begun, mut still_since) = (Instant::now(), None);
+    while begun.elapsed() < SETTLE {
+        still_since = match fleet.behind().await {
+            Some(0) => still_since.or(Some(Instant::now())),
+            _ => None,
+        };
+        if still_since.is_some_and(|since: Instant| since.elapsed() > STILL) {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    bail!("the services are still behind after {} s", SETTLE.as_secs())
+}
+
+/// Every instance of a service says the same, and the same as one that has folded the topic from its beginning.
+fn compare_stores(options: &Options, fleet: &Fleet) -> anyhow::Result<()> {
+    for (service, stores) in fleet.stores() {
+        let mut digests: BTreeMap<PathBuf, BTreeMap<String, String>> = BTreeMap::new();
+        for store in stores {
+            let output =
+                Command::new(&options.program).args(["--json", "store", "digest"]).arg(&store).output()?;
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            ensure!(output.status.success(), "failed to read {}: {said}", store.display());
+            digests.insert(store, serde_json::from_slice(&output.stdout)?);
+        }
+        let different: BTreeSet<&BTreeMap<String, String>> = digests.values().collect();
+        ensure!(different.len() == 1, "the stores of {service} differ: {digests:#?}");
+        eprintln!("faults: {} stores of {service} are the same, byte for byte", digests.len());
+    }
+    Ok(())
+}
+
+fn verify(options: &Options, prefix: &str, senders: &Senders) -> anyhow::Result<Verified> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let said = senders.ledger().with_file_name("verified.json");
+    let status = Command::new(&options.python)
+        .arg(root.join("outside/verify.py"))
+        .args(["--brokers", &options.brokers, "--prefix", prefix, "--schemas"])
+        .arg(root.join("../schemas/avro"))
+        .arg("--ledger")
+        .arg(senders.ledger())
+        .arg("--markers")
+        .arg(senders.markers())
+        .arg("--json")
+        .arg(&said)
+        .status()
+        .context("failed to start the verifier")?;
+    let text = std::fs::read_to_string(&said).with_context(|| format!("the verifier ended with {status}"))?;
+    serde_json::from_str(&text).context("the verifier's answer does not read")
+}

@@ -1,0 +1,73 @@
+//! The bytes of known records never change: what was written once is read for good, and written the same again.
+//!
+//! For each subject and version `golden/<subject>.v<n>.json` says what the record holds and `.hex` how it stands
+//! in the topic. A released version's files are never touched again.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use schemas::codec::{Codec, SUBJECTS};
+use schemas::dead_letter::DeadLetter;
+use schemas::delivery::{DeliveryCommand, DeliveryEvent};
+use schemas::directory::{DirectoryCommand, DirectoryEvent};
+use schemas::envelope::Body;
+use schemas::jurisdiction::Notice;
+use schemas::referral::{ReferralCommand, ReferralEvent};
+use schemas::routing::{RoutingCommand, RoutingEvent};
+use schemas::sealed_keys::KeySet;
+use schemas::{Command, Event};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fn file(subject: &str, version: usize, extension: &str) -> PathBuf {
+    let name = format!("tests/golden/{subject}.v{version}.{extension}");
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Every version's bytes give the record; the newest version's record gives the bytes. `UPDATE_SCHEMAS=1` writes
+/// the newest version's bytes.
+fn check<B: Body, T: Serialize + DeserializeOwned + PartialEq + Debug>() {
+    let subject = SUBJECTS.iter().find(|subject| subject.name == B::TOPIC).unwrap();
+    let codec = Codec::with_table();
+    let newest = subject.versions.len();
+    for version in 1..=newest {
+        let json = std::fs::read_to_string(file(B::TOPIC, version, "json")).unwrap();
+        let record: T = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{}: {error}", B::TOPIC));
+        let path = file(B::TOPIC, version, "hex");
+        if version == newest {
+            let bytes = hex::encode(codec.encode::<B>(&record).unwrap());
+            if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+                std::fs::write(&path, bytes.clone() + "\n").unwrap();
+            }
+            assert_eq!(bytes, std::fs::read_to_string(&path).unwrap().trim(), "{} as written", B::TOPIC);
+        }
+        let bytes = hex::decode(std::fs::read_to_string(&path).unwrap().trim()).unwrap();
+        assert_eq!(codec.decode::<B, T>(&bytes).unwrap(), record, "{} v{version} as read", B::TOPIC);
+    }
+}
+
+#[test]
+fn known_records_are_the_same_bytes() {
+    check::<DirectoryCommand, Command<DirectoryCommand>>();
+    check::<DirectoryEvent, Event<DirectoryEvent>>();
+    check::<ReferralCommand, Command<ReferralCommand>>();
+    check::<ReferralEvent, Event<ReferralEvent>>();
+    check::<RoutingCommand, Command<RoutingCommand>>();
+    check::<RoutingEvent, Event<RoutingEvent>>();
+    check::<DeliveryCommand, Command<DeliveryCommand>>();
+    check::<DeliveryEvent, Event<DeliveryEvent>>();
+    check::<KeySet, KeySet>();
+    check::<Notice, Notice>();
+    check::<DeadLetter, DeadLetter>();
+}
+
+#[test]
+fn every_version_has_its_record() {
+    for subject in SUBJECTS {
+        for version in 1..=subject.versions.len() {
+            assert!(file(subject.name, version, "hex").is_file(), "{} v{version}", subject.name);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What a front seals on its way in: sealed first, its keys durable next, and only then named by a command.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemas::codes::FacetKind;
+use schemas::digest::Secret;
+use schemas::ids::{IncidentId, KeyId, ReferralId};
+use schemas::referral::SealedFacet;
+use schemas::sealed_keys::KeySet;
+
+use crate::clock::Clock;
+use crate::config::Reader;
+use crate::keys::KeyWriter;
+use crate::problem::{Problem, chain};
+use crate::seal::Sealer;
+
+/// What a caller that cannot be served now is told to wait.
+const RETRY_SECONDS: u32 = 2;
+/// Longest free text of an answer.
+pub const MAX_NOTE_BYTES: usize = 16 * 1024;
+
+/// Read for every process, required where a front seals.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub identity_secret: Option<[u8; 32]>,
+    pub vault_key_id: KeyId,
+    pub vault_public_key: Option<[u8; 32]>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    #[error("{0} is missing: a service that takes in what must be sealed needs it")]
+    Missing(&'static str),
+    #[error("seal.vault_public_key_file holds no X25519 key")]
+    VaultKey,
+}
+
+impl Settings {
+    pub fn read(reader: &mut Reader) -> Self {
+        let vault = KeyId::try_new("vault-1").expect("the default name keeps the rule of key ids");
+        Self {
+            identity_secret: reader.secret_file("secrets.identity_file"),
+            vault_key_id: reader.or("seal.vault_key_id", vault),
+            vault_public_key: reader.secret_file("seal.vault_public_key_file"),
+        }
+    }
+
+    /// The secret that tells a resend from a conflict.
+    ///
+    /// # Errors
+    /// When it is missing.
+    pub fn identity(&self) -> Result<Secret, SettingsError> {
+        self.identity_secret.map(Secret::new).ok_or(SettingsError::Missing("secrets.identity_file"))
+    }
+
+    /// # Errors
+    /// When the vault's key is missing or none.
+    pub fn sealer(&self) -> Result<Sealer, SettingsError> {
+        let key = self.vault_public_key.ok_or(SettingsError::Missing("seal.vault_public_key_file"))?;
+        Sealer::new(self.vault_key_id.clone(), &key).map_err(|_| SettingsError::VaultKey)
+    }
+}
+
+/// Seals and makes keys durable, for one service of a process.
+pub struct Sealing {
+    pub identity: Secret,
+    pub sealer: Sealer,
+    pub keys: KeyWriter,
+    pub clock: Clock,
+}
+
+impl Sealing {
+    /// Sets up sealing for the life of the process; within a runtime.
+    ///
+    /// # Errors
+    /// When a setting is missing.
+    pub fn start(settings: &Settings, keys: KeyWriter, clock: Clock) -> Result<Arc<Self>, SettingsError> {
+        let (identity, sealer) = (settings.identity()?, settings.sealer()?);
+        let sealing = Arc::new(Self { identity, sealer, keys, clock });
+        tokio::spawn(end_old_epochs(Arc::clone(&sealing)));
+        Ok(sealing)
+    }
+
+    /// Seals one text that belongs to an incident, under a key set of its own.
+    ///
+    /// # Errors
+    /// When Kafka does not take the keys: then nothing may name them.
+    pub async fn seal_text(
+        &self,
+        incident_id: IncidentId,
+        referral_id: ReferralId,
+        kind: FacetKind,
+        text: &str,
+    ) -> Result<SealedFacet, Problem> {
+        let (facet, key_set) = {
+            let mut submission = self.sealer.begin(incident_id, referral_id);
+            let plain = serde_json::json!({ "text": text }).to_string();
+            let sealed = submission.seal(kind, None, plain.as_bytes());
+            let finish = |facet| submission.finish(self.clock.now()).map(|key_set| (facet, key_set));
+            sealed.and_then(finish).map_err(|error| {
+                tracing::error!(error = %error, "failed to seal a text");
+                Problem::internal()
+            })?
+        };
+        self.write(&key_set).await?;
+        Ok(facet)
+    }
+
+    /// Returns once the key set is durable.
+    ///
+    /// # Errors
+    /// When Kafka does not take it.
+    pub async fn write(&self, key_set: &KeySet) -> Result<(), Problem> {
+        self.keys.write(key_set).await.map_err(|error| {
+            tracing::warn!(error = %chain(&error), "failed to write a key set");
+            Problem::unavailable().detail("Kafka does not take the keys").retry_after(RETRY_SECONDS)
+        })
+    }
+
+    /// Tells a resend from another request without saying anything of the text.
+    pub fn digest(&self, purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
+        self.identity.mac(purpose, parts).to_vec()
+    }
+}
+
+/// An epoch's secret does not outlive it, however quiet the night.
+async fn end_old_epochs(sealing: Arc<Sealing>) {
+    loop {
+        tokio::time::sleep(EPOCH_CHECK).await;
+        sealing.sealer.end_old_epoch();
+    }
+}
+
+/// How often it is looked whether an epoch is over.
+const EPOCH_CHECK: Duration = Duration::from_secs(5);
+
+/// Holds free text to what may come in: no content, and no more than it may hold.
+///
+/// # Errors
+/// A problem that names the field.
+pub fn check_text(pointer: &str, text: &str) -> Result<(), Problem> {
+    let refused = |detail: String| Err(Problem::invalid().field(pointer, detail));
+    if text.is_empty() || text.len() > MAX_NOTE_BYTES {
+        return refused(format!("expected 1 to {MAX_NOTE_BYTES} bytes"));
+    }
+    match schemas::content::embedded(text) {
+        Some(kind) => refused(format!("embedded-content: {kind}")),
+        None => Ok(()),
+    }
+}
