@@ -25,6 +25,8 @@ mod held;
 mod history;
 #[path = "domain/lead.rs"]
 mod lead;
+#[path = "domain/news.rs"]
+mod news;
 #[path = "domain/raised.rs"]
 mod raised;
 #[path = "domain/retraction.rs"]

@@ -1,4 +1,4 @@
-//! What the service tells others of an event, and what of routing's events it hears, by the records themselves.
+//! What the service tells others of an event, and what of routing's events it hears, as records.
 
 use chassis::decider::{IndexEntry, Place, Service};
 use delivery::Delivery;

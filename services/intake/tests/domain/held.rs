@@ -20,8 +20,8 @@ fn routed(reporter: &str) -> Vec<Step> {
     [vec![receives(&referral(reporter))], offers.iter().map(hears).collect()].concat()
 }
 
-/// Given news of a referral that was routed, then beside what it was told at first its reporter is told these at
-/// each moment.
+/// Given news of a referral that was routed, then its reporter is told these at each moment, beside what it was
+/// told at first.
 #[track_caller]
 fn check_told(reporter: &str, news: &[RoutingEvent], then: &[(i64, Vec<Feedback>)]) {
     let given = [routed(reporter), news.iter().map(hears).collect()].concat();
@@ -81,30 +81,28 @@ fn a_moment_is_its_end() {
 /// Whether a record of routing's event is heard at all, and if so as what it was written.
 fn heard(body: &RoutingEvent) -> bool {
     let codec = Codec::with_table();
-    let log = after(&[receives(&referral(HOTLINE))]).log;
-    let Event { event_id, aggregate_id, sequence, predecessor, salt, input, cause, .. } = log[0].clone();
-    let Event { cause_digest, time, agency, actor, directory_position, signature, .. } = log[0].clone();
+    let first = after(&[receives(&referral(HOTLINE))]).log.remove(0);
     let event = Event {
-        event_id,
-        aggregate_id,
-        sequence,
-        predecessor,
-        salt,
-        input,
-        cause,
-        cause_digest,
-        time,
-        agency,
-        actor,
-        directory_position,
-        signature,
+        event_id: first.event_id,
+        aggregate_id: first.aggregate_id,
+        sequence: first.sequence,
+        predecessor: first.predecessor,
+        salt: first.salt,
+        input: first.input,
+        cause: first.cause,
+        cause_digest: first.cause_digest,
+        time: first.time,
+        agency: first.agency,
+        actor: first.actor,
+        directory_position: first.directory_position,
+        signature: first.signature,
         body: body.clone(),
     };
     let value = codec.encode::<RoutingEvent>(&event).unwrap();
     let position = InputPosition { topic: "routing.events".to_owned(), partition: 0, offset: 1 };
     let heard = Intake.hear(&codec, &position, &value).unwrap();
     if let Some(heard) = &heard {
-        assert_eq!((&heard.news, heard.time), (body, time));
+        assert_eq!((&heard.news, heard.time), (body, event.time));
     }
     heard.is_some()
 }

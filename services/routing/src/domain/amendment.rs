@@ -36,23 +36,22 @@ pub fn amend(context: &Context<'_>, incident: &Incident, news: &CommittedReferra
         signals: new.cloned().collect(),
         handling: tightened(&opened.handling, referral),
     };
-    let mut events = vec![RoutingEvent::from(amended)];
-    let mut after = incident.clone();
-    evolve(&mut after, &events[0]);
+    // Each step sees what the one before it has done.
+    let (mut events, mut after) = (Vec::new(), incident.clone());
+    let mut follow = |after: &mut Incident, step: Vec<RoutingEvent>| {
+        step.iter().for_each(|event| evolve(after, event));
+        events.extend(step);
+    };
+    follow(&mut after, vec![amended.into()]);
     let found = found_anew(context, &after);
     let more = found.countries != after.countries;
     if more {
-        let found = RoutingEvent::from(found);
-        evolve(&mut after, &found);
-        events.push(found);
+        follow(&mut after, vec![found.into()]);
     }
-    let follow = [
-        revoke_never_told(&after),
-        widen(context, &after),
-        assignment::raise(context, &after),
-        assignment::offer(context, &after),
-    ];
-    events.extend(follow.into_iter().flatten());
+    for step in [revoke_never_told, widen, assignment::raise, assignment::offer] {
+        let step = step(context, &after);
+        follow(&mut after, step);
+    }
     let proposed = if more { lead::propose(&after.countries) } else { None };
     events.extend(proposed.filter(|lead| after.lead.proposed.as_ref() != Some(lead)).map(RoutingEvent::from));
     events
@@ -84,7 +83,7 @@ fn found_anew(context: &Context<'_>, incident: &Incident) -> JurisdictionsFound 
 }
 
 /// An offer that nobody has answered yet to a State that must not be told any more.
-fn revoke_never_told(incident: &Incident) -> Vec<RoutingEvent> {
+fn revoke_never_told(_: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
     let never = incident.opened.as_ref().map_or(&[][..], |opened| &opened.handling.never_told);
     let told = incident
         .assignments

@@ -1,4 +1,4 @@
-//! Who sees what of an incident's routing: a party the frame, a coordinator its countries, a provider nothing.
+//! Who sees what of the routing: a party the frame, a coordinator its countries, a provider nothing.
 
 use routing::http::RoutingView;
 use schemas::codes::*;
