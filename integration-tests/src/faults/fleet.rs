@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,8 @@ const STOPPED: Duration = Duration::from_secs(17);
 const ABSENT: Duration = Duration::from_secs(2);
 /// Pause between two faults from outside, in milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 200..1_200;
+/// The faults run ahead of the answers by so much of the whole, at most.
+const AHEAD: f64 = 0.05;
 const TICK: Duration = Duration::from_millis(20);
 /// Most processes stopped at once: the others must be able to go on.
 const MAX_STOPPED: usize = 2;
@@ -81,6 +83,8 @@ struct Inner {
     ended: AtomicBool,
     kills: AtomicUsize,
     spawned: AtomicUsize,
+    /// How much of everything was answered, from 0 to 1, as bits.
+    answered: AtomicU64,
 }
 
 struct Member {
@@ -121,6 +125,7 @@ impl Fleet {
             ended: AtomicBool::new(false),
             kills: AtomicUsize::new(0),
             spawned: AtomicUsize::new(0),
+            answered: AtomicU64::new(0),
         };
         let fleet = Self(Arc::new(inner));
         fleet.spawn_missing()?;
@@ -139,6 +144,11 @@ impl Fleet {
     pub fn progress(&self) -> f64 {
         let wanted = self.0.options.kills.max(1);
         (self.0.kills.load(Ordering::Relaxed) as f64 / wanted as f64).min(1.0)
+    }
+
+    /// Hears how much of everything was answered, from 0 to 1.
+    pub fn answered(&self, share: f64) {
+        self.0.answered.store(share.to_bits(), Ordering::Relaxed);
     }
 
     /// Ends the faults once enough were killed; starts everything anew without failpoints. How many were killed.
@@ -300,7 +310,10 @@ impl Fleet {
                     eprintln!("faults: {} could not be looked after: {error:#}", member.instance);
                 }
             }
-            if Instant::now() >= next {
+            // Faults and answers keep step: services that are still coming back are let be.
+            let keeps_step =
+                self.progress() <= f64::from_bits(self.0.answered.load(Ordering::Relaxed)) + AHEAD;
+            if Instant::now() >= next && keeps_step {
                 next = Instant::now() + Duration::from_millis(random.random_range(PAUSE_MS));
                 self.make_a_fault(&mut members, &mut random);
             }

@@ -166,6 +166,7 @@ impl Inner {
             tokio::time::sleep(AGAIN).await;
         }
         let from = self.next.fetch_add(count, Ordering::Relaxed);
+        fleet.answered(from as f64 / self.referrals as f64);
         let to = (from + count).min(self.referrals);
         (from < to).then_some(from..to)
     }

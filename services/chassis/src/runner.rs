@@ -36,6 +36,8 @@ use crate::reference::Reference;
 
 use session::{Session, SessionError};
 
+/// How soon it is looked again whether the directory was read to its end.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Pause before a session that failed is begun anew.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -152,6 +154,10 @@ impl<S: Service> Runner<S> {
     fn run_once(&self) -> Result<(), RunError> {
         let (mut follower, handle) = Follower::new(&self.kafka, self.codec.clone(), Arc::clone(&self.fold))?;
         follower.restore(&|| self.status.is_stopping())?;
+        // A decision without the directory would find no agency, and is never taken again.
+        while !self.reference.is_complete() && !self.status.is_stopping() {
+            std::thread::sleep(LOOK_AGAIN);
+        }
         self.status.caught_up.send_replace(true);
         let (owned, ended) = (lag::Owned::default(), AtomicBool::new(false));
         std::thread::scope(|scope| {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use schemas::digest;
 use tracing::{error, info};
@@ -36,8 +37,16 @@ const LAYOUT: u32 = 3;
 /// Memory for a store that is only read through once.
 const READ_CACHE_BYTES: u64 = 16 << 20;
 
+/// How long the process before this one may hold the store: longer than it drains.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// Stores set aside that are kept to be looked at.
+const KEPT_ASIDE: usize = 3;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    #[error("the store {0} is in use by another process: each instance needs a path of its own")]
+    InUse(PathBuf),
     #[error("{0} holds no store of this build")]
     None(PathBuf),
     #[error("failed to prepare the store directory {path}")]
@@ -78,7 +87,7 @@ impl Store {
     /// # Errors
     /// When not even an empty store can be made: the directory is read-only or the disk is full.
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        match Self::try_open(path, cache_bytes) {
+        match Self::open_unlocked(path, cache_bytes) {
             Ok(store) if store.layout()? == Some(LAYOUT) => Ok(store),
             Ok(store) if store.db.is_empty() => store.begin(),
             Ok(store) => {
@@ -90,6 +99,22 @@ impl Store {
                 Self::anew(path, cache_bytes, "it does not open")
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for whoever has it open: the process before this one may still be draining. A store in use is not broken.
+    fn open_unlocked(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            match Self::try_open(path, cache_bytes) {
+                Err(StoreError::Open { source, .. }) if is_locked(&source) => {
+                    if Instant::now() > deadline {
+                        return Err(StoreError::InUse(path.to_owned()));
+                    }
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                opened => return opened,
+            }
         }
     }
 
@@ -122,6 +147,7 @@ impl Store {
         let aside = free_name_beside(path);
         info!(path = %path.display(), aside = %aside.display(), reason, "store set aside, rebuilding from the topic");
         std::fs::rename(path, &aside).map_err(|source| StoreError::Directory { path: aside, source })?;
+        forget_old_asides(path);
         Self::try_open(path, cache_bytes)?.begin()
     }
 
@@ -246,10 +272,34 @@ fn prefixed(kind: Kind, key: &[u8]) -> Vec<u8> {
 }
 
 fn free_name_beside(path: &Path) -> PathBuf {
-    (1..)
-        .map(|number| PathBuf::from(format!("{}.aside-{number}", path.display())))
-        .find(|candidate| !candidate.exists())
-        .expect("some number is free")
+    let next = asides(path).last().map_or(1, |(number, _)| number + 1);
+    PathBuf::from(format!("{}.aside-{next}", path.display()))
+}
+
+/// What was set aside of a store, oldest first.
+fn asides(path: &Path) -> Vec<(u64, PathBuf)> {
+    let prefix = format!("{}.aside-", path.file_name().unwrap_or_default().to_string_lossy());
+    let beside =
+        path.parent().and_then(|parent| std::fs::read_dir(parent).ok()).into_iter().flatten().flatten();
+    let number = |name: &str| name.strip_prefix(&prefix)?.parse().ok();
+    let found =
+        beside.filter_map(|entry| Some((number(&entry.file_name().to_string_lossy())?, entry.path())));
+    let mut found: Vec<(u64, PathBuf)> = found.collect();
+    found.sort();
+    found
+}
+
+/// One that cannot be removed only takes room.
+fn forget_old_asides(path: &Path) {
+    let asides = asides(path);
+    for (_, old) in asides.iter().take(asides.len().saturating_sub(KEPT_ASIDE)) {
+        let _ = std::fs::remove_dir_all(old);
+    }
+}
+
+/// sled says so in words alone.
+fn is_locked(error: &sled::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
 
 #[cfg(test)]
@@ -280,6 +330,36 @@ mod tests {
         let rebuilt = Store::open(&path, CACHE).unwrap();
         assert_eq!(rebuilt.get(Kind::Aggregate, b"x").unwrap(), None);
         assert!(directory.path().join("routing.aside-1").exists());
+    }
+
+    #[test]
+    fn a_store_in_use_is_waited_for_and_not_set_aside() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("routing");
+        let store = Store::open(&path, CACHE).unwrap();
+        let mut batch = Batch::default();
+        batch.put(Kind::Aggregate, b"x", b"y".to_vec());
+        store.apply(batch).unwrap();
+        let release = std::thread::spawn(move || {
+            std::thread::sleep(LOOK_AGAIN * 3);
+            drop(store);
+        });
+        let next = Store::open(&path, CACHE).unwrap();
+        assert_eq!(next.get(Kind::Aggregate, b"x").unwrap().unwrap(), b"y");
+        assert!(asides(&path).is_empty());
+        release.join().unwrap();
+    }
+
+    #[test]
+    fn only_the_last_stores_set_aside_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("routing");
+        for _ in 0..KEPT_ASIDE + 2 {
+            std::fs::create_dir_all(&path).unwrap();
+            drop(Store::anew(&path, CACHE, "a test").unwrap());
+        }
+        let numbers: Vec<u64> = asides(&path).into_iter().map(|(number, _)| number).collect();
+        assert_eq!(numbers, [3, 4, 5]);
     }
 
     #[test]

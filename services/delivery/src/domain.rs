@@ -43,6 +43,19 @@ pub struct Item {
     pub state: AssignmentState,
 }
 
+impl Item {
+    /// Awaits an answer, or is being worked on.
+    pub fn is_open(&self) -> bool {
+        matches!(
+            self.state,
+            AssignmentState::Offered
+                | AssignmentState::Overdue
+                | AssignmentState::Escalated
+                | AssignmentState::Accepted
+        )
+    }
+}
+
 /// What follows from one of routing's events: it has happened, so it is only passed on.
 pub fn deliver(context: &Context<'_>, incident: &Incident, news: &RoutingNews) -> Vec<DeliveryEvent> {
     let added = news
@@ -326,9 +339,9 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
 
 fn update_registered(registered: &mut IncidentRegistered, updated: &IncidentUpdated) {
     registered.kind = updated.kind;
-    // An urgency that an assessment has raised stays raised.
+    // An urgency once raised stays raised.
     registered.urgency = registered.urgency.max(updated.urgency);
-    registered.danger_reason = updated.danger_reason;
+    registered.danger_reason = updated.danger_reason.or(registered.danger_reason);
     registered.week.clone_from(&updated.week);
     registered.people.clone_from(&updated.people);
     registered.facets.clone_from(&updated.facets);

@@ -102,7 +102,19 @@ enum What {
     Retraction(RetractionId, RetractionReason),
 }
 
-pub fn entries(event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
+pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
+    let entry = |agency: &AgencyId, what| {
+        let kept = Kept { incident: event.aggregate_id.clone(), at: event.time, what };
+        let value = serde_json::to_vec(&kept).expect("an index entry is plain data");
+        IndexEntry { key: key(agency, at.partition, at.offset), value: Some(value) }
+    };
+    if let DeliveryEvent::IncidentUpdated(_) = &event.body {
+        // Shown again to whoever may open it: what was opened before has been said better since.
+        let open = incident.items.values().filter(|item| item.is_open());
+        return open
+            .map(|item| entry(&item.delivered.agency, What::Assignment(item.delivered.assignment_id)))
+            .collect();
+    }
     let (agency, what) = match &event.body {
         DeliveryEvent::ItemDelivered(item) => (&item.agency, What::Assignment(item.assignment_id)),
         // Shown again as it stands now: more urgent, and perhaps to be opened at once.
@@ -121,9 +133,7 @@ pub fn entries(event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
         }
         _ => return Vec::new(),
     };
-    let kept = Kept { incident: event.aggregate_id.clone(), at: event.time, what };
-    let value = serde_json::to_vec(&kept).expect("an index entry is plain data");
-    vec![IndexEntry { key: key(agency, at.partition, at.offset), value: Some(value) }]
+    vec![entry(agency, what)]
 }
 
 fn key(agency: &AgencyId, partition: i32, offset: i64) -> Vec<u8> {

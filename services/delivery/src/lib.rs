@@ -71,7 +71,7 @@ impl Service for Delivery {
         notices::of(codec, state, event)
     }
 
-    fn index(_: &Self::State, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
-        inbox::entries(event, at)
+    fn index(state: &Self::State, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
+        inbox::entries(state, event, at)
     }
 }

@@ -84,9 +84,6 @@ fn propose(
     if state.pending.is_some() {
         return Err(RejectionCode::WrongState.into());
     }
-    if !watches_well(context, state, &change.entry) {
-        return Err(Rejection::at(RejectionCode::Invalid, "/entry/agency/scope"));
-    }
     let widens = widens(context, state, &change.entry)?;
     if widens.is_empty() {
         if proposer.kind == AgencyKind::Coordinator && change.entry.agency.is_some() {
@@ -96,6 +93,9 @@ fn propose(
     }
     if proposer.kind == AgencyKind::Coordinator && concerns_coordinators(&change.entry) {
         return Err(RejectionCode::CoordinatorCannotWiden.into());
+    }
+    if !watches_well(context, state, &change.entry) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/entry/agency/scope"));
     }
     let number = (state.proposals + 1).to_be_bytes();
     Ok(vec![
@@ -253,15 +253,20 @@ fn newly_watched<'a>(before: &'a Agency, after: &'a Agency) -> impl Iterator<Ite
 /// Each State that comes to be watched confirms it itself: one at a time. Another State than the coordinator's own has
 /// a say in that alone, so nothing else changes with it.
 fn watches_well(context: &Context<'_>, state: &EntryState, entry: &Entry) -> bool {
+    let Some(after) = &entry.agency else { return true };
     let before = newest(context, state).and_then(|entry| entry.agency);
-    let Some((before, after)) = before.as_ref().zip(entry.agency.as_ref()) else { return true };
-    let mut watched = newly_watched(before, after);
+    let known = before.as_ref().map_or(&[][..], |before| &before.scope);
+    let home = before.as_ref().map_or(&after.country, |before| &before.country);
+    let unchanged = || {
+        before
+            .as_ref()
+            .is_some_and(|before| *before == Agency { scope: before.scope.clone(), ..after.clone() })
+    };
+    let mut watched = after.scope.iter().filter(|country| !known.contains(country));
     match (watched.next(), watched.next()) {
         (None, _) => true,
         (Some(_), Some(_)) => false,
-        (Some(country), None) => {
-            *country == before.country || *before == Agency { scope: before.scope.clone(), ..after.clone() }
-        }
+        (Some(country), None) => country == home || unchanged(),
     }
 }
 

@@ -20,8 +20,8 @@ pub struct ReferralState {
     pub feedback: Vec<Told>,
     /// The country of each assignment, so that later answers can be told by country.
     pub countries: BTreeMap<AssignmentId, Country>,
-    /// Until when police hold back what the reporter is told of an assignment.
-    pub held: BTreeMap<AssignmentId, Timestamp>,
+    /// Where police hold back what the reporter is told of an assignment.
+    pub held: BTreeMap<AssignmentId, Hold>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,20 +60,27 @@ pub struct Told {
     pub at: Timestamp,
 }
 
+/// Since when and until when something of an assignment is held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub since: Timestamp,
+    pub until: Timestamp,
+}
+
 impl ReferralState {
-    /// What the reporter may know by now: what is held back comes when its hold has passed.
-    pub fn told(&self, now: Timestamp) -> impl Iterator<Item = &Told> {
-        let held = move |told: &Told| self.held.get(&told.assignment_id).is_some_and(|until| *until > now);
-        let open = move |told: &Told| !held(told);
-        // Two agencies of one country are one answer to whoever reported.
-        let first = move |(place, told): &(usize, &Told)| {
-            self.feedback[..*place].iter().all(|earlier| held(earlier) || earlier.feedback != told.feedback)
-        };
-        self.feedback
-            .iter()
-            .enumerate()
-            .filter(move |(place, told)| open(told) && first(&(*place, *told)))
-            .map(|(_, told)| told)
+    /// What the reporter may know by now, and since when: what is held back comes when its hold has passed. What was
+    /// told before the hold stays told.
+    pub fn told(&self, now: Timestamp) -> Vec<Told> {
+        let mut told: Vec<Told> = Vec::new();
+        for one in &self.feedback {
+            let hold = self.held.get(&one.assignment_id).filter(|hold| one.at >= hold.since);
+            let at = hold.map_or(one.at, |hold| one.at.max(hold.until));
+            // Two agencies of one country are one answer to whoever reported.
+            if at <= now.max(one.at) && told.iter().all(|earlier| earlier.feedback != one.feedback) {
+                told.push(Told { at, ..one.clone() });
+            }
+        }
+        told
     }
 }
 
@@ -230,7 +237,10 @@ pub fn evolve(state: &mut ReferralState, event: &Event<ReferralEvent>) {
             }
         }
         ReferralEvent::FeedbackDeferred(deferred) => {
-            state.held.insert(deferred.assignment_id, deferred.until);
+            // A hold that is changed before it has passed goes on from where it began.
+            let running = state.held.get(&deferred.assignment_id).filter(|hold| hold.until > event.time);
+            let since = running.map_or(event.time, |hold| hold.since);
+            state.held.insert(deferred.assignment_id, Hold { since, until: deferred.until });
         }
         ReferralEvent::FeedbackGiven(given) => {
             if let Some(country) = &given.feedback.country {

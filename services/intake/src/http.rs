@@ -106,6 +106,9 @@ async fn show(
         gate: received.gate,
         amendments: received.amendments,
         withdrawn: received.withdrawn,
-        feedback: told.map(|told| FeedbackView { feedback: told.feedback.clone(), at: told.at }).collect(),
+        feedback: told
+            .into_iter()
+            .map(|told| FeedbackView { feedback: told.feedback, at: told.at })
+            .collect(),
     }))
 }

@@ -68,7 +68,7 @@ fn open(context: &Context<'_>, incident: &Incident, news: &CommittedReferral) ->
     }
     let offers = assignment::offer(context, &after);
     events.extend(offers);
-    events.extend(lead::propose(&found.countries).map(RoutingEvent::from));
+    events.extend(lead::propose(&after).map(RoutingEvent::from));
     events
 }
 
@@ -133,10 +133,10 @@ fn assess(
     incident: &Incident,
     command: &AddAssessment,
 ) -> Result<Vec<RoutingEvent>, Rejection> {
-    answers::must_be_human(context)?;
     if !incident.is_party(context.agency) {
         return Err(RejectionCode::NotEntitled.into());
     }
+    answers::must_be_human(context)?;
     if incident.withdrawn.is_some() {
         return Err(RejectionCode::Withdrawn.into());
     }
@@ -194,11 +194,11 @@ fn authorise(
     incident: &Incident,
     command: &AuthoriseTransfers,
 ) -> Result<Vec<RoutingEvent>, Rejection> {
-    answers::must_be_human(context)?;
     let originator = incident.opened.as_ref().map(|opened| &opened.reporter);
     if originator != Some(context.agency) {
         return Err(RejectionCode::NotEntitled.into());
     }
+    answers::must_be_human(context)?;
     if incident.withdrawn.is_some() {
         return Err(RejectionCode::Withdrawn.into());
     }

@@ -32,6 +32,8 @@ const MAX_BATCH_BYTES: usize = 8 * 1024 * 1024;
 const POLL: Duration = Duration::from_millis(50);
 /// The same while a partition is being taken over.
 const POLL_TAKING_OVER: Duration = Duration::from_millis(5);
+/// How long a partition that was taken over waits for the others.
+const GATHER: Duration = Duration::from_millis(200);
 /// How often due clocks are looked for.
 const TICK: Duration = Duration::from_millis(100);
 /// Most clocks rung in one tick.
@@ -76,6 +78,8 @@ pub struct Session<'a, S: Service> {
     assigned: BTreeSet<i32>,
     /// What was taken over, with the next offset of each input.
     owned: BTreeMap<i32, NextOffsets>,
+    /// Since when a partition that was taken over waits for others to begin with.
+    ready_since: Option<Instant>,
     /// Partitions that wait for a schema, until when.
     waiting: BTreeMap<i32, Instant>,
     abort_pause: Duration,
@@ -114,6 +118,7 @@ impl<'a, S: Service> Session<'a, S> {
             ticked: Instant::now(),
             assigned: BTreeSet::new(),
             owned: BTreeMap::new(),
+            ready_since: None,
             waiting: BTreeMap::new(),
             abort_pause: ABORT_PAUSE,
         })
@@ -187,6 +192,7 @@ impl<'a, S: Service> Session<'a, S> {
                 self.order(Order::GiveBack(partition))?;
             }
             self.owned.clear();
+            self.ready_since = None;
             self.waiting.clear();
             if let Change::Assigned(partitions) = change {
                 info!(service = S::NAME, partitions = ?partitions, "partitions assigned");
@@ -205,7 +211,6 @@ impl<'a, S: Service> Session<'a, S> {
     }
 
     fn take_over_what_is_ready(&mut self) -> Result<(), SessionError> {
-        let mut any = false;
         loop {
             match self.follower.ready.try_recv() {
                 // One that was given back meanwhile may still have been on its way.
@@ -213,14 +218,18 @@ impl<'a, S: Service> Session<'a, S> {
                     let next = self.first_offsets(&taken)?;
                     info!(service = S::NAME, partition = taken.partition, "partition taken over");
                     self.owned.insert(taken.partition, next);
-                    any = true;
+                    self.ready_since.get_or_insert_with(Instant::now);
                 }
                 Ok(_) => {}
                 Err(std::sync::mpsc::TryRecvError::Empty) => break,
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return Err(SessionError::NoFollower),
             }
         }
-        if any {
+        // Together: each change of the assignment stops and starts every fetch, and in quick succession that has
+        // brought librdkafka down.
+        let all = self.owned.len() == self.assigned.len();
+        if self.ready_since.is_some_and(|since| all || since.elapsed() > GATHER) {
+            self.ready_since = None;
             self.flow()?;
             self.count_owned();
         }

@@ -193,6 +193,14 @@ fn event(before: &History, event: &Event<DirectoryEvent>) -> Result<(), TestCase
             prop_assert!(watched.len() <= 1, "comes to watch {:?} at once", watched);
             let own_word = watched.iter().all(|country| *country == confirmer.country);
             prop_assert!(own_word, "{} let watch {:?}", confirmer.country, watched);
+            let id = EntryId::try_new(&event.aggregate_id).unwrap();
+            let newest = before.view.newest(&id);
+            let known = newest.map(powers).unwrap_or_default();
+            let more = powers(&pending.proposal.entry).difference(&known).cloned().collect::<Vec<_>>();
+            let home = newest.and_then(|entry| entry.agency.as_ref()).map(|agency| &agency.country);
+            let else_of_it = more.iter().any(|words| !words.starts_with("watches"));
+            let elsewhere = home.is_some_and(|country| *country != confirmer.country);
+            prop_assert!(!(else_of_it && elsewhere), "{} gave {:?}", confirmer.country, more);
         }
         DirectoryEvent::EntryChanged(changed) => {
             let id = EntryId::try_new(&event.aggregate_id).unwrap();

@@ -1,11 +1,13 @@
 //! What a coordinator comes to watch: one State at a time, by that State's own word.
 
 use schemas::codes::*;
-use schemas::directory::{ChangeConfirmed, ChangeProposed, ChangeWithdrawn, Entry, EntryChanged};
+use schemas::directory::{Agency, ChangeConfirmed, ChangeProposed, ChangeWithdrawn, Entry, EntryChanged};
 
 use crate::world::*;
 
 const WATCHER: &str = "agency/un-coordinator";
+
+type Change = fn(&mut Agency);
 
 /// The coordinator as it watches these; Germany at first.
 fn watching(codes: &[&str]) -> Entry {
@@ -73,7 +75,8 @@ fn one_state_comes_after_the_other() {
     let both = watching(&["DE", "FR", "CH"]);
     let too_many = refuses_at(RejectionCode::Invalid, "/entry/agency/scope");
     check("both at once", &[], &proposes("fr-central", &both), &too_many);
-    check("both at once", &[], &proposes("un-coordinator", &both), &too_many);
+    let itself = refuses(RejectionCode::CoordinatorCannotWiden);
+    check("both at once, by the coordinator", &[], &proposes("un-coordinator", &both), &itself);
     let others = watching(&["CH", "FR"]);
     check("both instead", &[], &proposes("ch-central", &others), &too_many);
     // The first is confirmed, and so was last written, though it does not act yet.
@@ -126,15 +129,60 @@ fn whoever_becomes_a_coordinator_watches_one_state_first() {
 
 #[test]
 fn the_state_that_comes_to_be_watched_changes_nothing_else() {
-    // A key and a token of France's own would make the coordinator French: that is not France's alone to say.
-    let taken = changed("un-coordinator", |agency| {
-        agency.scope = vec![country("DE"), country("FR")];
-        agency.keys.push(key("french"));
-        agency.subject = "french".to_owned();
+    // A key or a token of France's own would make the coordinator French: that is not France's alone to say.
+    let table: [(&str, Change); 6] = [
+        ("a key", |agency| agency.keys.push(key("french"))),
+        ("a key less", |agency| agency.keys.clear()),
+        ("another subject", |agency| agency.subject = "french".to_owned()),
+        ("another issuer", |agency| agency.issuer = "https://id.fr.example".to_owned()),
+        ("another country", |agency| agency.country = country("FR")),
+        ("another name", |agency| agency.name = "Example".to_owned()),
+    ];
+    let refused = refuses_at(RejectionCode::Invalid, "/entry/agency/scope");
+    for (case, change) in table {
+        let entry = changed("un-coordinator", |agency| {
+            agency.scope.push(country("FR"));
+            change(agency);
+        });
+        check(case, &[], &proposes("fr-central", &entry), &refused);
+    }
+    let becomes = changed("de-police", |agency| {
+        agency.kind = AgencyKind::Coordinator;
+        agency.scope = vec![country("FR")];
     });
+    for by in ["de-police", "fr-central"] {
+        check("becomes one that watches another State", &[], &proposes(by, &becomes), &refused);
+    }
+    // The State that the coordinator stands in has a say in all of it.
+    let own = changed("un-coordinator", |agency| {
+        agency.scope.push(country("CH"));
+        agency.keys.push(key("second"));
+    });
+    let proposed = ChangeProposed {
+        proposal_id: proposal(WATCHER, 1),
+        entry: own.clone(),
+        widens: vec!["adds or replaces the key second".to_owned(), "watches more countries".to_owned()],
+        issuer: "https://id.alpine.example".to_owned(),
+        state_concerned: Some(country("CH")),
+    };
+    check("its own State", &[], &proposes("ch-central", &own), &Ok(vec![proposed.into()]));
+    let given = [proposes("ch-central", &own)];
+    check("its own State", &given, &confirms("ch-police", WATCHER, 1), &confirmed(1, &own));
+}
+
+#[test]
+fn a_new_coordinator_watches_its_own_state_first() {
+    let new = |codes: &[&str]| {
+        changed("un-coordinator", |agency| {
+            agency.id = schemas::ids::AgencyId::try_new("un-second").unwrap();
+            agency.subject = "un-second".to_owned();
+            agency.scope = codes.iter().map(|code| country(code)).collect();
+        })
+    };
+    let refused = refuses_at(RejectionCode::Invalid, "/entry/agency/scope");
+    for codes in [&["DE", "FR"][..], &["DE"], &["CH", "DE"]] {
+        check("others", &[], &proposes("ch-central", &new(codes)), &refused);
+    }
     let mut history = History::new();
-    let _ = history.take(&proposes("fr-central", &taken));
-    let _ = history.take(&confirms("fr-police", WATCHER, 1));
-    let stands = history.state(WATCHER).current;
-    assert_ne!(stands.as_ref(), Some(&taken), "confirmed by France alone");
+    assert!(history.take(&proposes("ch-central", &new(&["CH"]))).is_ok(), "its own");
 }

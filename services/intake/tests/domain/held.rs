@@ -20,8 +20,7 @@ fn routed(reporter: &str) -> Vec<Step> {
     [vec![receives(&referral(reporter))], offers.iter().map(hears).collect()].concat()
 }
 
-/// Given news of a referral that was routed, then its reporter is told these at each moment, beside what it was
-/// told at first.
+/// Given news of a routed referral, then its reporter is told these in time, beside what it was told first.
 #[track_caller]
 fn check_told(reporter: &str, news: &[RoutingEvent], then: &[(i64, Vec<Feedback>)]) {
     let given = [routed(reporter), news.iter().map(hears).collect()].concat();
@@ -67,6 +66,22 @@ fn what_is_held_is_told_when_its_time_has_come() {
     check_told(HOTLINE, &by_other, &[(1, vec![accepts()]), (7, vec![accepts()])]);
     let declined_there = more(declined("de-central", reason));
     check_told(HOTLINE, &declined_there, &[(1, vec![declines()]), (7, vec![accepts(), declines()])]);
+}
+
+#[test]
+fn what_was_told_before_the_hold_stays_told() {
+    use FeedbackStage::*;
+    let news = [
+        accepted("de-police"),
+        held("de-police", in_days(7)),
+        closed("de-police", CloseOutcome::Transferred),
+    ];
+    let closes = Feedback { outcome: Some(CloseOutcome::Transferred), ..told_of(Closed, "DE") };
+    let accepts = || told_of(Accepted, "DE");
+    check_told(HOTLINE, &news, &[(1, vec![accepts()]), (7, vec![accepts(), closes.clone()])]);
+    let history = after(&[routed(HOTLINE), news.iter().map(hears).collect()].concat());
+    let last = history.state.told(in_days(8)).pop().unwrap();
+    assert_eq!((last.feedback, last.at), (closes, in_days(7)), "told since the hold has passed");
 }
 
 #[test]

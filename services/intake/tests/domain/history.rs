@@ -105,15 +105,22 @@ fn event(before: &ReferralState, event: &Event<ReferralEvent>) -> Result<(), Tes
 fn told(state: &ReferralState) -> Result<(), TestCaseError> {
     let moments = (-10_i64..60).step_by(7).map(|minutes| now().plus_minutes(minutes));
     for moment in moments.chain([Timestamp::from_millis(i64::MAX)]) {
-        let told: Vec<&Told> = state.told(moment).collect();
+        let told = state.told(moment);
+        let held = |one: &Told, at| {
+            let hold = state.held.get(&one.assignment_id);
+            hold.is_some_and(|hold| at >= hold.since && hold.until > moment)
+        };
         for (number, one) in told.iter().enumerate() {
             let again = told[..number].iter().any(|other| other.feedback == one.feedback);
             prop_assert!(!again, "told twice: {:?}", one);
-            let held = state.held.get(&one.assignment_id).is_some_and(|until| *until > moment);
-            prop_assert!(!held, "told before its time: {:?}", one);
+            let in_time = |given: &Told| {
+                let same = given.assignment_id == one.assignment_id && given.feedback == one.feedback;
+                same && one.at <= moment.max(given.at)
+            };
+            prop_assert!(state.feedback.iter().any(in_time), "told before its time: {:?}", one);
         }
         for given in &state.feedback {
-            let held = state.held.get(&given.assignment_id).is_some_and(|until| *until > moment);
+            let held = held(given, given.at);
             let known = told.iter().any(|one| one.feedback == given.feedback);
             prop_assert!(held || known, "not told: {:?}", given);
         }

@@ -307,7 +307,7 @@ impl History {
 
     /// What the reporter is told when it asks at the moment.
     pub fn told(&self, moment: Timestamp) -> Vec<Feedback> {
-        self.state.told(moment).map(|told| told.feedback.clone()).collect()
+        self.state.told(moment).into_iter().map(|told| told.feedback).collect()
     }
 }
 

@@ -10,12 +10,12 @@ use schemas::codes::{RetractionReason, RevokeReason};
 use schemas::ids::{Country, PersonRef};
 use schemas::referral::{Handling, Referral};
 use schemas::routing::{
-    AssignmentRaised, AssignmentRevoked, CountryFound, Entitlement, FacetRef, IncidentAmended,
-    IncidentWithdrawn, JurisdictionsFound, RoutingEvent,
+    AssignmentRaised, AssignmentRevoked, Entitlement, FacetRef, IncidentAmended, IncidentWithdrawn,
+    JurisdictionsFound, RoutingEvent,
 };
 
 use super::state::{Incident, evolve};
-use super::{CommittedReferral, assignment, establishment, jurisdiction, lead, retraction};
+use super::{CommittedReferral, assignment, establishment, jurisdiction, lead, retraction, transfer};
 
 pub fn amend(context: &Context<'_>, incident: &Incident, news: &CommittedReferral) -> Vec<RoutingEvent> {
     let Some(opened) = &incident.opened else { return Vec::new() };
@@ -52,7 +52,7 @@ pub fn amend(context: &Context<'_>, incident: &Incident, news: &CommittedReferra
         let step = step(context, &after);
         follow(&mut after, step);
     }
-    let proposed = if more { lead::propose(&after.countries) } else { None };
+    let proposed = if more { lead::propose(&after) } else { None };
     events.extend(proposed.filter(|lead| after.lead.proposed.as_ref() != Some(lead)).map(RoutingEvent::from));
     events
 }
@@ -70,14 +70,16 @@ fn found_anew(context: &Context<'_>, incident: &Incident) -> JurisdictionsFound 
     let establishment = opened.and_then(|opened| establishment(context, opened));
     let signals = opened.map_or(&[][..], |opened| &opened.signals);
     let mut found = jurisdiction::find(signals, establishment);
-    let known = |country: &Country, all: &[CountryFound]| all.iter().any(|found| found.country == *country);
-    let kept: Vec<CountryFound> = incident
-        .countries
-        .iter()
-        .filter(|before| !known(&before.country, &found.countries))
-        .cloned()
-        .collect();
-    found.countries.extend(kept);
+    for before in &incident.countries {
+        match found.countries.iter_mut().find(|after| after.country == before.country) {
+            Some(after) => {
+                let kept = before.grounds.iter().filter(|ground| !after.grounds.contains(ground)).cloned();
+                let kept: Vec<_> = kept.collect();
+                after.grounds.extend(kept);
+            }
+            None => found.countries.push(before.clone()),
+        }
+    }
     found.countries.sort_by(|one, other| one.country.cmp(&other.country));
     found
 }
@@ -98,12 +100,12 @@ fn revoke_never_told(_: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> 
 
 /// Persons that the amendment ties to an assignment's country, or whose category it changes, are opened to it too.
 fn widen(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
-    let Some(urgency) = incident.urgency() else { return Vec::new() };
-    let never = incident.opened.as_ref().map_or(&[][..], |opened| &opened.handling.never_told);
-    let open = incident
-        .assignments
-        .values()
-        .filter(|assignment| assignment.is_open() && !never.contains(&assignment.offer.country));
+    let policy = context.directory.policy(assignment::POLICY, context.now);
+    let (Some(urgency), Some(policy)) = (incident.urgency(), policy) else { return Vec::new() };
+    // What is given more crosses the border as an offer would.
+    let open = incident.assignments.values().filter(|assignment| {
+        assignment.is_open() && transfer::gate(incident, policy, &assignment.offer.country).is_ok()
+    });
     open.filter_map(|assignment| {
         let planned = assignment::planned_entitlement(context, incident, &assignment.offer)?;
         let before: BTreeSet<PersonRef> = assignment.entitlement.persons.iter().copied().collect();

@@ -1,7 +1,9 @@
 //! What an agency does with its assignment: accept, decline, forward, close; and who takes one back.
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{ActorKind, AgencyKind, AlertReason, AssignmentState, RejectionCode, Urgency};
+use schemas::codes::{
+    ActorKind, AgencyKind, AlertReason, AssignmentState, EscalationReason, RejectionCode, Urgency,
+};
 use schemas::ids::AssignmentId;
 use schemas::routing::{
     AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentEscalated,
@@ -61,7 +63,6 @@ pub fn forward(context: &Context<'_>, incident: &Incident, command: &ForwardAssi
 
 /// The originator or a coordinator takes an assignment back.
 pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssignment) -> Decision {
-    must_be_human(context)?;
     let originator = incident.opened.as_ref().is_some_and(|opened| opened.reporter == *context.agency);
     let assignment = incident.assignments.get(&command.assignment_id);
     let assignment = assignment.ok_or(RejectionCode::UnknownAssignment)?;
@@ -71,6 +72,7 @@ pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssign
     if !originator && !coordinates {
         return Err(RejectionCode::UnknownAssignment.into());
     }
+    must_be_human(context)?;
     if !assignment.is_open() {
         return Err(RejectionCode::WrongState.into());
     }
@@ -99,6 +101,13 @@ pub fn escalate(context: &Context<'_>, incident: &Incident, command: &EscalateAs
     if !assignment.is_open() {
         return Err(RejectionCode::WrongState.into());
     }
+    // That nobody answered is for the clock to say.
+    if command.reason == EscalationReason::Unanswered {
+        return Err(Rejection::at(RejectionCode::Invalid, "/reason"));
+    }
+    if incident.alerts.len() >= MAX_ALERTS {
+        return Err(RejectionCode::TooMany.into());
+    }
     let EscalateAssignment { assignment_id, reason, note } = command.clone();
     let alert = CoordinatorAlerted {
         reason: AlertReason::Escalated,
@@ -108,12 +117,19 @@ pub fn escalate(context: &Context<'_>, incident: &Incident, command: &EscalateAs
     Ok(vec![AssignmentEscalated { assignment_id, reason, note }.into(), alert.into()])
 }
 
+/// Most alerts of one incident: whoever has not looked by then does not look for one more.
+const MAX_ALERTS: usize = 200;
+
 /// Longest hold of what a reporter is told, from the moment it is set.
 const MAX_HOLD_DAYS: i64 = 180;
 
 /// What the reporter would be told of the assignment waits; a moment that has passed ends the wait.
 pub fn hold_feedback(context: &Context<'_>, incident: &Incident, command: &HoldFeedback) -> Decision {
     let assignment = own(context, incident, command.assignment_id)?;
+    let agency = context.directory.agency(context.agency, context.now);
+    if agency.is_none_or(|agency| agency.kind != AgencyKind::PoliceUnit) {
+        return Err(RejectionCode::NotEntitled.into());
+    }
     if !assignment.is_open() && assignment.state != AssignmentState::Closed {
         return Err(RejectionCode::WrongState.into());
     }

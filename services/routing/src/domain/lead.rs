@@ -20,12 +20,14 @@ use super::state::Incident;
 
 type Decision = Result<Vec<RoutingEvent>, Rejection>;
 
-/// A proposal where more than one country has jurisdiction.
-pub fn propose(countries: &[CountryFound]) -> Option<LeadProposed> {
-    if countries.len() < 2 {
+/// A proposal where more than one country has jurisdiction that may be told of it.
+pub fn propose(incident: &Incident) -> Option<LeadProposed> {
+    let never_told = incident.opened.as_ref().map_or(&[][..], |opened| &opened.handling.never_told);
+    let told = || incident.countries.iter().filter(|found| !never_told.contains(&found.country));
+    if told().count() < 2 {
         return None;
     }
-    let factors: Vec<FactorFound> = countries.iter().flat_map(factors_of).collect();
+    let factors: Vec<FactorFound> = told().flat_map(factors_of).collect();
     let mut by_country: BTreeMap<&Country, (BTreeSet<LeadFactor>, i32)> = BTreeMap::new();
     for found in &factors {
         let (kinds, signals) = by_country.entry(&found.country).or_default();
@@ -95,7 +97,6 @@ pub fn dispute(context: &Context<'_>, incident: &Incident, command: &DisputeLead
 
 /// The coordinator writes down what the parties agreed; it decides nothing by itself.
 pub fn record(context: &Context<'_>, incident: &Incident, command: &RecordLead) -> Decision {
-    must_be_human(context)?;
     let agency = context.directory.agency(context.agency, context.now);
     let coordinates = agency.is_some_and(|agency| {
         agency.kind == AgencyKind::Coordinator
@@ -104,6 +105,7 @@ pub fn record(context: &Context<'_>, incident: &Incident, command: &RecordLead) 
     if !coordinates {
         return Err(RejectionCode::NotEntitled.into());
     }
+    must_be_human(context)?;
     let agreed = !incident.lead.positions.is_empty()
         && incident.lead.positions.values().all(|country| *country == command.country);
     if !agreed {
@@ -120,9 +122,8 @@ fn must_be_proposed(incident: &Incident, country: &Country) -> Result<(), Reject
 }
 
 fn must_have_accepted(context: &Context<'_>, incident: &Incident) -> Result<(), Rejection> {
-    must_be_human(context)?;
     let accepted = incident.assignments.values().any(|assignment| {
         assignment.offer.agency == *context.agency && assignment.state == AssignmentState::Accepted
     });
-    if accepted { Ok(()) } else { Err(RejectionCode::NotEntitled.into()) }
+    if accepted { must_be_human(context) } else { Err(RejectionCode::NotEntitled.into()) }
 }

@@ -242,8 +242,9 @@ fn amend(incident: &mut Incident, amended: &IncidentAmended) {
     incident.amendments = amended.amendment;
     let Some(opened) = &mut incident.opened else { return };
     opened.kind = amended.kind;
-    opened.urgency = amended.urgency;
-    opened.danger_reason = amended.danger_reason;
+    // An amendment raises; it calms nobody who was called.
+    opened.urgency = opened.urgency.max(amended.urgency);
+    opened.danger_reason = amended.danger_reason.or(opened.danger_reason);
     opened.week.clone_from(&amended.week);
     opened.annotations.clone_from(&amended.annotations);
     opened.people.clone_from(&amended.people);

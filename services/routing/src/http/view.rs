@@ -190,15 +190,30 @@ impl RoutingView {
                 .filter(|alert| oversight && alert.country.as_ref().is_none_or(shown))
                 .cloned()
                 .collect(),
-            assessments: incident.assessments.iter().map(|added| assessment(incident, added)).collect(),
-            lead_proposed: incident.lead.proposed.clone(),
-            lead: incident.lead.recorded.clone(),
+            assessments: incident
+                .assessments
+                .iter()
+                .filter(|added| named(&added.by))
+                .map(|added| assessment(incident, added))
+                .collect(),
+            lead_proposed: incident
+                .lead
+                .proposed
+                .as_ref()
+                .filter(|lead| shown(&lead.country))
+                .map(|proposed| lead(proposed, shown)),
+            lead: incident.lead.recorded.clone().filter(shown),
             amendments: incident.amendments,
             withdrawn: incident.withdrawn,
             retractions: incident.retractions.values().map(|one| retraction(one, &named)).collect(),
             case_numbers: incident.case_numbers.keys().filter(|id| named(id)).cloned().collect(),
         }
     }
+}
+
+fn lead(proposed: &LeadProposed, shown: impl Fn(&Country) -> bool) -> LeadProposed {
+    let factors = proposed.factors.iter().filter(|factor| shown(&factor.country)).cloned();
+    LeadProposed { country: proposed.country.clone(), factors: factors.collect() }
 }
 
 fn retraction(one: &Retraction, named: &impl Fn(&AgencyId) -> bool) -> RetractionView {

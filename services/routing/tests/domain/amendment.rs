@@ -297,15 +297,6 @@ fn a_state_never_told_any_more_loses_what_it_has_not_answered() {
             finds(&[("BR", vec![suspect_ground("BR")]), ("DE", vec![suspect_ground("DE")])]),
             withheld("BR", Some("br-police"), WithheldReason::NeverTold),
             alerted(AlertReason::OfferWithheld, "BR"),
-            proposes(
-                "BR",
-                &[
-                    (LeadFactor::MajorityOfCriminality, "BR", 1),
-                    (LeadFactor::SuspectLocation, "BR", 1),
-                    (LeadFactor::MajorityOfCriminality, "DE", 1),
-                    (LeadFactor::SuspectLocation, "DE", 1),
-                ],
-            ),
         ]),
     );
     let forward =

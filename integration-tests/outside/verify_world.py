@@ -1,0 +1,624 @@
+"""A made-up deployment in memory, for the self-test of verify.py: records as the services would write them.
+
+Two incidents. In the first a child in Germany is in imminent danger, and Kenya is never to be told: Germany
+is called, is late, accepts, opens and reports, and a coordinator is refused. In the second a provider reports
+a child in France and allows the transfer later; the assignment is forwarded, becomes an imminent danger, and
+is declined. Drafts are written in the order in which they were added, so that a fault can be planted before
+or after: in what is said, with every sequence and digest in order, or in the records as they stand.
+"""
+
+import copy
+import io
+import uuid
+from collections import Counter
+
+from fastavro import schemaless_writer
+from verify_frame import digest_of, event_id_of, partition_of
+from verify_reading import (
+    AGAIN,
+    COMMITTED,
+    DEAD_LETTER,
+    INPUTS,
+    NOTICES,
+    UNCOMMITTED,
+    Record,
+    Span,
+    subject_of,
+)
+
+PARTITIONS = 2
+# An identifier that is derived from a name: the made-up world is the same in every run.
+NAMESPACE = uuid.UUID("6f0c9d1e-7a52-4b7e-9a41-0d5a8c3e2b10")
+SERVICES = {"directory": "directory", "referral": "intake", "routing": "routing", "delivery": "delivery"}
+
+
+def an_id(name):
+    return str(uuid.uuid5(NAMESPACE, name))
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+class Draft:
+    """A record before it is written: what it says may name other drafts, by their place or their id."""
+
+    def __init__(self, topic, key, body, cause=None, **envelope):
+        self.topic, self.key, self.body, self.cause = topic, key, body, cause
+        self.envelope = envelope
+        self.name = envelope.get("name")
+        # Set by the writer.
+        self.partition = self.offset = self.id = None
+
+    def __repr__(self):
+        return f"{self.topic} {self.name or ''} of {self.key}"
+
+    def position(self):
+        return {"topic": self.topic, "partition": self.partition, "offset": self.offset}
+
+    def names(self):
+        """The drafts without which this one would not be there."""
+        return [self.cause] if self.cause else []
+
+
+class At:
+    """Where a draft will stand."""
+
+    def __init__(self, draft):
+        self.draft = draft
+
+
+class IdOf:
+    """The id that a draft will have."""
+
+    def __init__(self, draft):
+        self.draft = draft
+
+
+def resolved(value):
+    if isinstance(value, At):
+        return value.draft.position()
+    if isinstance(value, IdOf):
+        return value.draft.id
+    if isinstance(value, dict):
+        return {name: resolved(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [resolved(part) for part in value]
+    return value
+
+
+class Writer:
+    """Writes drafts in their order: each gets its place, events their sequence and predecessor."""
+
+    def __init__(self, schemas, partitions):
+        self.schemas, self.partitions = schemas, partitions
+        self.records = {topic: [] for topic in partitions}
+        self.ends, self.chains = Counter(), {}
+
+    def write(self, drafts):
+        for draft in drafts:
+            count = self.partitions[draft.topic]
+            # An event goes to the partition of its input, a notice to its topic's only one.
+            draft.partition = partition_of(draft.key.encode(), count) if count > 1 else 0
+            lane = draft.topic, draft.partition
+            draft.offset = self.ends[lane]
+            # A commit takes an offset of its own here and there.
+            self.ends[lane] += 2 if draft.offset % 3 == 2 else 1
+            value, headers = self.value(draft)
+            key = draft.key.encode()
+            self.records[draft.topic].append(
+                Record(draft.topic, draft.partition, draft.offset, key, value, headers)
+            )
+        return self.records
+
+    def value(self, draft):
+        if draft.topic in INPUTS:
+            return self.event(draft)
+        if draft.topic.endswith(".commands"):
+            return self.command(draft)
+        if isinstance(draft.body, bytes):
+            return draft.body, []
+        return self.encode(subject_of(draft.topic), resolved(draft.body)), []
+
+    def event(self, draft):
+        chain = draft.topic, draft.key
+        sequence, predecessor = self.chains.get(chain, (0, b""))
+        sequence += 1
+        key = draft.key.encode()
+        draft.id = str(uuid.UUID(bytes=event_id_of(draft.topic.encode(), key, sequence)))
+        command = draft.cause.topic.endswith(".commands")
+        event = {
+            "event_id": draft.id,
+            "aggregate_id": draft.key,
+            "sequence": sequence,
+            "predecessor": predecessor,
+            "salt": digest_of(draft.id.encode())[:16],
+            "input": draft.cause.position(),
+            "cause": draft.cause.id,
+            "cause_digest": draft.cause.envelope.get("digest", b"asked") if command else b"",
+            **self.who(draft),
+            "directory_position": draft.envelope.get("directory", 0),
+            "signature": None,
+            "body": (self.full_name(draft), resolved(draft.body)),
+        }
+        value = self.encode(draft.topic, event)
+        self.chains[chain] = sequence, digest_of(b"causeway-event-v1", draft.topic.encode(), key, value)
+        service = SERVICES[draft.topic.partition(".")[0]]
+        headers = {
+            "ce_id": draft.id,
+            "ce_type": f"org.causeway.{service}.{draft.name}",
+            "ce_subject": draft.key,
+        }
+        return value, [(name, text.encode()) for name, text in headers.items()]
+
+    def command(self, draft):
+        draft.id = draft.envelope["id"]
+        if isinstance(draft.body, bytes):
+            return draft.body, []
+        command = {
+            "command_id": draft.id,
+            "aggregate_id": draft.key,
+            "digest": draft.envelope.get("digest", b"asked"),
+            **self.who(draft),
+            "signature": None,
+            "body": (self.full_name(draft), resolved(draft.body)),
+        }
+        return self.encode(draft.topic, command), []
+
+    def who(self, draft):
+        return {
+            "time": draft.envelope.get("time", 1_000),
+            "agency": draft.envelope.get("agency", "causeway"),
+            "actor": {"id": "somebody", "kind": "human"},
+        }
+
+    @staticmethod
+    def full_name(draft):
+        if draft.name in ("CommandRejected", "CommandFailed"):
+            return f"org.causeway.{draft.name}"
+        return f"org.causeway.{draft.topic.partition('.')[0]}.{draft.name}"
+
+    def encode(self, subject, datum):
+        out = io.BytesIO()
+        out.write(b"\x00" + self.schemas.ids[subject][-1].to_bytes(4, "big"))
+        schemaless_writer(out, self.schemas.newest[subject], datum)
+        return out.getvalue()
+
+
+class MemorySource:
+    """Records in memory, seen by each of the three readers alike unless told otherwise."""
+
+    def __init__(self, partitions, records):
+        self.partitions, self.quiet = partitions, True
+        self.views = {
+            view: {t: list(r) for t, r in records.items()} for view in (COMMITTED, AGAIN, UNCOMMITTED)
+        }
+        self.spans = {
+            (topic, partition): Span(0, 1 << 40, 1 << 40)
+            for topic, count in partitions.items()
+            for partition in range(count)
+        }
+
+    def read(self, topics, view, _progress):
+        for topic in topics:
+            yield from self.views[view][topic]
+
+
+# --- the made-up deployment ---------------------------------------------------------------------------------
+
+
+def agency(name, country, kind, **more):
+    return {
+        "id": name,
+        "name": name,
+        "country": country,
+        "kind": kind,
+        "incident_kinds": [],
+        "round_the_clock": False,
+        "issuer": "https://issuer.example",
+        "subject": name,
+        "keys": [{"key_id": f"{name}-1", "public_key": "AAAA"}],
+        "duty_contacts": [],
+        "scope": [],
+        **more,
+    }
+
+
+AGENCIES = [
+    agency("nl-hotline", "NL", "hotline"),
+    agency("us-provider", "US", "provider"),
+    agency("de-police", "DE", "police-unit"),
+    agency("fr-police", "FR", "police-unit"),
+    agency("fr-central", "FR", "central-authority"),
+    agency("ke-police", "KE", "police-unit"),
+    agency("un-coordinator", "CH", "coordinator", scope=["DE", "FR", "KE", "US"]),
+]
+POLICY = {"name": "default", "version": 1, "acknowledge_within_minutes": 15, "rules": [], "transfers": []}
+STANDING = {"basis": "intra-union", "rule": "union", "article": "Article 36", "authorisation": "standing"}
+
+
+class World:
+    """The drafts of the made-up deployment, in the order in which they are written."""
+
+    def __init__(self):
+        self.drafts = []
+        self.ledger = []
+        self.load_directory()
+        self.imminent_danger()
+        self.provider_report()
+        self.refusals()
+
+    def partitions(self):
+        single = ["directory.events", "directory.commands"]
+        single += [f"{NOTICES}.{country}" for country in ("de", "fr", "ke", "us", "nl", "ch")]
+        single += [f"{topic}.{DEAD_LETTER}" for topic in ("referral.commands", "routing.events")]
+        many = [topic for pair in INPUTS for topic in (pair, pair.replace(".events", ".commands"))]
+        many = [topic for topic in many if topic not in single] + ["sealed-keys"]
+        return {**dict.fromkeys(single, 1), **dict.fromkeys(many, PARTITIONS)}
+
+    def add(self, topic, key, name, body, cause=None, **envelope):
+        draft = Draft(topic, key, body, cause, name=name, **envelope)
+        self.drafts.append(draft)
+        return draft
+
+    def command(self, service, key, name, body, by, **envelope):
+        number = len(self.drafts)
+        envelope = {"id": an_id(f"command {number}"), "agency": by, **envelope}
+        return self.add(f"{service}.commands", key, name, body, **envelope)
+
+    def event(self, service, key, name, body, cause, **envelope):
+        by = {"agency": cause.envelope.get("agency", "causeway")}
+        return self.add(f"{service}.events", key, name, body, cause, **{**by, **envelope})
+
+    def refused(self, service, key, name, body, by):
+        command = self.command(service, key, name, body, by)
+        said = {"command_id": IdOf(command), "command": name, "code": "not-entitled", "pointer": None}
+        return self.event(service, key, "CommandRejected", said, command)
+
+    def load_directory(self):
+        entries = [{"agency": one, "policy": None} for one in AGENCIES]
+        entries.append({"agency": None, "policy": POLICY})
+        key = "genesis/directory"
+        load = self.command("directory", key, "LoadGenesis", {"entries": entries}, "causeway")
+        self.event("directory", key, "GenesisLoaded", {"entries": entries}, load, directory=-1)
+
+    # --- the services' steps --------------------------------------------------------------------------------
+
+    def receive(self, incident, reporter, country, urgency, signals, people, handling):
+        """A command with its keys, the referral, and the incident that it opens."""
+        key_set = an_id(f"keys of {incident}")
+        wrapped = {
+            "key_set_id": key_set,
+            "vault_key_id": "vault-1",
+            "encapsulation": b"e" * 32,
+            "nonce": b"n" * 12,
+            "wrapped_keys": b"w" * 64,
+            "sealed_at": 1_000,
+        }
+        self.add("sealed-keys", key_set, "KeySet", wrapped)
+        refs = [facet_ref(incident, "person", person["person_ref"], key_set) for person in people]
+        refs += [facet_ref(incident, kind, None, key_set) for kind in ("narrative", "report")]
+        sealed = [{**ref, "nonce": b"n" * 12, "ciphertext": b"sealed" * 9} for ref in refs]
+        common = {
+            "referral_id": an_id(f"referral of {incident}"),
+            "reporter": reporter,
+            "reporter_country": country,
+            "kind": "csam",
+            "urgency": urgency,
+            "danger_reason": None,
+            "week": "2026-W47",
+            "annotations": [],
+            "people": people,
+            "signals": signals,
+            "handling": handling,
+        }
+        referral = {
+            **common,
+            "form": "json",
+            "items": [],
+            "facets": sealed,
+            "selectors": [],
+            "gate": {"version": 1, "withheld": []},
+            "ip_database": None,
+            "asks_to_join": None,
+        }
+        digest = digest_of(incident.encode())
+        body = {"referral": referral}
+        command = self.command("referral", incident, "ReceiveReferral", body, reporter, digest=digest)
+        received = self.event("referral", incident, "ReferralReceived", copy.deepcopy(body), command)
+        self.ledger.append(
+            {
+                "reference": f"R-{len(self.ledger)}",
+                "reporter": reporter,
+                "status": "received",
+                "referral_id": common["referral_id"],
+                "incident_id": incident,
+                "digest": digest.hex(),
+            }
+        )
+        opening = {**common, "referral_at": At(received), "facets": refs}
+        opened = self.event("routing", incident, "IncidentOpened", opening, received)
+        registered = {
+            name: opening[name]
+            for name in (
+                "referral_id",
+                "referral_at",
+                "reporter",
+                "kind",
+                "urgency",
+                "danger_reason",
+                "week",
+                "people",
+                "facets",
+            )
+        }
+        self.event("delivery", incident, "IncidentRegistered", registered, opened)
+        countries = sorted({country for signal in signals for country in signal["countries"]})
+        found = [{"country": country, "grounds": [ground(country)]} for country in countries]
+        found = {"rules_version": 1, "countries": found}
+        self.event("routing", incident, "JurisdictionsFound", found, received)
+        return received, refs
+
+    def offer(self, incident, cause, agency, country, persons, urgency, transfer=STANDING, **more):
+        entitlement = {
+            "facet_kinds": ["person", "narrative"],
+            "persons": persons,
+            "opens_with_offer": urgency == "imminent-danger",
+        }
+        offer = {
+            "assignment_id": an_id(f"{incident} for {agency}"),
+            "agency": agency,
+            "country": country,
+            "grounds": [ground(country)],
+            "rule": "rule",
+            "policy_version": 1,
+            "entitlement": entitlement,
+            "transfer": transfer,
+            "respond_by": 9_000,
+            "forwarded_from": None,
+            **more,
+        }
+        offered = self.event("routing", incident, "AssignmentOffered", offer, cause)
+        item = {name: offer[name] for name in ("assignment_id", "agency", "country")}
+        item["bases"] = ["territory"]
+        item |= {name: offer[name] for name in ("entitlement", "transfer", "respond_by")}
+        delivered = self.event("delivery", incident, "ItemDelivered", item, offered)
+        self.notice(incident, delivered, item, "offered", urgency)
+        return offered, item
+
+    def notice(self, incident, event, item, state, urgency):
+        notice = {
+            "event_id": IdOf(event),
+            "incident_id": incident,
+            "assignment_id": item["assignment_id"],
+            "country": item["country"],
+            "agency": item["agency"],
+            "state": state,
+            "kind": "csam",
+            "urgency": urgency,
+            "bases": item["bases"],
+            "respond_by": item["respond_by"],
+            "time": 1_000,
+        }
+        self.add(f"{NOTICES}.{item['country'].lower()}", incident, "Notice", notice, event)
+
+    def change(self, incident, cause, name, item, state, urgency, **more):
+        body = {"assignment_id": item["assignment_id"], **more}
+        changed = self.event("routing", incident, name, body, cause)
+        body = {"assignment_id": item["assignment_id"], "agency": item["agency"], "state": state}
+        delivered = self.event("delivery", incident, "ItemChanged", body, changed)
+        self.notice(incident, delivered, item, state, urgency)
+        return changed
+
+    def feed_back(self, incident, cause, item, stage, country=None, reason=None):
+        said = {"stage": stage, "country": country, "decline_reason": reason, "outcome": None}
+        body = {"assignment_id": item["assignment_id"], "feedback": said}
+        self.event("referral", incident, "FeedbackGiven", body, cause)
+
+    def call(self, incident, cause, item, contact="desk", attempt=1, until=5_000):
+        body = {
+            "assignment_id": item["assignment_id"],
+            "agency": item["agency"],
+            "contact": contact,
+            "attempt": attempt,
+            "acknowledge_by": until,
+        }
+        called = self.event("routing", incident, "DutyContactCalled", body, cause)
+        self.event("delivery", incident, "CallDelivered", body, called)
+
+    def withhold(self, incident, cause, country, agency, reason):
+        body = {"country": country, "agency": agency, "reason": reason, "rule": None}
+        self.event("routing", incident, "OfferWithheld", body, cause)
+        self.alert(incident, cause, "offer-withheld", country)
+
+    def alert(self, incident, cause, reason, country, assignment=None):
+        body = {"reason": reason, "country": country, "assignment_id": assignment}
+        alerted = self.event("routing", incident, "CoordinatorAlerted", body, cause)
+        body = {"agency": "un-coordinator", "country": country, "reason": reason}
+        self.event("delivery", incident, "AlertDelivered", body, alerted)
+
+    def lead(self, incident, cause, country):
+        factors = [{"factor": "victim-interests", "country": country, "signals": 1}]
+        self.event("routing", incident, "LeadProposed", {"country": country, "factors": factors}, cause)
+
+    # --- two incidents --------------------------------------------------------------------------------------
+
+    def imminent_danger(self):
+        """A child in Germany, a suspect in Kenya, which is never told; Germany accepts and opens."""
+        danger = "imminent-danger"
+        incident = self.danger = an_id("incident of danger")
+        child, suspect = a_person("child", "victim"), a_person("suspect", "suspect")
+        signals = [signal("victim", "DE", child), signal("offender", "KE", suspect)]
+        people = [child, suspect]
+        received, refs = self.receive(
+            incident, "nl-hotline", "NL", danger, signals, people, handling("standing", ["KE"])
+        )
+        offered, item = self.offer(incident, received, "de-police", "DE", [child["person_ref"]], danger)
+        self.feed_back(incident, offered, item, "routed", "DE")
+        self.call(incident, received, item)
+        self.withhold(incident, received, "KE", "ke-police", "never-told")
+        self.lead(incident, received, "DE")
+        clock = {"assignment_id": item["assignment_id"], "due": 5_000}
+        due = self.command("routing", incident, "ClockDue", clock, "causeway")
+        self.call(incident, due, item, "duty officer", 2, 10_000)
+        # It rings again, and no longer runs; the one after it is the answer's own.
+        self.command("routing", incident, "ClockDue", clock, "causeway")
+        due = self.command("routing", incident, "ClockDue", {**clock, "due": item["respond_by"]}, "causeway")
+        self.change(incident, due, "AssignmentOverdue", item, "overdue", danger)
+        self.alert(incident, due, "nobody-answered", "DE")
+        accept = self.command(
+            "routing", incident, "AcceptAssignment", {"assignment_id": item["assignment_id"]}, "de-police"
+        )
+        accepted = self.change(incident, accept, "AssignmentAccepted", item, "accepted", danger)
+        self.feed_back(incident, accepted, item, "accepted", "DE")
+        asked = {"assignment_id": item["assignment_id"], "facets": [], "recipient_key_id": "de-police-1"}
+        ask = self.command("delivery", incident, "OpenFacets", asked, "de-police")
+        given = [{**refs[0], "person_category": "victim"}, {**refs[2], "person_category": None}]
+        self.sealed_for_others = [
+            {**refs[1], "person_category": "suspect"},
+            {**refs[3], "person_category": None},
+        ]
+        disclosure = {
+            "disclosure_id": an_id("disclosure"),
+            "assignment_id": item["assignment_id"],
+            "agency": "de-police",
+            "recipient_key_id": "de-police-1",
+            "facets": given,
+            "transfer": item["transfer"],
+            "with_offer": False,
+        }
+        self.event("delivery", incident, "FacetsDisclosed", disclosure, ask)
+        report = {"disclosure_id": an_id("disclosure"), "facets": [given[0]["facet_id"]]}
+        reported = self.command("delivery", incident, "ReportAccess", report, "de-police")
+        self.event("delivery", incident, "AccessReported", {**report, "agency": "de-police"}, reported)
+        self.refused("delivery", incident, "OpenFacets", asked, "un-coordinator")
+
+    def provider_report(self):
+        """France alone, which the provider allows later; forwarded, then raised, then declined."""
+        incident = self.report = an_id("incident of report")
+        child = a_person("other child", "victim")
+        received, _ = self.receive(
+            incident,
+            "us-provider",
+            "US",
+            "routine",
+            [signal("victim", "FR", child)],
+            [child],
+            handling("per-case", []),
+        )
+        self.withhold(incident, received, "FR", "fr-police", "not-authorised")
+        allow = self.command("routing", incident, "AuthoriseTransfers", {"countries": ["FR"]}, "us-provider")
+        self.event("routing", incident, "TransfersAuthorised", {"countries": ["FR"]}, allow)
+        transfer = {**STANDING, "authorisation": "per-case"}
+        persons = [child["person_ref"]]
+        _, first = self.offer(incident, allow, "fr-police", "FR", persons, "routine", transfer)
+        body = {"assignment_id": first["assignment_id"], "to": "fr-central"}
+        forward = self.command("routing", incident, "ForwardAssignment", body, "fr-police")
+        self.change(incident, forward, "AssignmentForwarded", first, "forwarded", "routine", to="fr-central")
+        _, item = self.offer(
+            incident,
+            forward,
+            "fr-central",
+            "FR",
+            persons,
+            "routine",
+            transfer,
+            forwarded_from=first["assignment_id"],
+        )
+        self.raise_it(incident, item)
+        body = {"assignment_id": item["assignment_id"], "reason": "no-capacity"}
+        decline = self.command("routing", incident, "DeclineAssignment", body, "fr-central")
+        item = {**item, "respond_by": 2_000}
+        declined = self.change(
+            incident, decline, "AssignmentDeclined", item, "declined", "imminent-danger", reason="no-capacity"
+        )
+        self.feed_back(incident, declined, item, "not-actionable", None, "no-capacity")
+        self.refused("routing", an_id("no such incident"), "AcceptLead", {"country": "FR"}, "fr-police")
+
+    def raise_it(self, incident, item):
+        assessment = {
+            "kind": "urgency",
+            "value": "imminent-danger",
+            "reason": "expert-opinion",
+            "person_ref": None,
+        }
+        body = {"assessment": assessment}
+        assess = self.command("routing", incident, "AddAssessment", body, "fr-central")
+        self.event("routing", incident, "AssessmentAdded", {"by": "fr-central", **body}, assess)
+        raised = {
+            "urgency": "imminent-danger",
+            "entitlement": {**item["entitlement"], "opens_with_offer": True},
+            "respond_by": 2_000,
+        }
+        assignment = {"assignment_id": item["assignment_id"]}
+        cause = self.event("routing", incident, "AssignmentRaised", {**assignment, **raised}, assess)
+        body = {**assignment, "agency": item["agency"], **raised}
+        delivered = self.event("delivery", incident, "ItemRaised", body, cause)
+        self.notice(incident, delivered, {**item, "respond_by": 2_000}, "offered", "imminent-danger")
+        self.call(incident, assess, item)
+
+    def refusals(self):
+        body = {"refusals": [{"reason": "malformed", "pointer": "", "count": 2}]}
+        count = self.command("referral", "refusals/nl-hotline", "CountRefusals", body, "nl-hotline")
+        self.event("referral", "refusals/nl-hotline", "SubmissionsRefused", body, count)
+
+    # --- looking for drafts ---------------------------------------------------------------------------------
+
+    def named(self, name, number=0, topic=""):
+        found = [d for d in self.drafts if d.name == name and d.topic.startswith(topic)]
+        return found[number]
+
+    def without(self, draft):
+        """The world in which this was never written, and nothing that follows from it."""
+        gone = {draft}
+        for later in self.drafts:
+            if any(named in gone for named in later.names()):
+                gone.add(later)
+        self.drafts = [draft for draft in self.drafts if draft not in gone]
+
+
+def a_person(name, category):
+    return {
+        "person_ref": an_id(name),
+        "category": category,
+        "age_band": "unknown",
+        "facet_id": an_id(f"facet of {name}"),
+    }
+
+
+def facet_ref(incident, kind, person, key_set):
+    facet = an_id(f"{incident} {kind} {person}")
+    return {"facet_id": facet, "kind": kind, "person_ref": person, "key_set_id": key_set}
+
+
+def signal(role, country, person):
+    return {
+        "role": role,
+        "countries": [country],
+        "source": "ip",
+        "confidence": "high",
+        "basis": "territory",
+        "person_ref": person["person_ref"],
+        "item_ref": None,
+    }
+
+
+def ground(country):
+    return {
+        "role": "victim",
+        "basis": "territory",
+        "source": "ip",
+        "confidence": "high",
+        "articles": [country],
+        "person_ref": None,
+    }
+
+
+def handling(transfers, never_told):
+    return {
+        "tlp": "TLP:AMBER",
+        "codes": [],
+        "purpose": "child-protection",
+        "retain_until": None,
+        "never_told": never_told,
+        "transfers": transfers,
+    }
