@@ -227,22 +227,24 @@ async fn one_referral_is_one_trace_through_every_service() {
         .unwrap();
     assert_eq!(answer.status(), 201);
 
-    let delivered = || async {
+    // From the last consumer back to the request that came with a trace of its own. Each process sends its spans
+    // in its own time.
+    let chain = || async {
         let spans = collector.spans(TRACE);
-        spans.iter().any(|span| span["name"] == "delivery answer").then_some(spans)
+        let parent =
+            |span: &Value| spans.iter().find(|one| one["span_id"] == span["parent_span_id"]).cloned();
+        spans.iter().find_map(|delivery| {
+            let routing = parent(delivery).filter(|_| delivery["name"] == "delivery answer")?;
+            let intake = parent(&routing)?;
+            let write = parent(&intake)?;
+            let request = parent(&write)?;
+            Some([delivery.clone(), routing, intake, write, request])
+        })
     };
-    let spans = await_some("the trace", delivered).await.unwrap();
-    let parent = |span: &Value| spans.iter().find(|one| one["span_id"] == span["parent_span_id"]).cloned();
-    let named = |name: &str| spans.iter().find(|span| span["name"] == name).cloned();
-    // From the last consumer back to the request that came with a trace of its own.
-    let delivery = named("delivery answer").unwrap();
-    let routing = parent(&delivery).unwrap();
-    assert_eq!(routing["name"], "routing answer", "{spans:#?}");
-    let intake = parent(&routing).unwrap();
+    let [delivery, routing, intake, write, request] = await_some("the trace", chain).await.unwrap();
+    assert_eq!(routing["name"], "routing answer");
     assert_eq!(intake["name"], "intake answer");
-    let write = parent(&intake).unwrap();
     assert_eq!(write["name"], "write the command");
-    let request = parent(&write).unwrap();
     assert_eq!((&request["name"], &request["kind"]), (&json!("POST /v1/referrals"), &json!("server")));
     assert_eq!(request["parent_span_id"], "00f067aa0ba902b7");
     for hop in [&intake, &routing, &delivery] {
