@@ -12,7 +12,7 @@ use anyhow::Result;
 
 use self::distribution::Distribution;
 use self::node::Node;
-use self::storage::Storage;
+use self::storage::{Place, Storage};
 
 /// What to start.
 pub struct KafkaOptions {
@@ -27,6 +27,8 @@ pub struct KafkaOptions {
 /// A running cluster. Dropping it stops it as `stop` does.
 pub struct Kafka {
     nodes: Vec<Node>,
+    places: Vec<Place>,
+    distribution: Distribution,
     brokers: String,
     /// Held for its lock on the data directory.
     _storage: Storage,
@@ -49,7 +51,7 @@ impl Kafka {
         }
         let seconds = began.elapsed().as_secs_f64();
         println!("kafka {} is ready on {brokers} after {seconds:.1} s", distribution.version());
-        Ok(Self { nodes, brokers, _storage: storage })
+        Ok(Self { nodes, places, distribution, brokers, _storage: storage })
     }
 
     /// The bootstrap servers, comma separated.
@@ -60,6 +62,17 @@ impl Kafka {
     /// Fails when a node has died by itself.
     pub fn ensure_alive(&mut self) -> Result<()> {
         self.nodes.iter_mut().try_for_each(Node::ensure_alive)
+    }
+
+    /// Starts nodes anew that have died, as a supervisor would; for runs that kill them on purpose. The process id of
+    /// each stands in its directory.
+    pub fn revive(&mut self) -> Result<()> {
+        for (node, place) in self.nodes.iter_mut().zip(&self.places) {
+            if node.has_ended()? {
+                *node = Node::spawn(place, &self.distribution)?;
+            }
+        }
+        Ok(())
     }
 
     /// Asks every node to shut down, waits a bounded time, then kills.

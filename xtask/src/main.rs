@@ -4,6 +4,7 @@
 
 mod ci;
 mod deny;
+mod faults;
 mod install;
 mod java;
 mod kafka;
@@ -23,6 +24,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::faults::FaultOptions;
 use crate::kafka::{Kafka, KafkaOptions};
 use crate::signals::Signals;
 use crate::test::TestOptions;
@@ -48,6 +50,8 @@ enum Command {
     Tidy,
     /// Check licences, sources and bans of the dependencies against deny.toml.
     Deny,
+    /// Kill, stop and restart everything while referrals come in, and prove that nothing was lost.
+    Faults(FaultOptions),
     /// Start a Kafka and run it until Ctrl-C.
     Kafka(KafkaArgs),
 }
@@ -79,6 +83,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(&repo::root()?),
         Command::Deny => deny::run(),
+        Command::Faults(options) => faults::run(&options),
         Command::Kafka(args) => run_kafka(&args),
     }
 }

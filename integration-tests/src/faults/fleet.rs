@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use causeway::example::{Place, World};
-use chassis::failpoint::Step;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -42,8 +41,9 @@ const FAILPOINTS: [&str; 8] = [
     "commit:lose",
     "offsets:stop",
 ];
-/// How likely a failpoint is hit, each time it is passed.
-const HIT: f64 = 0.04;
+/// How likely a failpoint is hit each time it is passed: until each was hit once, and from then on.
+const FIRST_HIT: f64 = 0.3;
+const LATER_HIT: f64 = 0.02;
 /// Longer than the session (6 s) and the transaction (10 s): others have taken over before it goes on.
 const STOPPED: Duration = Duration::from_secs(17);
 /// How long an instance that has left stays away.
@@ -135,9 +135,17 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// From now on, until [`Fleet::end_faults`].
+    /// From now on, until [`Fleet::end_faults`]: everyone is killed, and comes back with a failpoint.
     pub fn begin_faults(&self) {
         self.0.faults.store(true, Ordering::Relaxed);
+        self.members().iter().for_each(|member| member.signal(Signal::KILL));
+    }
+
+    /// Which of [`FAILPOINTS`] nobody has hit yet.
+    fn failpoints_missed(&self) -> Vec<&'static str> {
+        let text = fs::read_to_string(self.hits()).unwrap_or_default();
+        let hit = |failpoint: &str| text.lines().any(|line| line.starts_with(&failpoint.replace(':', " ")));
+        FAILPOINTS.into_iter().filter(|failpoint| !hit(failpoint)).collect()
     }
 
     /// How much of the killing is done, from 0 to 1.
@@ -153,7 +161,7 @@ impl Fleet {
 
     /// Ends the faults once enough were killed; starts everything anew without failpoints. How many were killed.
     pub async fn end_faults(&self) -> anyhow::Result<usize> {
-        while self.progress() < 1.0 {
+        while self.progress() < 1.0 || !self.failpoints_missed().is_empty() {
             tokio::time::sleep(TICK).await;
         }
         self.0.faults.store(false, Ordering::Relaxed);
@@ -216,12 +224,13 @@ impl Fleet {
     /// Every failpoint was hit at least once.
     pub fn check_failpoints(&self) -> anyhow::Result<()> {
         let text = fs::read_to_string(self.hits()).unwrap_or_default();
-        let mut hits: BTreeMap<&str, usize> = Step::ALL.iter().map(|step| (step.name(), 0)).collect();
-        for step in text.lines().filter_map(|line| line.split(' ').next()) {
-            *hits.entry(step).or_default() += 1;
+        let mut hits: BTreeMap<String, usize> = BTreeMap::new();
+        for line in text.lines() {
+            let failpoint = line.split(' ').take(2).collect::<Vec<_>>().join(":");
+            *hits.entry(failpoint).or_default() += 1;
         }
         eprintln!("faults: hits per failpoint: {hits:?}");
-        let missed: Vec<_> = hits.iter().filter(|(_, hits)| **hits == 0).map(|(step, _)| *step).collect();
+        let missed = self.failpoints_missed();
         ensure!(missed.is_empty(), "failpoints that were never hit: {missed:?}");
         Ok(())
     }
@@ -275,9 +284,12 @@ impl Fleet {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let number = self.0.spawned.fetch_add(1, Ordering::Relaxed);
         if self.0.faults.load(Ordering::Relaxed) && member.service != "directory" {
-            let failpoint = FAILPOINTS[number % FAILPOINTS.len()];
+            let missed = self.failpoints_missed();
+            let (choice, hit) =
+                if missed.is_empty() { (&FAILPOINTS[..], LATER_HIT) } else { (&missed[..], FIRST_HIT) };
+            let failpoint = choice[number % choice.len()];
             command
-                .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS", format!("{failpoint}:{HIT}"))
+                .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS", format!("{failpoint}:{hit}"))
                 .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS_SEED", (options.seed + number as u64).to_string())
                 .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS_HITS", self.hits());
         }
@@ -313,7 +325,8 @@ impl Fleet {
             // Faults and answers keep step: services that are still coming back are let be.
             let keeps_step =
                 self.progress() <= f64::from_bits(self.0.answered.load(Ordering::Relaxed)) + AHEAD;
-            if Instant::now() >= next && keeps_step {
+            // Each failpoint has its turn first: whoever is killed from outside may not come to its own.
+            if Instant::now() >= next && keeps_step && self.failpoints_missed().is_empty() {
                 next = Instant::now() + Duration::from_millis(random.random_range(PAUSE_MS));
                 self.make_a_fault(&mut members, &mut random);
             }
@@ -360,7 +373,7 @@ impl Fleet {
                 member.comes_back_at = Some(Instant::now() + ABSENT);
                 member.signal(Signal::TERM);
             }
-            95..100 => {
+            95..98 => {
                 if let Some(brokers) = &self.0.options.broker_nodes {
                     kill_broker(brokers, random);
                 }

@@ -160,13 +160,12 @@ impl Inner {
 
     /// The next numbers to send; none when all are taken.
     async fn take(&self, fleet: &Fleet, count: usize, paced: bool) -> Option<std::ops::Range<usize>> {
-        while paced
-            && self.next.load(Ordering::Relaxed) as f64 / self.referrals as f64 > fleet.progress() + AHEAD
-        {
+        let taken = || (self.next.load(Ordering::Relaxed) as f64 / self.referrals as f64).min(1.0);
+        while paced && taken() > fleet.progress() + AHEAD {
             tokio::time::sleep(AGAIN).await;
         }
         let from = self.next.fetch_add(count, Ordering::Relaxed);
-        fleet.answered(from as f64 / self.referrals as f64);
+        fleet.answered(taken());
         let to = (from + count).min(self.referrals);
         (from < to).then_some(from..to)
     }

@@ -73,6 +73,8 @@ impl Node {
             .stderr(log)
             .spawn()
             .context("failed to start kafka")?;
+        fs::write(place.directory.join("pid"), jvm.id().to_string())
+            .context("failed to write kafka's process id")?;
         Ok(Self { jvm, log_file, new_archive })
     }
 
@@ -95,6 +97,10 @@ impl Node {
             Some(status) => bail!("kafka ended by itself with {status}\n{}", self.last_lines()),
             None => Ok(()),
         }
+    }
+
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.jvm.try_wait().context("failed to look after kafka")?.is_some())
     }
 
     /// Only asks; `stop` waits.
