@@ -22,9 +22,8 @@ use crate::submission::{ContentItem, PersonReport, Submission};
 
 /// The secret and the reference that preparing needs beside sealing; one per process.
 pub struct Preparer {
-    /// Rotates with overlap: selectors and file digests.
-    pub network: Secret,
-    pub network_key_id: KeyId,
+    /// Selectors and file digests are keyed with each of these: two while one takes over from the other.
+    pub network: Vec<(KeyId, Secret)>,
     pub addresses: IpCountries,
 }
 
@@ -94,8 +93,12 @@ impl Preparer {
         Ok(Prepared { incident_id, referral, key_set: seals.finish(now)?, digest })
     }
 
-    fn keyed(&self, kind: SelectorKind, text: &str) -> Vec<u8> {
-        self.network.mac("selector", &[kind.code().as_bytes(), text.as_bytes()]).to_vec()
+    /// The keyed digest under each secret of the network.
+    fn keyed(&self, kind: SelectorKind, text: &str) -> Vec<(KeyId, Vec<u8>)> {
+        let parts = [kind.code().as_bytes(), text.as_bytes()];
+        let keyed =
+            |(key_id, secret): &(KeyId, Secret)| (key_id.clone(), secret.mac("selector", &parts).to_vec());
+        self.network.iter().map(keyed).collect()
     }
 }
 
@@ -186,8 +189,7 @@ impl<'a> Parts<'a> {
                 continue;
             }
             let keyed = self.preparer.keyed(SelectorKind::File, &format!("{algorithm}:{value}"));
-            let key_id = self.preparer.network_key_id.clone();
-            digests.push(KeyedDigest { algorithm, key_id, value: keyed });
+            digests.extend(keyed.into_iter().map(|(key_id, value)| KeyedDigest { algorithm, key_id, value }));
         }
         let hosting = item.hosting.as_ref();
         if let Some(url) = hosting.and_then(|hosting| hosting.url.as_deref()) {
@@ -256,9 +258,9 @@ impl<'a> Parts<'a> {
         person_ref: Option<PersonRef>,
         item_ref: Option<ItemRef>,
     ) {
-        let value = self.preparer.keyed(kind, text);
-        let key_id = self.preparer.network_key_id.clone();
-        self.selectors.push(KeyedSelector { kind, key_id, value, person_ref, item_ref });
+        let keyed = self.preparer.keyed(kind, text);
+        let selector = |(key_id, value)| KeyedSelector { kind, key_id, value, person_ref, item_ref };
+        self.selectors.extend(keyed.into_iter().map(selector));
     }
 
     /// The facets that belong to no person.
