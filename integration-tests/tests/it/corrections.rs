@@ -137,7 +137,7 @@ async fn a_referral_is_amended_answered_in_words_and_withdrawn() {
     let kenyan = deployment.client("routing", "ke-police").unwrap();
     assert_eq!(kenyan.routing(incident).await.unwrap_err().code(), Some("not-found"));
     assert_eq!(kenyan.referral(receipt.referral_id).await.unwrap_err().code(), Some("not-found"));
-    let (events, codec) = (reader(&deployment), Codec::with_table());
+    let (events, codec) = (reader(&deployment, "routing.events"), Codec::with_table());
     let bodies = std::cell::RefCell::new(Vec::new());
     let recorded = || async {
         if let Some(Ok(message)) = events.poll(Duration::from_millis(50)) {
@@ -164,14 +164,15 @@ async fn a_referral_is_amended_answered_in_words_and_withdrawn() {
     deployment.stop().await.unwrap();
 }
 
-fn reader(deployment: &Deployment) -> BaseConsumer {
+/// Reads a topic of the deployment from its beginning, and only what is committed.
+pub fn reader(deployment: &Deployment, topic: &str) -> BaseConsumer {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &deployment.brokers)
-        .set("group.id", format!("{}reader", deployment.prefix))
+        .set("group.id", format!("{}{topic}.reader", deployment.prefix))
         .set("auto.offset.reset", "earliest")
         .set("isolation.level", "read_committed")
         .create()
         .unwrap();
-    consumer.subscribe(&[&format!("{}routing.events", deployment.prefix)]).unwrap();
+    consumer.subscribe(&[&format!("{}{topic}", deployment.prefix)]).unwrap();
     consumer
 }

@@ -1,6 +1,6 @@
 //! The straight line: a referral goes in, each country's police gets its part and can open it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use causeway::client::{Client, ClientError};
 use causeway::example::IMMINENT_DANGER;
@@ -8,9 +8,12 @@ use chassis::http::CommandStatus;
 use delivery::inbox::{AssignmentEntry, Entry};
 use futures::StreamExt;
 use integration_tests::{Deployment, await_some};
+use rdkafka::message::Message;
 use schemas::codes::{AssignmentState, FacetKind, FeedbackStage};
 use schemas::ids::{CommandId, IncidentId};
 use serde_json::json;
+
+use crate::corrections::reader;
 
 /// The example's referral under another reference, and less urgent: nothing opens with the offer.
 fn referral(reference: &str) -> Vec<u8> {
@@ -156,6 +159,17 @@ async fn a_batch_is_answered_line_by_line_in_order() {
     let references: BTreeSet<usize> =
         (0..200).filter(|number| number % 5 < 3).map(|number| number / 2).collect();
     assert_eq!(incidents.len(), references.len());
+
+    // The keys of what was sent twice at once are gone again: one key set stays for each referral.
+    let keys = reader(&deployment, "sealed-keys");
+    let live = std::cell::RefCell::new(BTreeMap::new());
+    let alone = || async {
+        while let Some(Ok(message)) = keys.poll(std::time::Duration::from_millis(50)) {
+            live.borrow_mut().insert(message.key().unwrap().to_vec(), message.payload().is_some());
+        }
+        (live.borrow().values().filter(|live| **live).count() == incidents.len()).then_some(())
+    };
+    await_some("the keys of duplicates to go", alone).await.unwrap();
     deployment.stop().await.unwrap();
 }
 

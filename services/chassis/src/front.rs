@@ -3,7 +3,7 @@
 //! The command is durable before the wait begins, and its id follows from agency and idempotency key: whoever
 //! hears nothing sends the same again and gets the same outcome.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -77,6 +77,18 @@ impl<S: Service> Clone for Front<S> {
     }
 }
 
+/// A front that does not keep its service from ending: for what runs beside the pages.
+pub struct WeakFront<S: Service> {
+    inner: Weak<Inner<S>>,
+}
+
+impl<S: Service> WeakFront<S> {
+    /// The front, while its pages are served.
+    pub fn upgrade(&self) -> Option<Front<S>> {
+        self.inner.upgrade().map(|inner| Front { inner })
+    }
+}
+
 struct Inner<S: Service> {
     fold: Arc<Fold<S>>,
     producer: FutureProducer,
@@ -98,6 +110,10 @@ impl<S: Service> Front<S> {
         let producer = kafka.producer().create()?;
         let waiting = Semaphore::new(MAX_WAITING);
         Ok(Self { inner: Arc::new(Inner { fold, producer, kafka, codec, clock, waiting }) })
+    }
+
+    pub fn downgrade(&self) -> WeakFront<S> {
+        WeakFront { inner: Arc::downgrade(&self.inner) }
     }
 
     pub fn fold(&self) -> &Fold<S> {

@@ -75,6 +75,20 @@ impl KeyWriter {
     }
 }
 
+impl KeyWriter {
+    /// Takes a key set out that nothing names and nothing ever will: what it would open is gone with it.
+    ///
+    /// # Errors
+    /// When Kafka does not take the tombstone; then the keys stay until they are swept.
+    pub async fn erase(&self, id: KeySetId) -> Result<(), NotWritten> {
+        let (topic, key) = (self.kafka.topic(KeySet::TOPIC), id.to_string());
+        let partition = partition_of(&key, self.kafka.partitions);
+        let record = FutureRecord::<String, [u8]>::to(&topic).partition(partition).key(&key);
+        self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
+        Ok(())
+    }
+}
+
 /// Finds key sets by id. Cheap to clone.
 #[derive(Clone)]
 pub struct KeyIndex {

@@ -1,11 +1,11 @@
 //! What a front seals on its way in: sealed first, its keys durable next, and only then named by a command.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use schemas::codes::FacetKind;
 use schemas::digest::Secret;
-use schemas::ids::{IncidentId, KeyId, ReferralId};
+use schemas::ids::{IncidentId, KeyId, KeySetId, ReferralId};
 use schemas::referral::SealedFacet;
 use schemas::sealed_keys::KeySet;
 
@@ -78,7 +78,7 @@ impl Sealing {
     pub fn start(settings: &Settings, keys: KeyWriter, clock: Clock) -> Result<Arc<Self>, SettingsError> {
         let (identity, sealer) = (settings.identity()?, settings.sealer()?);
         let sealing = Arc::new(Self { identity, sealer, keys, clock });
-        tokio::spawn(end_old_epochs(Arc::clone(&sealing)));
+        tokio::spawn(end_old_epochs(Arc::downgrade(&sealing)));
         Ok(sealing)
     }
 
@@ -118,6 +118,16 @@ impl Sealing {
         })
     }
 
+    /// Takes keys out that no event names: of a duplicate, or of what was rejected. Nobody waits for it.
+    pub fn erase_unnamed(self: &Arc<Self>, key_set: KeySetId) {
+        let sealing = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = sealing.keys.erase(key_set).await {
+                tracing::warn!(error = %chain(&error), "failed to erase the keys of what was not taken in");
+            }
+        });
+    }
+
     /// Tells a resend from another request without saying anything of the text.
     pub fn digest(&self, purpose: &str, parts: &[&[u8]]) -> Vec<u8> {
         self.identity.mac(purpose, parts).to_vec()
@@ -125,10 +135,11 @@ impl Sealing {
 }
 
 /// An epoch's secret does not outlive it, however quiet the night.
-async fn end_old_epochs(sealing: Arc<Sealing>) {
-    loop {
-        tokio::time::sleep(EPOCH_CHECK).await;
+async fn end_old_epochs(sealing: Weak<Sealing>) {
+    while let Some(sealing) = sealing.upgrade() {
         sealing.sealer.end_old_epoch();
+        drop(sealing);
+        tokio::time::sleep(EPOCH_CHECK).await;
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use schemas::digest;
 use tracing::{error, info};
 
+use crate::problem::chain;
+
 /// The kinds of key, as the first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -32,7 +34,7 @@ pub enum Kind {
 }
 
 /// Raised with every change to what stands in the store or to a state's form.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// Memory for a store that is only read through once.
 const READ_CACHE_BYTES: u64 = 16 << 20;
@@ -94,8 +96,9 @@ impl Store {
                 drop(store);
                 Self::anew(path, cache_bytes, "it was written by another build's layout")
             }
+            Err(error @ StoreError::InUse(_)) => Err(error),
             Err(error) if path.exists() => {
-                error!(path = %path.display(), error = %error, "failed to open the store");
+                error!(path = %path.display(), error = %chain(&error), "failed to open the store");
                 Self::anew(path, cache_bytes, "it does not open")
             }
             Err(error) => Err(error),

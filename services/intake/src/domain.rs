@@ -1,10 +1,10 @@
 //! One referral: received once, and what its reporter is told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{ActorKind, AgencyKind, CloseOutcome, FeedbackStage, RejectionCode, RetractionReason};
-use schemas::ids::{AgencyId, AssignmentId, Country, ItemRef, PersonRef, ReferralId};
+use schemas::ids::{AgencyId, AssignmentId, Country, ItemRef, KeySetId, PersonRef, ReferralId};
 use schemas::referral::{
     AmendReferral, Feedback, FeedbackDeferred, FeedbackGiven, GateVerdict, Referral, ReferralAmended,
     ReferralCommand, ReferralEvent, ReferralReceived, ReferralWithdrawn, SubmissionsRefused,
@@ -34,6 +34,8 @@ pub struct Received {
     pub amendments: i32,
     pub standing: Standing,
     pub withdrawn: Option<RetractionReason>,
+    /// The keys of the referral and of its amendments: no others of it are named anywhere.
+    pub key_sets: BTreeSet<KeySetId>,
 }
 
 /// What an amendment keeps: whoever stands at a place is who stood there before.
@@ -210,6 +212,10 @@ fn told_to_provider(news: &RoutingEvent) -> Option<Feedback> {
     }
 }
 
+fn key_sets(referral: &Referral) -> impl Iterator<Item = KeySetId> {
+    referral.facets.iter().map(|facet| facet.key_set_id)
+}
+
 pub fn evolve(state: &mut ReferralState, event: &Event<ReferralEvent>) {
     match &event.body {
         ReferralEvent::ReferralReceived(received) => {
@@ -222,12 +228,14 @@ pub fn evolve(state: &mut ReferralState, event: &Event<ReferralEvent>) {
                 amendments: 0,
                 standing: Standing::of(&received.referral),
                 withdrawn: None,
+                key_sets: key_sets(&received.referral).collect(),
             });
         }
         ReferralEvent::ReferralAmended(amended) => {
             if let Some(received) = &mut state.received {
                 received.amendments = amended.amendment;
                 received.standing = Standing::of(&amended.referral);
+                received.key_sets.extend(key_sets(&amended.referral));
                 received.gate = amended.referral.gate.clone();
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::front::{Front, Request};
+use chassis::front::{Request, WeakFront};
 use parking_lot::Mutex;
 use schemas::codes::RefusalReason;
 use schemas::digest;
@@ -48,10 +48,11 @@ impl Refusals {
         }
     }
 
-    /// Writes the counts, for as long as the process runs.
-    pub async fn flush_for_ever(self, front: Front<Intake>) {
+    /// Writes the counts, for as long as the pages are served.
+    pub async fn flush_while_served(self, front: WeakFront<Intake>) {
         loop {
             tokio::time::sleep(FLUSH).await;
+            let Some(front) = front.upgrade() else { return };
             let counts = std::mem::take(&mut *self.0.lock());
             for (agency, fields) in counts {
                 let request = command(agency.clone(), fields.clone());

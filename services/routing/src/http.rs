@@ -490,8 +490,19 @@ impl Sealed<'_> {
             Some(text) => Some(self.seal(&text).await?),
             None => None,
         };
+        let key_set = facet.as_ref().map(|facet| facet.key_set_id);
         let command = command(facet).ok_or_else(Problem::internal)?;
-        submit(pages, caller, incident, key.request_of::<Routing>(caller, aggregate, digest, command)).await
+        let request = key.request_of::<Routing>(caller, aggregate, digest, command);
+        let answered = submit(pages, caller, incident, request).await;
+        let not_taken = match &answered {
+            // 200: it was done before, with a text that was sealed then.
+            Ok(response) => response.status() == StatusCode::OK,
+            Err(problem) => problem.status < 500 && problem.status != 429,
+        };
+        if let Some(key_set) = key_set.filter(|_| not_taken) {
+            pages.sealing.erase_unnamed(key_set);
+        }
+        answered
     }
 
     /// Only the text of who may see the incident is sealed: whoever else asks is told that there is none.

@@ -11,7 +11,7 @@ use chassis::http::{Body, Path, Raw};
 use chassis::problem::Problem;
 use chassis::sealing::Sealing;
 use schemas::codes::RetractionReason;
-use schemas::ids::{CommandId, IncidentId, ReferralId};
+use schemas::ids::{CommandId, IncidentId, KeySetId, ReferralId};
 use schemas::referral::{
     AmendReferral, GateVerdict, ReadReferral, ReceiveReferral, Referral, ReferralCommand, WithdrawReferral,
 };
@@ -41,7 +41,7 @@ pub struct Desk {
 impl Desk {
     pub fn new(front: Front<Intake>, preparer: Preparer, sealing: Arc<Sealing>) -> Self {
         let refusals = Refusals::default();
-        tokio::spawn(refusals.clone().flush_for_ever(front.clone()));
+        tokio::spawn(refusals.clone().flush_while_served(front.downgrade()));
         Self { front, sealing, preparer: Arc::new(preparer), refusals }
     }
 
@@ -148,7 +148,8 @@ impl Desk {
         let (referral_id, gate) = (referral.referral_id, referral.gate.clone());
         let receipt = Receipt { referral_id, incident_id, digest: hex::encode(&digest), gate };
         // A resend needs no keys: its first outcome stands.
-        if self.front.outcome(command_id)?.is_none() {
+        let wrote = self.front.outcome(command_id)?.is_none();
+        if wrote {
             self.sealing.write(&key_set).await?;
         }
         let request = Request {
@@ -160,8 +161,33 @@ impl Desk {
             signature,
             body: body(referral),
         };
-        let answer = self.front.submit(request).await?;
-        Ok((receipt, answer))
+        let answered = self.front.submit(request).await;
+        if wrote {
+            self.erase_unless_named(incident_id, key_set.key_set_id, &answered)?;
+        }
+        Ok((receipt, answered?))
+    }
+
+    /// Once a command has its outcome, keys that no event names never will be: the same was sent twice at once, or it
+    /// was rejected. While it is under way, or nobody knows, they stay.
+    fn erase_unless_named(
+        &self,
+        incident: IncidentId,
+        key_set: KeySetId,
+        answered: &Result<Answer, Problem>,
+    ) -> Result<(), Problem> {
+        let decided = match answered {
+            Ok(Answer::Done { .. }) => true,
+            Ok(Answer::Pending(_)) => false,
+            Err(problem) => problem.status < 500 && problem.status != 429,
+        };
+        let state = self.front.state(&incident.to_string())?;
+        let named =
+            state.state.received.as_ref().is_some_and(|received| received.key_sets.contains(&key_set));
+        if decided && !named {
+            self.sealing.erase_unnamed(key_set);
+        }
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Its reporter amends a referral as often as needed, and withdraws it once: nobody else does.
 
+use std::collections::BTreeSet;
+
 use intake::domain::{Received, Standing};
 use schemas::codes::*;
 use schemas::referral::{
@@ -138,6 +140,7 @@ fn what_is_kept_is_what_was_amended_last() {
             items: second.items.iter().map(|item| item.item_ref).collect(),
         },
         withdrawn: None,
+        key_sets: BTreeSet::new(),
     };
     assert_eq!(after(&given).state.received.as_ref(), Some(&kept));
     let ended = after(&[given, vec![withdraws(HOTLINE, WHY)]].concat());

@@ -40,6 +40,7 @@ fn what_is_kept_of_it_answers_its_reporter() {
             items: referral.items.iter().map(|item| item.item_ref).collect(),
         },
         withdrawn: None,
+        key_sets: std::collections::BTreeSet::new(),
     };
     assert_eq!(state.received, Some(kept));
     assert!(state.feedback.is_empty());
