@@ -14,8 +14,9 @@ proves for everything that is committed by then:
    digest; each command has an outcome, at the first place where it stands; no referral, incident, assignment,
    item, call, alert, notice or feedback is there twice.
 3. Every referral goes all its way: opened, every country found, each offered or withheld with an alert, each
-   offer delivered as one item with one notice in its country's topic, each reporter told what it may know,
-   each sealed facet's keys in `sealed-keys`.
+   offer delivered as one item with one notice in its country's topic, each late answer escalated, each note
+   and case number passed on, each reporter told what it may know, each sealed facet's keys in `sealed-keys`.
+   Of an incident that was amended, or where something was taken back, less is held against what came before.
 4. Nothing leaked. No offer, call, item or notice for a State never told, for an agency that stands elsewhere
    or across a border without the originator's word; items say what was offered; facets are disclosed to the
    assignment's own agency once it may open them and as far as it is entitled; markers (`--markers`) stand in
@@ -118,7 +119,8 @@ def report(found):
         print("IT DID NOT COME TO REST: what was on its way may stand here as lost")
     print(f"transactions still open in: {', '.join(found['open_transactions']) or 'no partition'}")
     print(f"commands given again: {found['commands_given_again']}")
-    print(f"key sets that no referral names: {found['key_sets_unused']}")
+    print(f"key sets that no facet names: {found['key_sets_unused']}")
+    print(f"key sets that a facet names, erased: {found['key_sets_erased']}")
     print(f"answers with an older directory than one before: {found['answers_with_an_older_directory']}")
     if found["ledger"]:
         print("ledger: " + ", ".join(f"{count} {name}" for name, count in found["ledger"].items()))

@@ -20,8 +20,12 @@ MANY = {
     "CoordinatorAlerted",
     "DutyContactCalled",
     "AssignmentRaised",
+    "AssignmentRevoked",
     "AlertDelivered",
+    "RetractionDelivered",
 }
+# Commands that put an attempt on record: whoever asks is not entitled.
+ATTEMPTS = {"ReadReferral", "ReadRouting"}
 # The command that may come to nothing: a clock that no longer runs.
 CLOCK = "ClockDue"
 
@@ -71,6 +75,13 @@ def as_bytes(identifier):
         return bytes.fromhex(identifier.replace("-", ""))
     except ValueError:
         return identifier.encode()
+
+
+def is_named(record, *meant):
+    """Whether a record's headers give it this id, type and subject."""
+    headers = dict(record.headers)
+    said = headers.get("ce_id"), headers.get("ce_type"), headers.get("ce_subject")
+    return said == tuple(text.encode() for text in meant)
 
 
 def body_of(datum):
@@ -137,6 +148,9 @@ class DeadLetters:
         if record.topic != f"{source['topic']}.dead-letter":
             self.findings.add("gaps", "a dead letter stands in its source's topic", record.place)
         place = pack(source["topic"], source["partition"], source["offset"])
+        key = (letter["key"] or b"").decode(errors="replace")
+        if not is_named(record, shown(place), "org.causeway.dead-letter.DeadLetter", key):
+            self.findings.add("gaps", "a dead letter's headers name it", record.place, shown(place))
         services = self.aside.setdefault(place, set())
         if service in services:
             self.findings.add("doubled", "a record is set aside once", record.place, shown(place))
@@ -189,10 +203,10 @@ class Chain:
 class Run:
     """The events of one partition that answer one input, one right after the other."""
 
-    __slots__ = ("input", "cause", "names")
+    __slots__ = ("input", "cause", "digest", "names")
 
-    def __init__(self, input_, cause):
-        self.input, self.cause, self.names = input_, cause, set()
+    def __init__(self, input_, cause, digest):
+        self.input, self.cause, self.digest, self.names = input_, cause, digest, set()
 
 
 class Frame:
@@ -221,7 +235,15 @@ class Frame:
             self.findings.add("gaps", "a refusal names its command", record.place)
         if name == "CommandFailed" and body["command_id"] not in (None, event["cause"]):
             self.findings.add("gaps", "a failure names its command", record.place)
+        self.check_attempt(record, event, name, body)
         return name
+
+    def check_attempt(self, record, event, name, body):
+        command = self.commands.first.get(as_bytes(event["cause"]))
+        if command is None or command[2] not in ATTEMPTS or name == "CommandFailed":
+            return
+        if name != "CommandRejected" or body["code"] != "not-entitled":
+            self.findings.add("leaked", "an attempt to read is refused", record.place, name)
 
     def check_chain(self, record, event):
         place, topic, findings = record.place, record.topic.encode(), self.findings
@@ -262,9 +284,9 @@ class Frame:
         lane = record.topic, record.partition
         run = self.runs.get(lane)
         if run is None or run.input != input_:
-            run = self.runs[lane] = Run(input_, cause)
+            run = self.runs[lane] = Run(input_, cause, event["cause_digest"])
             self.begin_run(record, event, input_, cause)
-        elif run.cause != cause:
+        elif (run.cause, run.digest) != (cause, event["cause_digest"]):
             findings.add("gaps", "an input is one cause", place, shown(input_))
         names = run.names
         if name in names and name not in MANY or names and (name in ALONE or names & ALONE):
@@ -298,14 +320,11 @@ class Frame:
             findings.add("gaps", "an event carries the digest of what its command asked", place)
 
     def check_headers(self, record, event, name):
-        headers = dict(record.headers)
         service = record.topic.partition(".")[0]
         # The service is named as its event topic, except for intake.
         service = "intake" if service == "referral" else service
-        said = headers.get("ce_id"), headers.get("ce_type"), headers.get("ce_subject")
-        meant = event["event_id"], f"org.causeway.{service}.{name}", event["aggregate_id"]
-        if said != tuple(text.encode() for text in meant):
-            self.findings.add("gaps", "an event's headers name it", record.place, repr(said))
+        if not is_named(record, event["event_id"], f"org.causeway.{service}.{name}", event["aggregate_id"]):
+            self.findings.add("gaps", "an event's headers name it", record.place, repr(record.headers))
 
     # --- when all is read -----------------------------------------------------------------------------------
 

@@ -4,8 +4,10 @@ The part of verify.py that knows incidents. It follows each incident through the
 the services do, and keeps of each only what a later record is held against.
 """
 
-from verify_frame import as_bytes
-from verify_reading import offset_of, pack, shown
+from collections import Counter
+
+from verify_frame import as_bytes, is_named
+from verify_reading import offset_of, pack, partition_number, shown, topic_of
 
 IMMINENT_DANGER = "imminent-danger"
 NOBODY_ANSWERED = "nobody-answered"
@@ -20,7 +22,15 @@ STATES = {
     "AssignmentRevoked": "revoked",
     "AssignmentClosed": "closed",
     "AssignmentOverdue": "overdue",
+    "AssignmentEscalated": "escalated",
 }
+# An assignment awaits its agency's answer.
+AWAITING = ("offered", "overdue", "escalated")
+# Why a coordinator is asked to look where the clock says so; of every other reason a party does.
+UNANSWERED = "unanswered"
+ESCALATED = "escalated"
+# One party's own number for its case: for every other to open.
+CASE_NUMBER = "case-number"
 # What moves the clocks of an assignment.
 CALLED, EXHAUSTED, RESPOND_BY, OVERDUE, ANSWERED = "called", "exhausted", "respond by", "overdue", "answered"
 # Grounds of an offender that speak for a lead; those of everybody else always do.
@@ -32,11 +42,21 @@ def print_of(value):
     return hash(repr(value))
 
 
-def refs_of(facets):
+def position_of(place):
+    """An event's place as records name it."""
+    return {"topic": topic_of(place), "partition": partition_number(place), "offset": offset_of(place)}
+
+
+def refs_of(facets, place):
     """Sealed facets as routing and delivery know them: where they stand, never what they say."""
-    return [
-        {name: facet[name] for name in ("facet_id", "kind", "person_ref", "key_set_id")} for facet in facets
-    ]
+    at = position_of(place)
+    names = ("facet_id", "kind", "person_ref", "key_set_id")
+    return [{**{name: facet[name] for name in names}, "at": at} for facet in facets]
+
+
+def sealed_in(body):
+    """The sealed facet that stands in an event of routing: the free text of an answer, or a case number."""
+    return body.get("note") or body.get("number")
 
 
 def some_of(value, *names):
@@ -111,6 +131,8 @@ class Incident:
         "country",
         "digest",
         "never_told",
+        "barred",
+        "changed",
         "transfers",
         "people",
         "tied",
@@ -130,6 +152,11 @@ class Incident:
         "alerts",
         "called",
         "late",
+        "escalated",
+        "news",
+        "withdrawn",
+        "retracted",
+        "announced",
         "registered",
         "kind",
         "items",
@@ -142,13 +169,19 @@ class Incident:
         self.reporter, self.country = referral["reporter"], referral["reporter_country"]
         self.digest = event["cause_digest"].hex()
         self.never_told, self.transfers = set(handling["never_told"]), handling["transfers"]
+        # States that routing may not tell by now; whether the referral or an assessment has changed since.
+        self.barred, self.changed = set(self.never_told), False
         self.people = {person["person_ref"]: person["category"] for person in referral["people"]}
         self.tied = tied_people(signals)
-        self.facets = {facet["facet_id"]: facet for facet in refs_of(referral["facets"])}
-        self.as_opened = print_of(as_opened(referral, refs_of(referral["facets"])))
+        refs = refs_of(referral["facets"], place)
+        self.facets = {facet["facet_id"]: facet for facet in refs}
+        self.as_opened = print_of(as_opened(referral, refs))
         self.spoken_for = {country for signal in signals for country in signal["countries"]}
+        # Whether anything speaks for a lead of a country that may be told.
         self.speaks = any(
-            signal["role"] != "offender" or signal["basis"] in LEADING_BASES for signal in signals
+            (signal["role"] != "offender" or signal["basis"] in LEADING_BASES)
+            and not self.never_told.issuperset(signal["countries"])
+            for signal in signals
         )
         # Of routing.
         self.opened = self.found = None
@@ -158,6 +191,12 @@ class Incident:
         self.authorised, self.forwarded = set(), set()
         # Countries that were offered something at the opening, or withheld; those where an answer is late.
         self.reached, self.late = set(), set()
+        # How often a party has asked for a coordinator, by country, less how often one was alerted.
+        self.escalated = Counter()
+        # What routing has to take up, by the event of the referral: where it stands, and why it is withdrawn.
+        self.news, self.withdrawn = {}, False
+        # Assessments taken back that somebody could read, and those announced; None is the referral.
+        self.retracted, self.announced = {}, {}
         # Of delivery.
         self.registered = None
         self.items, self.disclosures = {}, {}
@@ -169,11 +208,25 @@ class Incident:
 class Offer:
     """An assignment as it was offered, and what it entitles to now."""
 
-    __slots__ = ("place", "agency", "country", "entitlement", "danger", "raised", "history")
+    __slots__ = (
+        "place",
+        "agency",
+        "country",
+        "entitlement",
+        "danger",
+        "raised",
+        "state",
+        "overdue",
+        "unanswered",
+        "history",
+    )
 
     def __init__(self, place, offer, danger):
         self.place, self.agency, self.country = place, offer["agency"], offer["country"]
         self.entitlement, self.danger, self.raised = offer["entitlement"], danger, False
+        self.state = "offered"
+        # Nobody answered in time; and a coordinator was asked to look because of it.
+        self.overdue = self.unanswered = False
         # What moves its clocks, each with the command's offset: -1 where it was a referral.
         self.history = []
 
@@ -252,8 +305,13 @@ class Incidents:
         self.reports = 0
         self.handlers = {
             ("referral.events", "ReferralReceived"): self.received,
+            ("referral.events", "ReferralAmended"): self.amended,
+            ("referral.events", "ReferralWithdrawn"): self.withdrawn,
             ("referral.events", "FeedbackGiven"): self.given,
+            ("referral.events", "FeedbackDeferred"): self.given,
             ("routing.events", "IncidentOpened"): self.incident_opened,
+            ("routing.events", "IncidentAmended"): self.incident_amended,
+            ("routing.events", "IncidentWithdrawn"): self.incident_withdrawn,
             ("routing.events", "JurisdictionsFound"): self.jurisdictions_found,
             ("routing.events", "AssignmentOffered"): self.offered,
             ("routing.events", "OfferWithheld"): self.offer_withheld,
@@ -261,10 +319,17 @@ class Incidents:
             ("routing.events", "DutyContactCalled"): self.contact_called,
             ("routing.events", "AssignmentRaised"): self.raised,
             ("routing.events", "AssessmentAdded"): self.assessed,
+            ("routing.events", "AssessmentRetracted"): self.assessment_retracted,
+            ("routing.events", "CaseNumberAdded"): self.facet_sealed,
+            ("routing.events", "FeedbackHeld"): self.feedback_held,
+            ("routing.events", "RetractionIssued"): self.retraction_issued,
             ("routing.events", "TransfersAuthorised"): self.transfers_authorised,
             ("routing.events", "LeadProposed"): self.lead_proposed,
             **{("routing.events", name): self.answered for name in STATES},
             ("delivery.events", "IncidentRegistered"): self.incident_registered,
+            ("delivery.events", "IncidentUpdated"): self.incident_updated,
+            ("delivery.events", "FacetAdded"): self.facet_added,
+            ("delivery.events", "RetractionDelivered"): self.retraction_delivered,
             ("delivery.events", "ItemDelivered"): self.item_delivered,
             ("delivery.events", "ItemChanged"): self.item_changed,
             ("delivery.events", "ItemRaised"): self.item_raised,
@@ -305,9 +370,25 @@ class Incidents:
         incident = self.incidents[incident_id] = Incident(place, event, referral)
         if event["agency"] != referral["reporter"]:
             self.findings.add("gaps", "a referral is its reporter's", place)
-        for key_set in incident.key_sets() - self.key_sets.erased:
-            if key_set not in self.key_sets.there:
-                self.findings.add("lost", "a referral's keys stand in sealed-keys", place, key_set)
+        self.keys_must_stand(place, incident.key_sets())
+
+    def keys_must_stand(self, place, key_sets):
+        for key_set in key_sets - self.key_sets.erased - self.key_sets.there:
+            self.findings.add("lost", "a facet's keys stand in sealed-keys", place, key_set)
+
+    def amended(self, place, event, body, incident):
+        if event["agency"] != incident.reporter:
+            self.findings.add("leaked", "a referral is its reporter's", place)
+        refs = refs_of(body["referral"]["facets"], place)
+        incident.facets.update((facet["facet_id"], facet) for facet in refs)
+        incident.changed = True
+        self.keys_must_stand(place, {facet["key_set_id"] for facet in refs})
+        incident.news[as_bytes(event["event_id"])] = (place, None)
+
+    def withdrawn(self, place, event, body, incident):
+        if event["agency"] != incident.reporter:
+            self.findings.add("leaked", "a referral is its reporter's", place)
+        incident.news[as_bytes(event["event_id"])] = (place, body["reason"])
 
     def given(self, place, event, body, incident):
         cause = as_bytes(event["cause"])
@@ -323,15 +404,14 @@ class Incidents:
             self.findings.add("doubled", "an incident is opened once", place, shown(incident.opened))
             return
         incident.opened = place
-        at = body["referral_at"]
-        if pack(at["topic"], at["partition"], at["offset"]) != incident.place or at != event["input"]:
+        at = position_of(incident.place)
+        if at != event["input"] or any(facet["at"] != at for facet in body["facets"]):
             self.findings.add("gaps", "an incident names where its referral stands", place)
         if print_of(as_opened(body, body["facets"])) != incident.as_opened:
             self.findings.add("leaked", "an incident is opened as it was referred", place)
         registered = some_of(
             body,
             "referral_id",
-            "referral_at",
             "reporter",
             "kind",
             "urgency",
@@ -342,8 +422,74 @@ class Incidents:
         )
         self.call_for(event, place, "IncidentRegistered", registered)
 
+    def incident_amended(self, place, event, body, incident):
+        incident.changed = True
+        incident.barred |= set(body["handling"]["never_told"])
+        incident.urgency = more_urgent(incident.urgency, body["urgency"])
+        incident.people.update((person["person_ref"], person["category"]) for person in body["people"])
+        updated = some_of(
+            body, "amendment", "kind", "urgency", "danger_reason", "week", "people", "facets"
+        )
+        self.call_for(event, place, "IncidentUpdated", updated)
+        self.take_up(place, event, incident, None)
+
+    def incident_withdrawn(self, place, event, body, incident):
+        incident.changed = incident.withdrawn = True
+        self.take_up(place, event, incident, body["reason"])
+        if incident.offers:
+            incident.retracted[None] = place
+
+    def take_up(self, place, event, incident, reason):
+        news = incident.news.pop(as_bytes(event["cause"]), None)
+        if news is None:
+            self.findings.add("doubled", "what changes a referral is taken up once", place)
+        elif news[1] != reason:
+            self.findings.add("gaps", "an incident is withdrawn as its referral", place, shown(news[0]))
+
+    def assessment_retracted(self, place, event, body, incident):
+        """It no longer counts: what follows is not held against what was known before."""
+        incident.changed = True
+        if self.readers(incident) - {event["agency"]}:
+            incident.retracted[body["assessment_id"]] = place
+
+    def readers(self, incident):
+        """Who may have acted on an assessment: everybody offered a part, and the reporter."""
+        reporter = set() if "provider" in self.directory.kinds(incident.reporter) else {incident.reporter}
+        return {offer.agency for offer in incident.offers.values()} | reporter
+
+    def facet_sealed(self, place, event, body, incident):
+        """What a party added is passed on to the others: where it stands, never what it says."""
+        sealed = sealed_in(body)
+        if sealed is None:
+            return
+        [ref] = refs_of([sealed], place)
+        if ref["facet_id"] in incident.facets:
+            self.findings.add("doubled", "a facet is sealed once", place, ref["facet_id"])
+        incident.facets[ref["facet_id"]] = ref
+        self.keys_must_stand(place, {ref["key_set_id"]})
+        self.call_for(event, place, "FacetAdded", {"by": event["agency"], "facet": ref}, "FacetAdded")
+
+    def feedback_held(self, place, event, body, incident):
+        given = self.feedback.pop(as_bytes(event["event_id"]), None)
+        if given is None:
+            if not self.dead_letters.has(place, "intake"):
+                self.findings.add("lost", "feedback that is held is deferred", place)
+        elif given[1] != print_of(body):
+            self.findings.add("leaked", "feedback is deferred as it is held", given[0])
+
+    def retraction_issued(self, place, event, body, incident):
+        retracted = body["assessment_id"]
+        if retracted in incident.announced:
+            self.findings.add("doubled", "what is taken back is announced once", place)
+        incident.announced[retracted] = place
+        if not self.readers(incident).issuperset(body["recipients"]):
+            self.findings.add("leaked", "a retraction is for those who may have acted on it", place)
+        for agency in body["recipients"]:
+            said = {"agency": agency, **some_of(body, "retraction_id", "reason")}
+            self.call_for(event, place, "RetractionDelivered", said, agency)
+
     def jurisdictions_found(self, place, event, body, incident):
-        if event["input"]["topic"] != "referral.events":
+        if event["input"]["topic"] != "referral.events" or incident.found is not None and incident.changed:
             return
         if incident.found is not None:
             self.findings.add("doubled", "jurisdictions are found once at the opening", place)
@@ -384,9 +530,9 @@ class Incidents:
         self.call_for(event, place, "ItemDelivered", item)
         self.must_be_fed_back(place, event, incident, "AssignmentOffered", body)
 
-    def may_be_told(self, place, incident, agency, country, stands):
+    def may_be_told(self, place, never_told, agency, country, stands):
         """Neither the country that the record names nor one where the agency stands is one never told."""
-        if (stands | {country}) & incident.never_told:
+        if (stands | {country}) & never_told:
             self.findings.add("leaked", "a State never told is told nothing", place, f"{agency} of {country}")
         if country not in stands:
             detail = f"{agency}: {sorted(stands)}"
@@ -395,11 +541,11 @@ class Incidents:
     def may_be_offered(self, place, event, incident, agency, country):
         """As the decision knew the directory."""
         stands = self.directory.country(agency, event)
-        self.may_be_told(place, incident, agency, country, {stands} - {None})
+        self.may_be_told(place, incident.barred, agency, country, {stands} - {None})
 
     def may_be_given(self, place, incident, agency, country):
         """Delivery passes on what was decided; it may know an older or newer directory than routing did."""
-        self.may_be_told(place, incident, agency, country, self.directory.countries(agency))
+        self.may_be_told(place, incident.never_told, agency, country, self.directory.countries(agency))
 
     def must_be_authorised(self, place, body, incident, danger):
         transfer, country = body["transfer"], body["country"]
@@ -407,6 +553,7 @@ class Incidents:
         if domestic != (transfer["basis"] == "domestic"):
             self.findings.add("leaked", "a transfer is domestic within one country only", place)
         allowed = domestic or incident.transfers == "standing" or country in incident.authorised or danger
+        allowed = allowed or incident.changed
         if not allowed:
             self.findings.add(
                 "leaked", "no offer crosses a border without the originator's word", place, country
@@ -425,6 +572,8 @@ class Incidents:
             elif not within(entitlement, earlier.entitlement):
                 self.findings.add("leaked", "a forwarded assignment gives no more than the first", place)
             return
+        if incident.changed:
+            return
         for person in entitlement["persons"]:
             tied = incident.tied.get(person)
             if person not in incident.people or tied and body["country"] not in tied:
@@ -434,7 +583,7 @@ class Incidents:
 
     def offer_withheld(self, place, event, body, incident):
         withheld = body["country"], body["agency"], body["reason"]
-        if withheld in incident.withheld:
+        if withheld in incident.withheld and not incident.changed:
             self.findings.add("doubled", "an offer is withheld once", place, str(withheld))
         incident.withheld.add(withheld)
         self.reach(event, incident, body["country"])
@@ -446,7 +595,10 @@ class Incidents:
 
     def alerted(self, place, event, body, incident):
         alert = body["reason"], body["country"], body["assignment_id"]
-        if alert in incident.alerts:
+        # A party may ask more than once.
+        if body["reason"] == ESCALATED:
+            incident.escalated[body["country"]] -= 1
+        elif alert in incident.alerts:
             self.findings.add("doubled", "a coordinator is alerted once", place, str(alert))
         incident.alerts.add(alert)
         if body["assignment_id"]:
@@ -475,11 +627,13 @@ class Incidents:
         offer = self.offer_of(place, incident, body["assignment_id"])
         if offer is None:
             return
-        if offer.raised:
+        # Of a referral that was amended an assignment may open more, and again.
+        changed = incident.changed
+        if offer.raised and not changed:
             self.findings.add("doubled", "an assignment is raised once", place)
-        if not within(body["entitlement"], offer.entitlement):
+        if not within(body["entitlement"], offer.entitlement) and not changed:
             self.findings.add("leaked", "a raised assignment opens earlier, and no more", place)
-        if incident.urgency != IMMINENT_DANGER:
+        if incident.urgency != IMMINENT_DANGER and not changed:
             self.findings.add("leaked", "only imminent danger raises an assignment", place)
         offer.raised = offer.danger = True
         offer.note(event, RESPOND_BY, body["respond_by"])
@@ -495,6 +649,9 @@ class Incidents:
         assessment = body["assessment"]
         if assessment["kind"] == "urgency" and assessment["value"] in URGENCIES:
             incident.urgency = more_urgent(incident.urgency, assessment["value"])
+        if body["by"] != event["agency"]:
+            self.findings.add("leaked", "an assessment is whoever's it says", place, body["by"])
+        self.facet_sealed(place, event, body, incident)
 
     def transfers_authorised(self, place, event, body, incident):
         if event["agency"] != incident.reporter:
@@ -502,9 +659,12 @@ class Incidents:
         incident.authorised.update(body["countries"])
 
     def lead_proposed(self, place, event, body, incident):
-        if incident.led:
+        if incident.led and not incident.changed:
             self.findings.add("doubled", "a lead is proposed once", place)
         incident.led = True
+        named = {body["country"], *(factor["country"] for factor in body["factors"])}
+        if named & incident.barred:
+            self.findings.add("leaked", "a lead is one of those that may be told", place, body["country"])
 
     def answered(self, place, event, body, incident):
         name = event["body"][0].rpartition(".")[2]
@@ -512,14 +672,34 @@ class Incidents:
         offer = self.offer_of(place, incident, assignment)
         if offer is None:
             return
+        self.facet_sealed(place, event, body, incident)
+        state = STATES[name]
         if name == "AssignmentForwarded":
             incident.forwarded.add((assignment, body["to"]))
         if name == "AssignmentOverdue":
             incident.late.add(offer.country)
-        offer.note(event, OVERDUE if name == "AssignmentOverdue" else ANSWERED)
-        item = {"assignment_id": assignment, "agency": offer.agency, "state": STATES[name]}
+            offer.overdue = True
+        if name == "AssignmentEscalated":
+            self.escalated(place, body, incident, offer)
+            if offer.state == "accepted":
+                # Whoever works on it goes on.
+                return
+        else:
+            if state == offer.state:
+                self.findings.add("doubled", "an assignment is answered once", place, state)
+            offer.note(event, OVERDUE if name == "AssignmentOverdue" else ANSWERED)
+        offer.state = state
+        item = {"assignment_id": assignment, "agency": offer.agency, "state": state}
         self.call_for(event, place, "ItemChanged", item)
         self.must_be_fed_back(place, event, incident, name, body)
+
+    def escalated(self, place, body, incident, offer):
+        if body["reason"] != UNANSWERED:
+            incident.escalated[offer.country] += 1
+            return
+        if offer.unanswered:
+            self.findings.add("doubled", "an assignment that nobody answered is escalated once", place)
+        offer.unanswered = True
 
     def offer_of(self, place, incident, assignment):
         offer = incident.offers.get(assignment)
@@ -527,8 +707,9 @@ class Incidents:
             self.findings.add("lost", "an assignment was offered before", place, assignment)
         return offer
 
-    def call_for(self, event, place, name, body):
-        self.due[as_bytes(event["event_id"])] = (place, name, print_of(body))
+    def call_for(self, event, place, name, body, which=""):
+        """`which` tells apart what one event calls for besides the one thing that most do."""
+        self.due[as_bytes(event["event_id"]) + which.encode()] = (place, name, print_of(body))
 
     def must_be_fed_back(self, place, event, incident, name, body):
         """Held against what stands in referral.events: hotlines hear where it went, providers do not."""
@@ -552,9 +733,9 @@ class Incidents:
 
     # --- delivery.events ------------------------------------------------------------------------------------
 
-    def follows(self, place, event, name, body):
+    def follows(self, place, event, name, body, which=""):
         """Whether an event of routing called for just this, and only once."""
-        cause = as_bytes(event["cause"])
+        cause = as_bytes(event["cause"]) + which.encode()
         due = self.due.get(cause)
         if due is None or due and due[1] != name:
             self.findings.add("leaked", "delivery does what routing calls for", place, name)
@@ -577,6 +758,17 @@ class Incidents:
         incident.registered = place
         # From here on the urgency that agencies are told of.
         incident.urgency = body["urgency"]
+
+    def incident_updated(self, place, event, body, incident):
+        self.follows(place, event, "IncidentUpdated", body)
+        incident.kind = body["kind"]
+        incident.urgency = more_urgent(incident.urgency, body["urgency"])
+
+    def facet_added(self, place, event, body, incident):
+        self.follows(place, event, "FacetAdded", body, "FacetAdded")
+
+    def retraction_delivered(self, place, event, body, incident):
+        self.follows(place, event, "RetractionDelivered", body, body["agency"])
 
     def item_delivered(self, place, event, body, incident):
         self.follows(place, event, "ItemDelivered", body)
@@ -605,7 +797,7 @@ class Incidents:
         if item:
             item.entitlement, item.respond_by = body["entitlement"], body["respond_by"]
             incident.urgency = more_urgent(incident.urgency, body["urgency"])
-            self.call_for_notice(place, event, incident, body["assignment_id"], item, "offered")
+            self.call_for_notice(place, event, incident, body["assignment_id"], item, item.state)
 
     def call_delivered(self, place, event, body, incident):
         self.follows(place, event, "CallDelivered", body)
@@ -638,7 +830,7 @@ class Incidents:
         add = self.findings.add
         if body["agency"] != event["agency"]:
             add("leaked", "facets are disclosed to whoever asks as its own agency", place, event["agency"])
-        waits = item.state in ("offered", "overdue")
+        waits = item.state in AWAITING
         if not (item.state == "accepted" or waits and item.entitlement["opens_with_offer"]):
             add("leaked", "facets are disclosed once the assignment is accepted", place, item.state)
         if body["with_offer"] != waits:
@@ -650,7 +842,8 @@ class Incidents:
             add("leaked", "keys are wrapped to a key of the agency", place, body["recipient_key_id"])
         self.may_be_given(place, incident, body["agency"], item.country)
         for facet in body["facets"]:
-            if not covers(item.entitlement, incident.facets.get(facet["facet_id"]), facet, incident.people):
+            people = None if incident.changed else incident.people
+            if not covers(item.entitlement, incident.facets.get(facet["facet_id"]), facet, people):
                 add("leaked", "a facet is disclosed to whoever is entitled to it", place, facet["facet_id"])
 
     def access_reported(self, place, event, body, incident):
@@ -692,6 +885,10 @@ class Incidents:
             self.findings.add("leaked", "a notice stands in its country's topic", place, country)
         if record.key != notice["incident_id"].encode():
             self.findings.add("gaps", "a notice's key is its incident", place)
+        if not is_named(
+            record, notice["event_id"], "org.causeway.jurisdiction.Notice", notice["incident_id"]
+        ):
+            self.findings.add("gaps", "a notice's headers name it", place, repr(record.headers))
         incident = self.incidents.get(notice["incident_id"])
         if incident and {country, record.topic[-2:].upper()} & incident.never_told:
             self.findings.add("leaked", "a State never told is told nothing", place, country)
@@ -755,16 +952,37 @@ class Incidents:
         if not incident.offers and not incident.alerts:
             add("lost", "an incident that reaches nobody alerts the coordinator", incident.opened)
         alerted = {country for _, country, _ in incident.alerts}
+        self.finish_changes(incident)
+        for country, more in incident.escalated.items():
+            if more:
+                kind = "lost" if more > 0 else "doubled"
+                add(kind, "what a party escalates is alerted once", incident.opened, country)
         for country in {country for country, _, _ in incident.withheld} - alerted:
             add("lost", "what is withheld is alerted", incident.opened, country)
         alerted = {country for why, country, one in incident.alerts if (why, one) == (NOBODY_ANSWERED, None)}
         for country in alerted ^ incident.late:
             add("lost", "an answer that is late is noted and alerted", incident.opened, country)
-        if len(incident.found) > 1 and incident.speaks and not incident.led:
+        if len(incident.found - incident.never_told) > 1 and incident.speaks and not incident.led:
             add("lost", "a lead is proposed among several countries", incident.opened)
         for assignment, offer in incident.offers.items():
-            if offer.danger and assignment not in incident.called:
+            if offer.overdue != offer.unanswered:
+                add("lost", "an assignment that nobody answered is escalated", offer.place, assignment)
+            if offer.danger and not incident.changed and assignment not in incident.called:
                 add("lost", "in imminent danger somebody is called or alerted", offer.place)
+
+
+    def finish_changes(self, incident):
+        add = self.findings.add
+        for place, _ in incident.news.values():
+            if not self.dead_letters.has(place, "routing"):
+                add("lost", "what changes a referral is taken up", place)
+        for retracted in incident.retracted.keys() ^ incident.announced.keys():
+            place = incident.retracted.get(retracted) or incident.announced[retracted]
+            add("lost", "what is taken back is announced", place)
+        if incident.withdrawn:
+            for assignment, offer in incident.offers.items():
+                if offer.state in (*AWAITING, "accepted"):
+                    add("lost", "what is withdrawn is revoked", offer.place, assignment)
 
 
 def within(entitlement, other):
@@ -778,7 +996,10 @@ def more_urgent(one, other):
 
 
 def covers(entitlement, known, said, people):
-    """Whether the entitlement covers a facet of the referral: a person by name, all else by its kind."""
+    """Whether the entitlement covers a sealed facet: a person by name, all else by its kind.
+
+    A case number is for every party. Without `people` their categories are anybody's.
+    """
     if known is None:
         return False
     person = known["person_ref"]
@@ -786,10 +1007,13 @@ def covers(entitlement, known, said, people):
         said["kind"] != known["kind"]
         or said["person_ref"] != person
         or said["key_set_id"] != known["key_set_id"]
+        or said["at"] != known["at"]
     ):
         return False
-    if said["person_category"] != people.get(person):
+    if people is not None and said["person_category"] != people.get(person):
         return False
+    if known["kind"] == CASE_NUMBER:
+        return True
     if person is None:
         return known["kind"] in entitlement["facet_kinds"]
     return "person" in entitlement["facet_kinds"] and person in entitlement["persons"]

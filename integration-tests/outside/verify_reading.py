@@ -185,6 +185,11 @@ def subject_of(topic):
 # --- Kafka --------------------------------------------------------------------------------------------------
 
 
+def is_named(topic):
+    """Whether the headers of the topic's records say what they are."""
+    return topic in INPUTS or subject_of(topic) in (NOTICES, DEAD_LETTER)
+
+
 class KafkaSource:
     """A deployment's topics as they stood when it was asked: nothing behind that point is read."""
 
@@ -318,7 +323,7 @@ class KafkaSource:
                 if message.offset() >= end:
                     del left[place]
                     continue
-                headers = message.headers() if view == UNCOMMITTED or place[0] in INPUTS else None
+                headers = message.headers() if view == UNCOMMITTED or is_named(place[0]) else None
                 yield Record(*place, message.offset(), message.key(), message.value(), headers or [])
             progress.tell(view, len(messages))
 

@@ -167,6 +167,7 @@ class Verification:
             ),
             "commands_given_again": self.commands.again,
             "key_sets_unused": len(self.key_sets.there - used),
+            "key_sets_erased": len(used & self.key_sets.erased - self.key_sets.there),
             "answers_with_an_older_directory": self.frame.older_directories,
             "digests": self.frame.digests(),
         }

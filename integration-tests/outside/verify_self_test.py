@@ -1,7 +1,8 @@
 """Proves that verify.py finds what it is there to find.
 
-A made-up deployment is written in memory, as the services would write it: two incidents with a State never
-told, a forwarded assignment, transfers allowed later, a disclosure, refusals. Untouched it must verify, and
+A made-up deployment is written in memory, as the services would write it: three incidents with a State never
+told, a forwarded assignment, transfers allowed later, an escalation, sealed notes, a disclosure, refusals, a
+withdrawal. Untouched it must verify, and
 so must what may happen to any deployment (resends, aborted records, a dead letter that is expected). Then
 faults are planted, one at a time:
 
@@ -120,11 +121,11 @@ def untouched(bench):
     silent = [{**again[0], "reference": world.ledger[1]["reference"], "reporter": "us-provider"}]
     bench.clean(
         "a sender that heard nothing",
-        bench.verify(MemorySource(partitions, records), silent + world.ledger[:1]),
+        bench.verify(MemorySource(partitions, records), [*silent, world.ledger[0], *world.ledger[2:]]),
     )
     bench.clean(
         "a referral from elsewhere",
-        bench.verify(MemorySource(partitions, records), world.ledger[:1], others=1),
+        bench.verify(MemorySource(partitions, records), world.ledger[1:], others=1),
     )
     source = MemorySource(partitions, records)
     for topic in ("routing.events", "jurisdiction.de"):
@@ -158,6 +159,11 @@ def untouched(bench):
     bench.found("dead letters", "one that nobody expects", bench.verify(source, world.ledger), "lost")
     found = bench.verify(source, world.ledger, dead_letters=2)
     bench.found("dead letters", "one too few", found, "lost")
+    partitions, records = bench.written(world)
+    aside = records["referral.commands.dead-letter"]
+    put(aside, 0, aside[0]._replace(headers=[]))
+    found = bench.verify(MemorySource(partitions, records), world.ledger, dead_letters=1)
+    bench.found("dead letters", "one without headers", found, "gaps: a dead letter's headers name it")
     world.drafts.append(copy.copy(letter))
     found = bench.verify(MemorySource(*bench.written(world)), world.ledger, dead_letters=2)
     bench.found("dead letters", "one record set aside twice", found, "doubled")
@@ -275,6 +281,17 @@ def wrong_records(bench):
             # What an event of another service asked has no digest.
             if what != "another digest of the cause" or number != 1:
                 bench.records(group, what, rewritten(topic, number, change))
+    number = len(records["jurisdiction.de"]) - 1
+    for what, name in (("no headers", None), ("another's header", "ce_id"), ("another type", "ce_type")):
+        told = records["jurisdiction.de"][number]
+        headers = [(key, b"another" if key == name else value) for key, value in told.headers if name]
+        notice = told._replace(headers=headers)
+        bench.records(
+            group,
+            f"a notice with {what}",
+            lambda r: put(r["jurisdiction.de"], number, notice),
+            "gaps: a notice's headers name it",
+        )
     replaced = {
         "another key": {"key": b"another"},
         "no headers": {"headers": []},
@@ -301,6 +318,35 @@ def wrong_stories(bench):
         ("an item for another agency", item(agency="fr-police"), "leaked: an item is its offer's agency's"),
         ("an item for a State never told", item(agency="ke-police", country="KE"), told),
         ("an item that entitles to more", item(entitlement=more), decided),
+        (
+            "a lead of a State never told",
+            changed("LeadProposed")(country="KE"),
+            "leaked: a lead is one of those that may be told",
+        ),
+        (
+            "a late answer that nobody looks into",
+            lambda world: world.without(world.named("AssignmentEscalated")),
+            "lost: an assignment that nobody answered is escalated",
+        ),
+        ("a facet added by another", changed("FacetAdded")(by="fr-police"), decided),
+        ("a facet that stands elsewhere", facet_elsewhere, decided),
+        ("a disclosure of what stands elsewhere", disclosed_elsewhere, ENTITLED),
+        ("a stranger that reads", read_by_a_stranger, "leaked: an attempt to read is refused"),
+        (
+            "a retraction for a stranger",
+            changed("RetractionIssued")(recipients=["nl-hotline", "fr-police"]),
+            "leaked: a retraction is for those who may have acted on it",
+        ),
+        (
+            "a withdrawal for another reason",
+            changed("IncidentWithdrawn")(reason="duplicate"),
+            "gaps: an incident is withdrawn as its referral",
+        ),
+        (
+            "feedback deferred otherwise",
+            changed("FeedbackDeferred")(until=60_000),
+            "leaked: feedback is deferred as it is held",
+        ),
         ("an item on another transfer", item(transfer=domestic), decided),
         ("an item of what was not offered", item_of_nothing, called_for),
         ("a changed item of another agency", changed("ItemChanged")(agency="fr-police"), decided),
@@ -519,7 +565,27 @@ def feed_back(number, **parts):
 
 def opened_elsewhere(world):
     place = {"topic": "referral.events", "partition": 0, "offset": 99}
-    world.named("IncidentOpened").body["referral_at"] = place
+    opened = world.named("IncidentOpened")
+    opened.body = {**opened.body, "facets": [{**facet, "at": place} for facet in opened.body["facets"]]}
+
+
+ELSEWHERE = {"topic": "routing.events", "partition": 0, "offset": 99}
+
+
+def facet_elsewhere(world):
+    added = world.named("FacetAdded")
+    added.body = {**added.body, "facet": {**added.body["facet"], "at": ELSEWHERE}}
+
+
+def disclosed_elsewhere(world):
+    disclosed = world.named("FacetsDisclosed")
+    facets = [{**facet, "at": ELSEWHERE} for facet in disclosed.body["facets"]]
+    disclosed.body = {**disclosed.body, "facets": facets}
+
+
+def read_by_a_stranger(world):
+    said = next(d for d in world.drafts if d.name == "CommandRejected" and d.body["command"] == "ReadRouting")
+    said.body = {**said.body, "code": "wrong-state"}
 
 
 def more_countries(world):
@@ -566,11 +632,10 @@ def disclose_early(world):
 
 def no_policy(world):
     """Routing did not know the directory yet, and said so to nobody who could hear it."""
-    for draft in [
-        world.named("AssignmentOffered"),
-        world.named("OfferWithheld"),
-        world.named("CoordinatorAlerted"),
-    ]:
+    opening = [world.named("AssignmentOffered")]
+    for name in ("OfferWithheld", "CoordinatorAlerted"):
+        opening += [world.named(name, number) for number in (0, 1)]
+    for draft in opening:
         world.without(draft)
     world.alert(world.danger, world.named("ReferralReceived"), "country-without-agency", None)
 

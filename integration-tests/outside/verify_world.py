@@ -1,10 +1,13 @@
 """A made-up deployment in memory, for the self-test of verify.py: records as the services would write them.
 
-Two incidents. In the first a child in Germany is in imminent danger, and Kenya is never to be told: Germany
-is called, is late, accepts, opens and reports, and a coordinator is refused. In the second a provider reports
-a child in France and allows the transfer later; the assignment is forwarded, becomes an imminent danger, and
-is declined. Drafts are written in the order in which they were added, so that a fault can be planted before
-or after: in what is said, with every sequence and digest in order, or in the records as they stand.
+Three incidents. In the first a child in Germany is in imminent danger, payments lead to the Netherlands, and
+Kenya is never to be told: Germany is called, is late, which is escalated, accepts, gives its case number,
+opens and reports, and asks the coordinator to look; a coordinator is refused. In the second a provider
+reports a child in France and allows the transfer later; the assignment is forwarded, becomes an imminent
+danger, and is declined with a note. In the third a hotline amends its referral, police hold its feedback and
+take an assessment back, and the hotline withdraws. Drafts are written in the order in which they were added,
+so that a fault can be planted before or after: in what is said, with every sequence and digest in order, or
+in the records as they stand.
 """
 
 import copy
@@ -57,7 +60,7 @@ class Draft:
 
     def names(self):
         """The drafts without which this one would not be there."""
-        return [self.cause] if self.cause else []
+        return ([self.cause] if self.cause else []) + places_in(self.body)
 
 
 class At:
@@ -72,6 +75,14 @@ class IdOf:
 
     def __init__(self, draft):
         self.draft = draft
+
+
+def places_in(value):
+    """The drafts whose places are named."""
+    if isinstance(value, At):
+        return [value.draft]
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [draft for part in parts for draft in places_in(part)]
 
 
 def resolved(value):
@@ -117,7 +128,25 @@ class Writer:
             return self.command(draft)
         if isinstance(draft.body, bytes):
             return draft.body, []
-        return self.encode(subject_of(draft.topic), resolved(draft.body)), []
+        subject = subject_of(draft.topic)
+        headers = {}
+        if subject in (NOTICES, DEAD_LETTER):
+            headers = self.headers(self.id_of(draft), f"{subject}.{draft.name}", draft.key)
+        return self.encode(subject, resolved(draft.body)), headers or []
+
+    @staticmethod
+    def id_of(draft):
+        """A notice is known by its event, a dead letter by the place of what was set aside."""
+        said = resolved(draft.body)
+        if "source" not in said:
+            return said["event_id"]
+        source = said["source"]
+        return f"{source['topic']}/{source['partition']}/{source['offset']}"
+
+    @staticmethod
+    def headers(an_id, name, subject):
+        headers = {"ce_id": an_id, "ce_type": f"org.causeway.{name}", "ce_subject": subject}
+        return [(name, text.encode()) for name, text in headers.items()]
 
     def event(self, draft):
         chain = draft.topic, draft.key
@@ -143,12 +172,7 @@ class Writer:
         value = self.encode(draft.topic, event)
         self.chains[chain] = sequence, digest_of(b"causeway-event-v1", draft.topic.encode(), key, value)
         service = SERVICES[draft.topic.partition(".")[0]]
-        headers = {
-            "ce_id": draft.id,
-            "ce_type": f"org.causeway.{service}.{draft.name}",
-            "ce_subject": draft.key,
-        }
-        return value, [(name, text.encode()) for name, text in headers.items()]
+        return value, self.headers(draft.id, f"{service}.{draft.name}", draft.key)
 
     def command(self, draft):
         draft.id = draft.envelope["id"]
@@ -230,7 +254,7 @@ AGENCIES = [
     agency("fr-police", "FR", "police-unit"),
     agency("fr-central", "FR", "central-authority"),
     agency("ke-police", "KE", "police-unit"),
-    agency("un-coordinator", "CH", "coordinator", scope=["DE", "FR", "KE", "US"]),
+    agency("un-coordinator", "CH", "coordinator", scope=["DE", "FR", "KE", "NL", "US"]),
 ]
 POLICY = {"name": "default", "version": 1, "acknowledge_within_minutes": 15, "rules": [], "transfers": []}
 STANDING = {"basis": "intra-union", "rule": "union", "article": "Article 36", "authorisation": "standing"}
@@ -245,6 +269,7 @@ class World:
         self.load_directory()
         self.imminent_danger()
         self.provider_report()
+        self.withdrawn_referral()
         self.refusals()
 
     def partitions(self):
@@ -283,9 +308,9 @@ class World:
 
     # --- the services' steps --------------------------------------------------------------------------------
 
-    def receive(self, incident, reporter, country, urgency, signals, people, handling):
-        """A command with its keys, the referral, and the incident that it opens."""
-        key_set = an_id(f"keys of {incident}")
+    def seal(self, name):
+        """A set of wrapped keys; returns its id."""
+        key_set = an_id(f"keys of {name}")
         wrapped = {
             "key_set_id": key_set,
             "vault_key_id": "vault-1",
@@ -295,9 +320,22 @@ class World:
             "sealed_at": 1_000,
         }
         self.add("sealed-keys", key_set, "KeySet", wrapped)
+        return key_set
+
+    def note(self, name, kind="answer-text"):
+        """The free text of an answer, or a case number, under keys of its own."""
+        return sealed(facet_ref(name, kind, None, self.seal(name)))
+
+    def pass_on(self, incident, event, facet):
+        """That a party added a facet."""
+        body = {"by": event.envelope["agency"], "facet": facet_at(facet, event)}
+        self.event("delivery", incident, "FacetAdded", body, event)
+
+    def receive(self, incident, reporter, country, urgency, signals, people, handling):
+        """A command with its keys, the referral, and the incident that it opens."""
+        key_set = self.seal(incident)
         refs = [facet_ref(incident, "person", person["person_ref"], key_set) for person in people]
         refs += [facet_ref(incident, kind, None, key_set) for kind in ("narrative", "report")]
-        sealed = [{**ref, "nonce": b"n" * 12, "ciphertext": b"sealed" * 9} for ref in refs]
         common = {
             "referral_id": an_id(f"referral of {incident}"),
             "reporter": reporter,
@@ -315,7 +353,7 @@ class World:
             **common,
             "form": "json",
             "items": [],
-            "facets": sealed,
+            "facets": [sealed(ref) for ref in refs],
             "selectors": [],
             "gate": {"version": 1, "withheld": []},
             "ip_database": None,
@@ -335,13 +373,13 @@ class World:
                 "digest": digest.hex(),
             }
         )
-        opening = {**common, "referral_at": At(received), "facets": refs}
+        refs = [facet_at(ref, received) for ref in refs]
+        opening = {**common, "facets": refs}
         opened = self.event("routing", incident, "IncidentOpened", opening, received)
         registered = {
             name: opening[name]
             for name in (
                 "referral_id",
-                "referral_at",
                 "reporter",
                 "kind",
                 "urgency",
@@ -407,6 +445,8 @@ class World:
         body = {"assignment_id": item["assignment_id"], "agency": item["agency"], "state": state}
         delivered = self.event("delivery", incident, "ItemChanged", body, changed)
         self.notice(incident, delivered, item, state, urgency)
+        if more.get("note"):
+            self.pass_on(incident, changed, more["note"])
         return changed
 
     def feed_back(self, incident, cause, item, stage, country=None, reason=None):
@@ -443,11 +483,15 @@ class World:
     # --- two incidents --------------------------------------------------------------------------------------
 
     def imminent_danger(self):
-        """A child in Germany, a suspect in Kenya, which is never told; Germany accepts and opens."""
+        """A child in Germany, a suspect in Kenya, which is never told; Germany accepts and opens.
+
+        The Netherlands, where the hotline stands, have nobody to be offered anything.
+        """
         danger = "imminent-danger"
         incident = self.danger = an_id("incident of danger")
         child, suspect = a_person("child", "victim"), a_person("suspect", "suspect")
         signals = [signal("victim", "DE", child), signal("offender", "KE", suspect)]
+        signals.append({**signal("payee", "NL", child), "person_ref": None})
         people = [child, suspect]
         received, refs = self.receive(
             incident, "nl-hotline", "NL", danger, signals, people, handling("standing", ["KE"])
@@ -456,6 +500,7 @@ class World:
         self.feed_back(incident, offered, item, "routed", "DE")
         self.call(incident, received, item)
         self.withhold(incident, received, "KE", "ke-police", "never-told")
+        self.withhold(incident, received, "NL", None, "no-agency")
         self.lead(incident, received, "DE")
         clock = {"assignment_id": item["assignment_id"], "due": 5_000}
         due = self.command("routing", incident, "ClockDue", clock, "causeway")
@@ -464,15 +509,25 @@ class World:
         self.command("routing", incident, "ClockDue", clock, "causeway")
         due = self.command("routing", incident, "ClockDue", {**clock, "due": item["respond_by"]}, "causeway")
         self.change(incident, due, "AssignmentOverdue", item, "overdue", danger)
+        unanswered = {"reason": "unanswered", "note": None}
+        self.change(incident, due, "AssignmentEscalated", item, "escalated", danger, **unanswered)
         self.alert(incident, due, "nobody-answered", "DE")
         accept = self.command(
             "routing", incident, "AcceptAssignment", {"assignment_id": item["assignment_id"]}, "de-police"
         )
         accepted = self.change(incident, accept, "AssignmentAccepted", item, "accepted", danger)
         self.feed_back(incident, accepted, item, "accepted", "DE")
+        number = self.note("case of Germany", "case-number")
+        add = self.command("routing", incident, "AddCaseNumber", {"number": number}, "de-police")
+        body = {"by": "de-police", "number": number}
+        added = self.event("routing", incident, "CaseNumberAdded", body, add)
+        self.pass_on(incident, added, number)
+        self.escalate_accepted(incident, item)
         asked = {"assignment_id": item["assignment_id"], "facets": [], "recipient_key_id": "de-police-1"}
         ask = self.command("delivery", incident, "OpenFacets", asked, "de-police")
-        given = [{**refs[0], "person_category": "victim"}, {**refs[2], "person_category": None}]
+        number = facet_at(number, added)
+        given = [{**refs[0], "person_category": "victim"}]
+        given += [{**ref, "person_category": None} for ref in (refs[2], number)]
         self.sealed_for_others = [
             {**refs[1], "person_category": "suspect"},
             {**refs[3], "person_category": None},
@@ -491,6 +546,15 @@ class World:
         reported = self.command("delivery", incident, "ReportAccess", report, "de-police")
         self.event("delivery", incident, "AccessReported", {**report, "agency": "de-police"}, reported)
         self.refused("delivery", incident, "OpenFacets", asked, "un-coordinator")
+
+    def escalate_accepted(self, incident, item):
+        """Whoever works on it asks for a coordinator, and goes on."""
+        note = self.note("word to the coordinator")
+        body = {"assignment_id": item["assignment_id"], "reason": "needs-coordination", "note": note}
+        ask = self.command("routing", incident, "EscalateAssignment", body, "de-police")
+        escalated = self.event("routing", incident, "AssignmentEscalated", body, ask)
+        self.pass_on(incident, escalated, note)
+        self.alert(incident, ask, "escalated", "DE")
 
     def provider_report(self):
         """France alone, which the provider allows later; forwarded, then raised, then declined."""
@@ -511,9 +575,10 @@ class World:
         transfer = {**STANDING, "authorisation": "per-case"}
         persons = [child["person_ref"]]
         _, first = self.offer(incident, allow, "fr-police", "FR", persons, "routine", transfer)
-        body = {"assignment_id": first["assignment_id"], "to": "fr-central"}
+        body = {"assignment_id": first["assignment_id"], "to": "fr-central", "note": None}
         forward = self.command("routing", incident, "ForwardAssignment", body, "fr-police")
-        self.change(incident, forward, "AssignmentForwarded", first, "forwarded", "routine", to="fr-central")
+        more = {"to": "fr-central", "note": None}
+        self.change(incident, forward, "AssignmentForwarded", first, "forwarded", "routine", **more)
         _, item = self.offer(
             incident,
             forward,
@@ -525,14 +590,19 @@ class World:
             forwarded_from=first["assignment_id"],
         )
         self.raise_it(incident, item)
-        body = {"assignment_id": item["assignment_id"], "reason": "no-capacity"}
+        more = {"reason": "no-capacity", "note": self.note("word of France")}
+        body = {"assignment_id": item["assignment_id"], **more}
         decline = self.command("routing", incident, "DeclineAssignment", body, "fr-central")
         item = {**item, "respond_by": 2_000}
         declined = self.change(
-            incident, decline, "AssignmentDeclined", item, "declined", "imminent-danger", reason="no-capacity"
+            incident, decline, "AssignmentDeclined", item, "declined", "imminent-danger", **more
         )
         self.feed_back(incident, declined, item, "not-actionable", None, "no-capacity")
         self.refused("routing", an_id("no such incident"), "AcceptLead", {"country": "FR"}, "fr-police")
+        asked = {"incident_id": incident}
+        self.refused("routing", incident, "ReadRouting", asked, "ke-police")
+        asked = {"referral_id": an_id(f"referral of {incident}")}
+        self.refused("referral", incident, "ReadReferral", asked, "ke-police")
 
     def raise_it(self, incident, item):
         assessment = {
@@ -541,9 +611,10 @@ class World:
             "reason": "expert-opinion",
             "person_ref": None,
         }
-        body = {"assessment": assessment}
+        body = {"assessment": assessment, "note": None}
         assess = self.command("routing", incident, "AddAssessment", body, "fr-central")
-        self.event("routing", incident, "AssessmentAdded", {"by": "fr-central", **body}, assess)
+        added = {"assessment_id": an_id("assessment"), "by": "fr-central", **body}
+        self.event("routing", incident, "AssessmentAdded", added, assess)
         raised = {
             "urgency": "imminent-danger",
             "entitlement": {**item["entitlement"], "opens_with_offer": True},
@@ -555,6 +626,80 @@ class World:
         delivered = self.event("delivery", incident, "ItemRaised", body, cause)
         self.notice(incident, delivered, {**item, "respond_by": 2_000}, "offered", "imminent-danger")
         self.call(incident, assess, item)
+
+    def withdrawn_referral(self):
+        """Germany alone: amended, assessed with a word that is taken back, feedback held, withdrawn."""
+        incident = self.withdrawn = an_id("incident withdrawn")
+        child = a_person("third child", "victim")
+        received, _ = self.receive(
+            incident,
+            "nl-hotline",
+            "NL",
+            "routine",
+            [signal("victim", "DE", child)],
+            [child],
+            handling("standing", []),
+        )
+        persons = [child["person_ref"]]
+        offered, item = self.offer(incident, received, "de-police", "DE", persons, "routine")
+        self.feed_back(incident, offered, item, "routed", "DE")
+        self.amend(incident, received)
+        assignment = {"assignment_id": item["assignment_id"]}
+        accept = self.command("routing", incident, "AcceptAssignment", assignment, "de-police")
+        accepted = self.change(incident, accept, "AssignmentAccepted", item, "accepted", "priority")
+        self.feed_back(incident, accepted, item, "accepted", "DE")
+        self.hold(incident, {**assignment, "until": 50_000})
+        self.take_back(incident)
+        reason = {"reason": "false-positive"}
+        withdraw = self.command("referral", incident, "WithdrawReferral", reason, "nl-hotline")
+        gone = self.event("referral", incident, "ReferralWithdrawn", reason, withdraw)
+        self.event("routing", incident, "IncidentWithdrawn", dict(reason), gone)
+        self.change(incident, gone, "AssignmentRevoked", item, "revoked", "priority", **reason, note=None)
+        self.retract(incident, gone, 1, None, "false-positive", ["de-police"])
+
+    def amend(self, incident, received):
+        before = received.body["referral"]
+        key_set = self.seal(f"amended {incident}")
+        refs = [{**facet_ref(f"amended {incident}", "narrative", None, key_set)}]
+        referral = {**before, "urgency": "priority", "facets": [sealed(ref) for ref in refs]}
+        asks = self.command("referral", incident, "AmendReferral", {"referral": referral}, "nl-hotline")
+        body = {"amendment": 1, "referral": referral}
+        amended = self.event("referral", incident, "ReferralAmended", body, asks)
+        updated = {name: referral[name] for name in ("kind", "urgency", "danger_reason", "week", "people")}
+        updated |= {"amendment": 1, "facets": [facet_at(ref, amended) for ref in refs]}
+        body = {**updated, "annotations": [], "signals": [], "handling": referral["handling"]}
+        cause = self.event("routing", incident, "IncidentAmended", body, amended)
+        self.event("delivery", incident, "IncidentUpdated", updated, cause)
+
+    def hold(self, incident, body):
+        asks = self.command("routing", incident, "HoldFeedback", body, "de-police")
+        held = self.event("routing", incident, "FeedbackHeld", body, asks)
+        self.event("referral", incident, "FeedbackDeferred", dict(body), held)
+
+    def take_back(self, incident):
+        assessment = {"kind": "fictional", "value": None, "reason": "expert-opinion", "person_ref": None}
+        body = {"assessment": assessment, "note": self.note("word on the material")}
+        assess = self.command("routing", incident, "AddAssessment", body, "de-police")
+        assessment_id = an_id("assessment taken back")
+        body = {"assessment_id": assessment_id, "by": "de-police", **body}
+        added = self.event("routing", incident, "AssessmentAdded", body, assess)
+        self.pass_on(incident, added, body["note"])
+        body = {"assessment_id": assessment_id, "reason": "assessed-anew"}
+        asks = self.command("routing", incident, "RetractAssessment", body, "de-police")
+        self.event("routing", incident, "AssessmentRetracted", body, asks)
+        retraction = self.retract(incident, asks, 0, assessment_id, "assessed-anew", ["nl-hotline"])
+        acknowledge = self.command("routing", incident, "AcknowledgeRetraction", retraction, "nl-hotline")
+        body = {**retraction, "by": "nl-hotline"}
+        self.event("routing", incident, "RetractionAcknowledged", body, acknowledge)
+
+    def retract(self, incident, cause, number, assessment_id, reason, recipients):
+        retraction = {"retraction_id": an_id(f"retraction {number}")}
+        body = {**retraction, "assessment_id": assessment_id, "reason": reason, "recipients": recipients}
+        issued = self.event("routing", incident, "RetractionIssued", body, cause)
+        for agency in recipients:
+            body = {"agency": agency, **retraction, "reason": reason}
+            self.event("delivery", incident, "RetractionDelivered", body, issued)
+        return retraction
 
     def refusals(self):
         body = {"refusals": [{"reason": "malformed", "pointer": "", "count": 2}]}
@@ -588,6 +733,16 @@ def a_person(name, category):
 def facet_ref(incident, kind, person, key_set):
     facet = an_id(f"{incident} {kind} {person}")
     return {"facet_id": facet, "kind": kind, "person_ref": person, "key_set_id": key_set}
+
+
+def sealed(ref):
+    return {**ref, "nonce": b"n" * 12, "ciphertext": b"sealed" * 9}
+
+
+def facet_at(facet, event):
+    """A sealed facet as it is known where its ciphertext does not stand."""
+    names = ("facet_id", "kind", "person_ref", "key_set_id")
+    return {**{name: facet[name] for name in names}, "at": At(event)}
 
 
 def signal(role, country, person):

@@ -71,6 +71,8 @@ struct Verified {
     doubled: u64,
     leaked: u64,
     gaps: u64,
+    /// Keys that an event names and nobody was to erase.
+    key_sets_erased: u64,
 }
 
 /// Runs the faults and proves what is left. Says what it does on standard error.
@@ -118,6 +120,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
     fleet.check_failpoints()?;
     let verified = verify(options, &prefix, &senders)?;
     ensure!(verified.gaps == 0, "{} gaps in sequences", verified.gaps);
+    ensure!(verified.key_sets_erased == 0, "{} key sets erased that are named", verified.key_sets_erased);
     let Verified { lost, doubled, leaked, .. } = verified;
     let outcome = Outcome { referrals: options.referrals, lost, doubled, leaked, kills };
     ensure!((lost, doubled, leaked) == (0, 0, 0), "{outcome}");

@@ -4,6 +4,7 @@
 
 mod apart;
 mod corrections;
+mod faults;
 mod outside;
 mod poison;
 mod report;

@@ -160,9 +160,15 @@ impl Authenticator {
             return Err(refused("the token's actor kind must be human or machine"));
         }
         let directory = self.reference.snapshot().directory;
-        let agency = directory
-            .agency_of_token(&claims.iss, &claims.sub, self.clock.now())
-            .ok_or_else(|| refused("the directory knows no agency by this issuer and subject"))?;
+        let agency =
+            directory.agency_of_token(&claims.iss, &claims.sub, self.clock.now()).ok_or_else(|| {
+                // Whoever has not read the directory to its end cannot say who is unknown to it.
+                if self.reference.is_complete() {
+                    refused("the directory knows no agency by this issuer and subject")
+                } else {
+                    Problem::unavailable().detail("the directory is not read to its end yet").retry_after(1)
+                }
+            })?;
         Ok(Caller {
             agency: agency.clone(),
             actor: Actor { id: claims.actor.id, kind: claims.actor.kind },
@@ -369,10 +375,10 @@ mod tests {
         let refusal =
             async |token: String| authenticator.authenticate(&token).await.unwrap_err().detail.unwrap();
 
-        // Each key proves its own issuer: all that is missing is an agency in the directory.
+        // Each key proves its own issuer: all that is missing is a directory.
         for issuer in &issuers {
             let refused = refusal(issuer.token("agency", &actor, 60).unwrap()).await;
-            assert_eq!(refused, "the directory knows no agency by this issuer and subject");
+            assert_eq!(refused, "the directory is not read to its end yet");
         }
         let impostor = issuer(1, "https://two.example").token("agency", &actor, 60).unwrap();
         assert_eq!(refusal(impostor).await, "the token is not valid: its signature is wrong");
