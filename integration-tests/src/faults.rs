@@ -105,7 +105,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
         state: state.to_owned(),
     };
     let fleet = Fleet::start(&world, fleet).await?;
-    let senders = Senders::new(&world, &fleet, state, options.seed, options.referrals)?;
+    let senders = Senders::new(&world, state, options.seed, options.referrals)?;
     fleet.begin_faults();
     senders.send_all(&fleet).await?;
     let kills = fleet.end_faults().await?;

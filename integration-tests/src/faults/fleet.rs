@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use causeway::example::{Place, World};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -166,6 +166,7 @@ impl Fleet {
         }
         self.0.faults.store(false, Ordering::Relaxed);
         let kills = self.0.kills.load(Ordering::Relaxed);
+        // Failpoints may be hit on the way out.
         self.stop_members()?;
         self.spawn_missing()?;
         self.await_ready().await?;
@@ -238,7 +239,9 @@ impl Fleet {
     /// Lets everyone drain and end.
     pub fn stop_all(&self) -> anyhow::Result<()> {
         self.0.ended.store(true, Ordering::Relaxed);
-        self.stop_members()
+        let failed = self.stop_members()?;
+        ensure!(failed.is_empty(), "instances that did not drain: {failed:?}");
+        Ok(())
     }
 
     fn hits(&self) -> PathBuf {
@@ -249,23 +252,23 @@ impl Fleet {
         self.0.members.lock().expect("no holder of this lock panics")
     }
 
-    fn stop_members(&self) -> anyhow::Result<()> {
+    /// Asks everyone to end, and waits; who ended otherwise than by draining.
+    fn stop_members(&self) -> anyhow::Result<Vec<String>> {
         let mut members = self.members();
         for member in members.iter_mut() {
             member.comes_back_at = None;
             member.go_on();
             member.signal(Signal::TERM);
         }
+        let mut failed = Vec::new();
         for member in members.iter_mut() {
-            if let Some(mut child) = member.child.take() {
-                let status = child.wait()?;
-                // A failpoint may be hit on the way out.
-                if !status.success() && self.0.faults.load(Ordering::Relaxed) {
-                    bail!("{} ended with {status}", member.instance);
-                }
+            if let Some(mut child) = member.child.take()
+                && !child.wait()?.success()
+            {
+                failed.push(member.instance.clone());
             }
         }
-        Ok(())
+        Ok(failed)
     }
 
     fn spawn_missing(&self) -> anyhow::Result<()> {

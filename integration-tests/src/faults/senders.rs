@@ -47,7 +47,7 @@ struct Inner {
 }
 
 impl Senders {
-    pub fn new(world: &World, _: &Fleet, state: &Path, seed: u64, referrals: usize) -> anyhow::Result<Self> {
+    pub fn new(world: &World, state: &Path, seed: u64, referrals: usize) -> anyhow::Result<Self> {
         let ledger = state.join("ledger.ndjson");
         let tokens = REPORTERS.iter().map(|reporter| Ok((*reporter, world.token(reporter, "sender")?)));
         let inner = Inner {

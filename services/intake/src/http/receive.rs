@@ -163,31 +163,30 @@ impl Desk {
         };
         let answered = self.front.submit(request).await;
         if wrote {
-            self.erase_unless_named(incident_id, key_set.key_set_id, &answered)?;
+            self.erase_unless_named(incident_id, key_set.key_set_id, &answered);
         }
         Ok((receipt, answered?))
     }
 
     /// Once a command has its outcome, keys that no event names never will be: the same was sent twice at once, or it
-    /// was rejected. While it is under way, or nobody knows, they stay.
+    /// was rejected. While it is under way, or nobody knows, they stay. The answer stands whatever becomes of them.
     fn erase_unless_named(
         &self,
         incident: IncidentId,
         key_set: KeySetId,
         answered: &Result<Answer, Problem>,
-    ) -> Result<(), Problem> {
+    ) {
         let decided = match answered {
             Ok(Answer::Done { .. }) => true,
             Ok(Answer::Pending(_)) => false,
             Err(problem) => problem.status < 500 && problem.status != 429,
         };
-        let state = self.front.state(&incident.to_string())?;
+        let Ok(state) = self.front.state(&incident.to_string()) else { return };
         let named =
             state.state.received.as_ref().is_some_and(|received| received.key_sets.contains(&key_set));
         if decided && !named {
             self.sealing.erase_unnamed(key_set);
         }
-        Ok(())
     }
 }
 
