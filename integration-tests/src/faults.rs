@@ -5,6 +5,9 @@
 //! a verifier that shares no code with the product reads the topics.
 
 mod fleet;
+mod keeper;
+mod network;
+mod plan;
 mod senders;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +22,7 @@ use serde::Deserialize;
 
 pub use fleet::Brokers;
 use fleet::{Fleet, FleetOptions};
+pub use network::Lane;
 use senders::Senders;
 
 /// How long the services may take to answer everything once the faults are over.
@@ -29,7 +33,7 @@ const STILL: Duration = Duration::from_secs(11);
 
 /// What a run is to do.
 pub struct Options {
-    /// Different referrals; a fifth of them is sent more than once.
+    /// Different referrals, at least; a fifth of them is sent more than once.
     pub referrals: usize,
     /// Processes to be killed, at least.
     pub kills: usize,
@@ -37,6 +41,8 @@ pub struct Options {
     pub brokers: String,
     /// Brokers that may be killed, and whose keeper starts them anew.
     pub broker_nodes: Option<Brokers>,
+    /// Where a network that fails can stand.
+    pub lane: Option<Lane>,
     pub replication: i32,
     /// The built program.
     pub program: PathBuf,
@@ -98,6 +104,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
         program: options.program.clone(),
         brokers: options.brokers.clone(),
         broker_nodes: options.broker_nodes.clone(),
+        lane: options.lane.clone(),
         replication: options.replication,
         prefix: prefix.clone(),
         seed: options.seed,
@@ -122,7 +129,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
     ensure!(verified.gaps == 0, "{} gaps in sequences", verified.gaps);
     ensure!(verified.key_sets_erased == 0, "{} key sets erased that are named", verified.key_sets_erased);
     let Verified { lost, doubled, leaked, .. } = verified;
-    let outcome = Outcome { referrals: options.referrals, lost, doubled, leaked, kills };
+    let outcome = Outcome { referrals: senders.sent(), lost, doubled, leaked, kills };
     ensure!((lost, doubled, leaked) == (0, 0, 0), "{outcome}");
     Ok(outcome)
 }

@@ -15,11 +15,18 @@ use causeway::client::Client;
 use causeway::example::{Place, World};
 use causeway::serve::{ServiceName, serve};
 use chassis::telemetry::Telemetry;
+use faults::Lane;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Set by `cargo xtask test`, which starts and stops the Kafka it names.
 pub const BROKERS: &str = "CAUSEWAY_TEST_BROKERS";
+
+/// Ways to that Kafka that a test may stand in; without them the network does not fail.
+const LANES: &str = "CAUSEWAY_TEST_LANES";
+/// Which test stands in which.
+pub const FAULTS_LANE: usize = 0;
+pub const PAUSE_LANE: usize = 1;
 
 /// How long an awaited state may take: machines differ, and a test that waits for a condition is not a timed one.
 const AWAIT: Duration = Duration::from_secs(60);
@@ -31,6 +38,15 @@ const PARTITIONS: i32 = 4;
 /// When no Kafka was named.
 pub fn brokers() -> anyhow::Result<String> {
     std::env::var(BROKERS).with_context(|| format!("{BROKERS} is not set: run `cargo xtask test`"))
+}
+
+/// A way to Kafka that the caller stands in; only one may.
+///
+/// # Errors
+/// When what was named is no lane.
+pub fn lane(number: usize) -> anyhow::Result<Option<Lane>> {
+    let lanes = std::env::var(LANES).unwrap_or_default();
+    lanes.split(';').filter(|lane| !lane.is_empty()).nth(number).map(str::parse).transpose()
 }
 
 /// The example world over topics of its own.
@@ -212,9 +228,16 @@ pub const SERVICES: [&str; 4] = ["directory", "intake", "routing", "delivery"];
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
     let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
     anyhow::ensure!(status.success(), "the process could not be asked to end");
-    let status = child.wait()?;
-    anyhow::ensure!(status.success(), "a service ended with {status}");
-    Ok(())
+    let asked = Instant::now();
+    while asked.elapsed() < AWAIT {
+        if let Some(status) = child.try_wait()? {
+            anyhow::ensure!(status.success(), "a service ended with {status}");
+            return Ok(());
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    child.kill()?;
+    anyhow::bail!("a service did not drain within {AWAIT:?}")
 }
 
 /// An address for a process of its own; never the same twice in one run.

@@ -34,9 +34,10 @@ pub fn run(options: &FaultOptions) -> Result<()> {
     let root = repo::root()?;
     let data_dir = root.join("target/kafka-faults");
     let nodes = options.nodes;
-    let mut kafka = Kafka::start(KafkaOptions { data_dir: data_dir.clone(), nodes, clean: true })?;
+    let mut kafka = Kafka::start(KafkaOptions { data_dir: data_dir.clone(), nodes, clean: true, lanes: 1 })?;
     let mut run = Command::new(root.join("target/debug/faults"));
     run.args(["--brokers", kafka.brokers(), "--broker-nodes"]).arg(&data_dir);
+    run.args(["--lane", kafka.lanes()]);
     run.args(["--replication", &nodes.min(3).to_string(), "--referrals", &options.referrals.to_string()]);
     run.args(["--kills", &options.kills.to_string()]).envs(parts.environment());
     if let Some(seed) = options.seed {

@@ -22,6 +22,8 @@ pub struct KafkaOptions {
     pub nodes: u16,
     /// Empty the data directory first.
     pub clean: bool,
+    /// Ways to each node that something else may stand in, such as a network that fails on purpose.
+    pub lanes: usize,
 }
 
 /// A running cluster. Dropping it stops it as `stop` does.
@@ -30,6 +32,7 @@ pub struct Kafka {
     places: Vec<Place>,
     distribution: Distribution,
     brokers: String,
+    lanes: String,
     /// Held for its lock on the data directory.
     _storage: Storage,
 }
@@ -42,6 +45,11 @@ impl Kafka {
         let storage = Storage::open(&options)?;
         let places = storage.prepare_nodes(options.nodes, &distribution)?;
         let brokers = places.iter().map(|place| place.ports.broker()).collect::<Vec<_>>().join(",");
+        let lane = |number| {
+            let hops = places.iter().filter_map(|place| place.ports.lane(number));
+            hops.map(|hop| hop.to_string()).collect::<Vec<_>>().join(",")
+        };
+        let lanes = (0..options.lanes).map(lane).collect::<Vec<_>>().join(";");
         let mut nodes = Vec::new();
         for place in &places {
             nodes.push(Node::spawn(place, &distribution)?);
@@ -51,12 +59,17 @@ impl Kafka {
         }
         let seconds = began.elapsed().as_secs_f64();
         println!("kafka {} is ready on {brokers} after {seconds:.1} s", distribution.version());
-        Ok(Self { nodes, places, distribution, brokers, _storage: storage })
+        Ok(Self { nodes, places, distribution, brokers, lanes, _storage: storage })
     }
 
     /// The bootstrap servers, comma separated.
     pub fn brokers(&self) -> &str {
         &self.brokers
+    }
+
+    /// Lanes apart by semicolons, the nodes of each by commas: where clients are sent, `>`, where the node listens.
+    pub fn lanes(&self) -> &str {
+        &self.lanes
     }
 
     /// Fails when a node has died by itself.

@@ -93,7 +93,7 @@ fn run_kafka(args: &KafkaArgs) -> Result<()> {
     let signals = Signals::catch()?;
     install::ensure_system_packages()?;
     let data_dir = repo::root()?.join(".kafka/standalone");
-    let mut kafka = Kafka::start(KafkaOptions { data_dir, nodes: args.nodes, clean: args.clean })?;
+    let mut kafka = Kafka::start(KafkaOptions { data_dir, nodes: args.nodes, clean: args.clean, lanes: 0 })?;
     println!("kafka listens on {}; Ctrl-C stops it", kafka.brokers());
     while !signals.any() {
         kafka.ensure_alive()?;

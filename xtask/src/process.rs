@@ -1,6 +1,8 @@
 //! Runs other programs: says which, waits through Ctrl-C, and turns a bad exit into an error.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -25,6 +27,28 @@ pub fn run_to_drain(command: &mut Command, signals: &Signals) -> Result<()> {
     if signals.any() { Ok(()) } else { check(command, status) }
 }
 
+/// As `run`, for a command that must not outlast the limit: then, and when xtask is asked to end, it is ended with
+/// all that it has started.
+pub fn run_within(command: &mut Command, signals: &Signals, limit: Duration) -> Result<()> {
+    println!("$ {}", shown(command));
+    let child = command.process_group(0).spawn();
+    let mut child = child.with_context(|| format!("failed to start {}", shown(command)))?;
+    let began = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().context("failed to wait for a child")? {
+            break status;
+        }
+        if signals.any() || began.elapsed() > limit {
+            signal(&format!("-{}", child.id()))?;
+            child.wait().context("failed to wait for a child")?;
+            let why = if signals.any() { "was asked to end" } else { "did not end within its limit" };
+            bail!("{} {why}, after {} s", shown(command), began.elapsed().as_secs());
+        }
+        std::thread::sleep(POLL);
+    };
+    check(command, status)
+}
+
 /// The whole standard output of a command, as text.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command
@@ -42,17 +66,17 @@ fn wait(child: &mut Child, signals: &Signals) -> Result<ExitStatus> {
             return Ok(status);
         }
         if signals.terminated() && !forwarded {
-            terminate(child)?;
+            signal(&child.id().to_string())?;
             forwarded = true;
         }
         std::thread::sleep(POLL);
     }
 }
 
-/// The standard library can only kill; the shell's own `kill` asks politely.
-fn terminate(child: &Child) -> Result<()> {
-    let pid = child.id().to_string();
-    output(Command::new("sh").args(["-c", "kill -TERM \"$1\"", "terminate", &pid]))?;
+/// Asks a process to end, or a group by its negative id. The standard library can only kill; the shell's own `kill`
+/// asks politely.
+fn signal(target: &str) -> Result<()> {
+    output(Command::new("sh").args(["-c", "kill -TERM -- \"$1\"", "terminate", target]))?;
     Ok(())
 }
 

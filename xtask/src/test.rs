@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::kafka::{Kafka, KafkaOptions};
 use crate::parts::Parts;
@@ -15,6 +16,11 @@ use crate::{install, process, repo};
 
 /// Where the tests find Kafka.
 const BROKERS: &str = "CAUSEWAY_TEST_BROKERS";
+/// Where they stand between services and Kafka: one lane for the run of faults, one for pauses of Kafka.
+const LANES: &str = "CAUSEWAY_TEST_LANES";
+const LANE_COUNT: usize = 2;
+/// Many times what the tests take: a test that hangs is to be read of, not waited for.
+const TEST_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 #[derive(clap::Args)]
 pub struct TestOptions {
@@ -45,15 +51,16 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     if let Some(brokers) = &options.brokers {
         stages.run("build tests", || build_tests(&options.arguments))?;
         let parts = stages.run("parts", Parts::ensure)?;
-        return stages.run("test", || cargo_test(brokers, &parts, &options.arguments, &signals));
+        return stages.run("test", || cargo_test(brokers, "", &parts, &options.arguments, &signals));
     }
     // Tests that do not compile need nothing to run against.
     stages.run("build tests", || build_tests(&options.arguments))?;
     let parts = stages.run("parts", Parts::ensure)?;
     let data_dir = data_dir()?;
-    let fresh = KafkaOptions { data_dir: data_dir.clone(), nodes: 1, clean: true };
+    let fresh = KafkaOptions { data_dir: data_dir.clone(), nodes: 1, clean: true, lanes: LANE_COUNT };
     let kafka = stages.run("start kafka", || Kafka::start(fresh))?;
-    let tested = stages.run("test", || cargo_test(kafka.brokers(), &parts, &options.arguments, &signals));
+    let tested = stages
+        .run("test", || cargo_test(kafka.brokers(), kafka.lanes(), &parts, &options.arguments, &signals));
     let stopped = stages.run("stop kafka", || kafka.stop());
     tested.and(stopped)?;
     // After a failure Kafka's log and data stay, to be looked at.
@@ -72,15 +79,17 @@ fn build_tests(arguments: &[String]) -> Result<()> {
     process::run(Command::new("cargo").args(["test", "--no-run"]).args(scope(arguments)).args(own))
 }
 
-fn cargo_test(brokers: &str, parts: &Parts, arguments: &[String], signals: &Signals) -> Result<()> {
+fn cargo_test(
+    brokers: &str,
+    lanes: &str,
+    parts: &Parts,
+    arguments: &[String],
+    signals: &Signals,
+) -> Result<()> {
     let mut command = Command::new("cargo");
     command.arg("test").args(scope(arguments)).args(arguments);
-    command.env(BROKERS, brokers).envs(parts.environment());
-    process::run_to_drain(&mut command, signals)?;
-    if signals.any() {
-        bail!("interrupted");
-    }
-    Ok(())
+    command.env(BROKERS, brokers).env(LANES, lanes).envs(parts.environment());
+    process::run_within(&mut command, signals, TEST_LIMIT)
 }
 
 /// The whole workspace, unless the caller names packages.

@@ -46,7 +46,7 @@ fn start_kafka(options: &UpOptions) -> Result<Option<Kafka>> {
     if options.clean && data_dir.join(EXAMPLE).exists() {
         std::fs::remove_dir_all(data_dir.join(EXAMPLE))?;
     }
-    Kafka::start(KafkaOptions { data_dir, nodes: 1, clean: options.clean }).map(Some)
+    Kafka::start(KafkaOptions { data_dir, nodes: 1, clean: options.clean, lanes: 0 }).map(Some)
 }
 
 fn run_services(options: &UpOptions, kafka: Option<&Kafka>, signals: &Signals) -> Result<()> {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
-use integration_tests::faults::{Brokers, Options, run};
+use integration_tests::faults::{Brokers, Lane, Options, run};
 
 /// Kills, stops and restarts everything while referrals come in, and proves that nothing was lost, doubled or leaked.
 #[derive(Parser)]
@@ -16,6 +16,9 @@ struct Arguments {
     /// The directory of brokers that may be killed; their keeper starts them anew.
     #[arg(long)]
     broker_nodes: Option<PathBuf>,
+    /// A way to every broker that the run may make fail, `FRONT>BEHIND` of each.
+    #[arg(long)]
+    lane: Option<Lane>,
     #[arg(long, default_value_t = 1)]
     replication: i32,
     #[arg(long, default_value_t = 20_000)]
@@ -38,6 +41,7 @@ async fn main() -> anyhow::Result<()> {
         seed: arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()),
         brokers: arguments.brokers,
         broker_nodes: arguments.broker_nodes.map(Brokers),
+        lane: arguments.lane,
         replication: arguments.replication,
         program,
         python: python.into(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,59 +11,42 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use causeway::example::{Place, World};
-use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::keeper::Keeper;
+use super::network::{Lane, Network, Weather};
+use super::plan::{Extent, FAILPOINTS, MEMBERS, Planned, plan};
 use crate::{await_some, free_address};
 
 /// Partitions of each incident-keyed topic.
 const PARTITIONS: i32 = 4;
-/// Who runs: two of each that take turns.
-const MEMBERS: [(&str, &str); 7] = [
-    ("directory", "d0"),
-    ("intake", "i0"),
-    ("intake", "i1"),
-    ("routing", "r0"),
-    ("routing", "r1"),
-    ("delivery", "l0"),
-    ("delivery", "l1"),
-];
-/// What stands at the failpoints of a process, one after the other from start to start.
-const FAILPOINTS: [&str; 8] = [
-    "begin:kill",
-    "produce:kill",
-    "drain:kill",
-    "offsets:kill",
-    "commit:kill",
-    "fold:kill",
-    "commit:lose",
-    "offsets:stop",
-];
-/// How likely a failpoint is hit each time it is passed: until each was hit once, and from then on.
-const FIRST_HIT: f64 = 0.3;
-const LATER_HIT: f64 = 0.02;
-/// Longer than the session (6 s) and the transaction (10 s): others have taken over before it goes on.
-const STOPPED: Duration = Duration::from_secs(17);
-/// How long an instance that has left stays away.
-const ABSENT: Duration = Duration::from_secs(2);
-/// Pause between two faults from outside, in milliseconds.
-const PAUSE_MS: std::ops::Range<u64> = 200..1_200;
-/// The faults run ahead of the answers by so much of the whole, at most.
-const AHEAD: f64 = 0.05;
+/// How likely a failpoint is hit each time it is passed.
+const HIT: f64 = 0.3;
 const TICK: Duration = Duration::from_millis(20);
-/// Most processes stopped at once: the others must be able to go on.
-const MAX_STOPPED: usize = 2;
+/// How long an instance may take to drain.
+const DRAIN: Duration = Duration::from_secs(60);
+/// How long all faults may take: so much, and so much for each.
+const FAULTS_BASE: Duration = Duration::from_secs(90);
+const FAULTS_EACH: Duration = Duration::from_secs(15);
 
 /// Brokers whose keeper starts them anew: their process ids stand in `node-<n>/pid` of this directory.
 #[derive(Clone, Debug)]
 pub struct Brokers(pub PathBuf);
 
+impl Brokers {
+    /// The process id of each, in the order of their numbers.
+    pub(super) fn pids(&self) -> Vec<Pid> {
+        let file = |number: usize| self.0.join(format!("node-{number}/pid"));
+        let read = |path: PathBuf| fs::read_to_string(path).ok()?.trim().parse().ok().and_then(Pid::from_raw);
+        (1..).map_while(|number| read(file(number))).collect()
+    }
+}
+
 pub struct FleetOptions {
     pub program: PathBuf,
     pub brokers: String,
     pub broker_nodes: Option<Brokers>,
+    pub lane: Option<Lane>,
     pub replication: i32,
     pub prefix: String,
     pub seed: u64,
@@ -73,35 +56,52 @@ pub struct FleetOptions {
 
 /// Cheap to clone; the keeper ends with the last clone's stop.
 #[derive(Clone)]
-pub struct Fleet(Arc<Inner>);
+pub struct Fleet(pub(super) Arc<Inner>);
 
-struct Inner {
-    options: FleetOptions,
-    world: Arc<World>,
-    members: Mutex<Vec<Member>>,
-    faults: AtomicBool,
-    ended: AtomicBool,
-    kills: AtomicUsize,
-    spawned: AtomicUsize,
-    /// How much of everything was answered, from 0 to 1, as bits.
-    answered: AtomicU64,
+pub(super) struct Inner {
+    pub(super) options: FleetOptions,
+    pub(super) world: Arc<World>,
+    pub(super) network: Option<Network>,
+    pub(super) members: Mutex<Vec<Member>>,
+    pub(super) plan: Vec<Planned>,
+    /// Faults of the plan that are over.
+    pub(super) done: AtomicUsize,
+    /// A failpoint is waited for: it needs something to be sent.
+    pub(super) awaits_hit: AtomicBool,
+    pub(super) faults: AtomicBool,
+    pub(super) begun: Mutex<Instant>,
+    pub(super) ended: AtomicBool,
+    pub(super) kills: AtomicUsize,
+    pub(super) spawned: AtomicUsize,
+    /// How much of everything was sent, from 0 to 1, as bits.
+    pub(super) sent: AtomicU64,
 }
 
-struct Member {
-    service: &'static str,
-    instance: String,
-    address: SocketAddr,
-    config: PathBuf,
-    child: Option<Child>,
-    goes_on_at: Option<Instant>,
-    comes_back_at: Option<Instant>,
+pub(super) struct Member {
+    pub(super) service: &'static str,
+    pub(super) instance: String,
+    pub(super) address: SocketAddr,
+    pub(super) config: PathBuf,
+    pub(super) child: Option<Child>,
+    /// What it is started with next.
+    pub(super) failpoint: Option<&'static str>,
+    pub(super) goes_on_at: Option<Instant>,
+    pub(super) comes_back_at: Option<Instant>,
 }
 
 impl Fleet {
     /// Starts every member, without faults, and waits until all are ready.
     pub async fn start(world: &Arc<World>, options: FleetOptions) -> anyhow::Result<Self> {
+        let network = match &options.lane {
+            Some(lane) => Some(Network::start(lane).await?),
+            None => None,
+        };
+        let brokers = |instance: &str| match &options.lane {
+            Some(lane) if instance.ends_with('1') => lane.brokers(),
+            _ => options.brokers.clone(),
+        };
         let place = |instance: &str, listen| Place {
-            brokers: options.brokers.clone(),
+            brokers: brokers(instance),
             prefix: options.prefix.clone(),
             listen,
             instance: instance.to_owned(),
@@ -117,54 +117,82 @@ impl Fleet {
             let config = world.config(&place(instance, address))?;
             members.push(Member::new(service, instance, address, config));
         }
+        let extent = Extent {
+            kills: options.kills,
+            brokers: options.broker_nodes.as_ref().map_or(0, |brokers| brokers.pids().len()),
+            network: network.is_some(),
+        };
         let inner = Inner {
+            plan: plan(options.seed, extent),
             options,
             world: Arc::clone(world),
+            network,
             members: Mutex::new(members),
+            done: AtomicUsize::new(0),
+            awaits_hit: AtomicBool::new(false),
             faults: AtomicBool::new(false),
+            begun: Mutex::new(Instant::now()),
             ended: AtomicBool::new(false),
             kills: AtomicUsize::new(0),
             spawned: AtomicUsize::new(0),
-            answered: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
         };
         let fleet = Self(Arc::new(inner));
         fleet.spawn_missing()?;
         fleet.await_ready().await?;
-        let keeper = fleet.clone();
+        let keeper = Keeper::new(fleet.clone());
         std::thread::Builder::new().name("keeper".to_owned()).spawn(move || keeper.keep())?;
         Ok(fleet)
     }
 
-    /// From now on, until [`Fleet::end_faults`]: everyone is killed, and comes back with a failpoint.
+    /// From now on, until [`Fleet::end_faults`], the plan is carried out.
     pub fn begin_faults(&self) {
+        eprintln!("faults: {} faults are planned", self.0.plan.len());
+        *self.0.begun.lock().expect("no holder of this lock panics") = Instant::now();
         self.0.faults.store(true, Ordering::Relaxed);
-        self.members().iter().for_each(|member| member.signal(Signal::KILL));
     }
 
-    /// Which of [`FAILPOINTS`] nobody has hit yet.
-    fn failpoints_missed(&self) -> Vec<&'static str> {
-        let text = fs::read_to_string(self.hits()).unwrap_or_default();
-        let hit = |failpoint: &str| text.lines().any(|line| line.starts_with(&failpoint.replace(':', " ")));
-        FAILPOINTS.into_iter().filter(|failpoint| !hit(failpoint)).collect()
+    /// How much of the plan is done, from 0 to 1.
+    fn progress(&self) -> f64 {
+        self.0.done.load(Ordering::Relaxed) as f64 / self.0.plan.len().max(1) as f64
     }
 
-    /// How much of the killing is done, from 0 to 1.
-    pub fn progress(&self) -> f64 {
-        let wanted = self.0.options.kills.max(1);
-        (self.0.kills.load(Ordering::Relaxed) as f64 / wanted as f64).min(1.0)
+    /// Hears how much of everything is sent, from 0 to 1; whether the faults have come as far.
+    pub fn keeps_step(&self, sent: f64, ahead: f64) -> bool {
+        self.0.sent.store(sent.to_bits(), Ordering::Relaxed);
+        sent <= self.progress() + ahead
     }
 
-    /// Hears how much of everything was answered, from 0 to 1.
-    pub fn answered(&self, share: f64) {
-        self.0.answered.store(share.to_bits(), Ordering::Relaxed);
+    /// Whether a failpoint waits for something to pass it.
+    pub fn awaits_hit(&self) -> bool {
+        self.0.awaits_hit.load(Ordering::Relaxed)
     }
 
-    /// Ends the faults once enough were killed; starts everything anew without failpoints. How many were killed.
+    /// Whether the whole plan is done.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub fn is_done(&self) -> anyhow::Result<bool> {
+        let (done, plan) = (self.0.done.load(Ordering::Relaxed), &self.0.plan);
+        let Some(next) = plan.get(done) else { return Ok(true) };
+        let limit = FAULTS_BASE + FAULTS_EACH * u32::try_from(plan.len())?;
+        let begun = *self.0.begun.lock().expect("no holder of this lock panics");
+        ensure!(
+            begun.elapsed() < limit,
+            "after {} s only {done} of {} faults are done; the next is: {}",
+            limit.as_secs(),
+            plan.len(),
+            next.fault
+        );
+        Ok(false)
+    }
+
+    /// Ends the faults, all of which are done; starts everything anew without failpoints. How many were killed.
     pub async fn end_faults(&self) -> anyhow::Result<usize> {
-        while self.progress() < 1.0 || !self.failpoints_missed().is_empty() {
-            tokio::time::sleep(TICK).await;
-        }
         self.0.faults.store(false, Ordering::Relaxed);
+        if let Some(network) = &self.0.network {
+            network.set(Weather::Fair);
+        }
         let kills = self.0.kills.load(Ordering::Relaxed);
         // Failpoints may be hit on the way out.
         self.stop_members()?;
@@ -224,16 +252,17 @@ impl Fleet {
 
     /// Every failpoint was hit at least once.
     pub fn check_failpoints(&self) -> anyhow::Result<()> {
-        let text = fs::read_to_string(self.hits()).unwrap_or_default();
-        let mut hits: BTreeMap<String, usize> = BTreeMap::new();
-        for line in text.lines() {
-            let failpoint = line.split(' ').take(2).collect::<Vec<_>>().join(":");
-            *hits.entry(failpoint).or_default() += 1;
-        }
+        let hits = FAILPOINTS.map(|failpoint| (failpoint, self.hits(failpoint)));
         eprintln!("faults: hits per failpoint: {hits:?}");
-        let missed = self.failpoints_missed();
+        let missed: Vec<_> = hits.iter().filter(|(_, count)| *count == 0).collect();
         ensure!(missed.is_empty(), "failpoints that were never hit: {missed:?}");
         Ok(())
+    }
+
+    /// How often a failpoint was hit.
+    pub(super) fn hits(&self, failpoint: &str) -> usize {
+        let text = fs::read_to_string(self.hits_file()).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with(&failpoint.replace(':', " "))).count()
     }
 
     /// Lets everyone drain and end.
@@ -244,11 +273,11 @@ impl Fleet {
         Ok(())
     }
 
-    fn hits(&self) -> PathBuf {
+    fn hits_file(&self) -> PathBuf {
         self.0.options.state.join("hits")
     }
 
-    fn members(&self) -> MutexGuard<'_, Vec<Member>> {
+    pub(super) fn members(&self) -> MutexGuard<'_, Vec<Member>> {
         self.0.members.lock().expect("no holder of this lock panics")
     }
 
@@ -260,12 +289,22 @@ impl Fleet {
             member.go_on();
             member.signal(Signal::TERM);
         }
+        let asked = Instant::now();
         let mut failed = Vec::new();
         for member in members.iter_mut() {
-            if let Some(mut child) = member.child.take()
-                && !child.wait()?.success()
-            {
-                failed.push(member.instance.clone());
+            while let Some(child) = &mut member.child {
+                if let Some(status) = child.try_wait()? {
+                    if !status.success() {
+                        failed.push(member.instance.clone());
+                    }
+                    member.child = None;
+                } else if asked.elapsed() > DRAIN {
+                    member.signal(Signal::KILL);
+                } else if member.is_stopped() {
+                    // By a failpoint on the way out.
+                    member.go_on();
+                }
+                std::thread::sleep(TICK);
             }
         }
         Ok(failed)
@@ -278,7 +317,7 @@ impl Fleet {
         Ok(())
     }
 
-    fn spawn(&self, member: &mut Member) -> anyhow::Result<()> {
+    pub(super) fn spawn(&self, member: &mut Member) -> anyhow::Result<()> {
         let options = &self.0.options;
         let log = options.state.join(format!("{}.log", member.instance));
         let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
@@ -286,15 +325,11 @@ impl Fleet {
         command.args(["serve", member.service, "--config"]).arg(&member.config);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let number = self.0.spawned.fetch_add(1, Ordering::Relaxed);
-        if self.0.faults.load(Ordering::Relaxed) && member.service != "directory" {
-            let missed = self.failpoints_missed();
-            let (choice, hit) =
-                if missed.is_empty() { (&FAILPOINTS[..], LATER_HIT) } else { (&missed[..], FIRST_HIT) };
-            let failpoint = choice[number % choice.len()];
+        if let Some(failpoint) = member.failpoint.take() {
             command
-                .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS", format!("{failpoint}:{hit}"))
+                .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS", format!("{failpoint}:{HIT}"))
                 .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS_SEED", (options.seed + number as u64).to_string())
-                .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS_HITS", self.hits());
+                .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS_HITS", self.hits_file());
         }
         member.child = Some(command.spawn().context("failed to start a service")?);
         Ok(())
@@ -309,102 +344,40 @@ impl Fleet {
         }
         Ok(())
     }
-
-    /// Starts anew what has ended, lets go on what was stopped, and while there are faults makes some.
-    fn keep(&self) {
-        let mut random = StdRng::seed_from_u64(self.0.options.seed);
-        let mut next = Instant::now();
-        while !self.0.ended.load(Ordering::Relaxed) {
-            std::thread::sleep(TICK);
-            if !self.0.faults.load(Ordering::Relaxed) {
-                continue;
-            }
-            let mut members = self.members();
-            for member in members.iter_mut() {
-                if let Err(error) = self.look_after(member) {
-                    eprintln!("faults: {} could not be looked after: {error:#}", member.instance);
-                }
-            }
-            // Faults and answers keep step: services that are still coming back are let be.
-            let keeps_step =
-                self.progress() <= f64::from_bits(self.0.answered.load(Ordering::Relaxed)) + AHEAD;
-            // Each failpoint has its turn first: whoever is killed from outside may not come to its own.
-            if Instant::now() >= next && keeps_step && self.failpoints_missed().is_empty() {
-                next = Instant::now() + Duration::from_millis(random.random_range(PAUSE_MS));
-                self.make_a_fault(&mut members, &mut random);
-            }
-        }
-    }
-
-    fn look_after(&self, member: &mut Member) -> anyhow::Result<()> {
-        let now = Instant::now();
-        if member.goes_on_at.is_some_and(|at| at <= now) {
-            member.go_on();
-        }
-        if member.goes_on_at.is_none() && member.is_stopped() {
-            // By a failpoint.
-            member.goes_on_at = Some(now + STOPPED);
-        }
-        let ended = match &mut member.child {
-            Some(child) => child.try_wait()?,
-            None => None,
-        };
-        if let Some(status) = ended {
-            member.child = None;
-            if !status.success() {
-                self.0.kills.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        if member.child.is_none() && member.comes_back_at.is_none_or(|at| at <= now) {
-            member.comes_back_at = None;
-            self.spawn(member)?;
-        }
-        Ok(())
-    }
-
-    fn make_a_fault(&self, members: &mut [Member], random: &mut StdRng) {
-        let stopped = members.iter().filter(|member| member.goes_on_at.is_some()).count();
-        let place = random.random_range(0..members.len());
-        let member = &mut members[place];
-        match random.random_range(0..100) {
-            0..70 => member.signal(Signal::KILL),
-            70..80 if stopped < MAX_STOPPED && member.goes_on_at.is_none() => {
-                member.signal(Signal::STOP);
-                member.goes_on_at = Some(Instant::now() + STOPPED);
-            }
-            80..95 if member.goes_on_at.is_none() && ["routing", "delivery"].contains(&member.service) => {
-                member.comes_back_at = Some(Instant::now() + ABSENT);
-                member.signal(Signal::TERM);
-            }
-            95..98 => {
-                if let Some(brokers) = &self.0.options.broker_nodes {
-                    kill_broker(brokers, random);
-                }
-            }
-            _ => {}
-        }
-    }
 }
 
 impl Member {
     fn new(service: &'static str, instance: &str, address: SocketAddr, config: PathBuf) -> Self {
         let instance = instance.to_owned();
-        Self { service, instance, address, config, child: None, goes_on_at: None, comes_back_at: None }
+        Self {
+            service,
+            instance,
+            address,
+            config,
+            child: None,
+            failpoint: None,
+            goes_on_at: None,
+            comes_back_at: None,
+        }
     }
 
     /// Nothing happens to a process that has ended already.
-    fn signal(&self, signal: Signal) {
+    pub(super) fn signal(&self, signal: Signal) {
         if let Some(child) = &self.child {
             let _ = kill_process(Pid::from_child(child), signal);
         }
     }
 
-    fn go_on(&mut self) {
+    pub(super) fn is_running(&self) -> bool {
+        self.child.is_some() && self.goes_on_at.is_none() && self.comes_back_at.is_none()
+    }
+
+    pub(super) fn go_on(&mut self) {
         self.goes_on_at = None;
         self.signal(Signal::CONT);
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         let Some(child) = &self.child else { return false };
         let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
         stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
@@ -418,19 +391,6 @@ impl Drop for Member {
             drop(child.kill().and_then(|()| child.wait()));
         }
     }
-}
-
-fn kill_broker(Brokers(directory): &Brokers, random: &mut StdRng) {
-    let nodes = fs::read_dir(directory).into_iter().flatten().flatten();
-    let pids: Vec<i32> = nodes.filter_map(|node| read_pid(&node.path().join("pid"))).collect();
-    if let Some(pid) = pids.choose(random).and_then(|pid| Pid::from_raw(*pid)) {
-        eprintln!("faults: a broker is killed");
-        let _ = kill_process(pid, Signal::KILL);
-    }
-}
-
-fn read_pid(path: &Path) -> Option<i32> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 fn replace_setting(text: &str, name: &str, value: &str) -> String {

@@ -26,7 +26,9 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// Longer than a batch takes: what was not answered is sent again.
 const BATCH_ANSWER: Duration = Duration::from_secs(40);
 /// The senders run ahead of the faults by so much of the whole, at most.
-const AHEAD: f64 = 0.1;
+const AHEAD: f64 = 0.05;
+/// Between referrals that are sent only because a failpoint waits for something to pass it.
+const BEYOND: Duration = Duration::from_millis(500);
 /// Progress is told this often.
 const PROGRESS: usize = 2_000;
 
@@ -42,6 +44,8 @@ struct Inner {
     seed: u64,
     referrals: usize,
     next: AtomicUsize,
+    /// Those of the first time, once it is over.
+    sent: AtomicUsize,
     answered: AtomicUsize,
     ledger: Mutex<File>,
 }
@@ -56,6 +60,7 @@ impl Senders {
             seed,
             referrals,
             next: AtomicUsize::new(0),
+            sent: AtomicUsize::new(0),
             answered: AtomicUsize::new(0),
             ledger: Mutex::new(File::create(&ledger)?),
         };
@@ -75,9 +80,16 @@ impl Senders {
         &self.ledger
     }
 
-    /// Every referral until it is answered, as far as the faults have come.
+    /// How many different referrals were sent.
+    pub fn sent(&self) -> usize {
+        self.inner.sent.load(Ordering::Relaxed)
+    }
+
+    /// Every referral until it is answered, as far as the faults have come; more while a failpoint waits to be passed.
     pub async fn send_all(&self, fleet: &Fleet) -> anyhow::Result<()> {
-        self.run(fleet, true).await
+        self.run(fleet, true).await?;
+        self.inner.sent.store(self.inner.next.load(Ordering::Relaxed), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Everything once more: each gets the answer that it got before, which the verifier checks.
@@ -159,19 +171,39 @@ impl Inner {
     }
 
     /// The next numbers to send; none when all are taken.
-    async fn take(&self, fleet: &Fleet, count: usize, paced: bool) -> Option<std::ops::Range<usize>> {
-        let taken = || (self.next.load(Ordering::Relaxed) as f64 / self.referrals as f64).min(1.0);
-        while paced && taken() > fleet.progress() + AHEAD {
+    async fn take(
+        &self,
+        fleet: &Fleet,
+        count: usize,
+        paced: bool,
+    ) -> anyhow::Result<Option<std::ops::Range<usize>>> {
+        if !paced {
+            let from = self.next.fetch_add(count, Ordering::Relaxed);
+            let to = (from + count).min(self.sent.load(Ordering::Relaxed));
+            return Ok((from < to).then_some(from..to));
+        }
+        loop {
+            let taken = (self.next.load(Ordering::Relaxed) as f64 / self.referrals as f64).min(1.0);
+            let done = fleet.is_done()?;
+            if done && taken >= 1.0 {
+                return Ok(None);
+            }
+            let keeps_step = fleet.keeps_step(taken, AHEAD);
+            if taken < 1.0 && (done || keeps_step) {
+                break;
+            }
+            if fleet.awaits_hit() {
+                tokio::time::sleep(BEYOND).await;
+                break;
+            }
             tokio::time::sleep(AGAIN).await;
         }
         let from = self.next.fetch_add(count, Ordering::Relaxed);
-        fleet.answered(taken());
-        let to = (from + count).min(self.referrals);
-        (from < to).then_some(from..to)
+        Ok(Some(from..from + count))
     }
 
     async fn singles(&self, fleet: &Fleet, sender: usize, paced: bool) -> anyhow::Result<()> {
-        while let Some(numbers) = self.take(fleet, 1, paced).await {
+        while let Some(numbers) = self.take(fleet, 1, paced).await? {
             for number in numbers {
                 let sends = (0..Self::at_once(number)).map(|copy| self.send(fleet, number, sender + copy));
                 for sent in futures::future::join_all(sends).await {
@@ -210,7 +242,7 @@ impl Inner {
 
     /// Lines of one reporter at a time, some of them more than once in the same batch.
     async fn batches(&self, fleet: &Fleet, sender: usize, paced: bool) -> anyhow::Result<()> {
-        while let Some(numbers) = self.take(fleet, BATCH_LINES, paced).await {
+        while let Some(numbers) = self.take(fleet, BATCH_LINES, paced).await? {
             for reporter in 0..self.tokens.len() {
                 let own = numbers.clone().filter(|number| number % self.tokens.len() == reporter);
                 let lines =

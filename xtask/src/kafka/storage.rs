@@ -2,6 +2,7 @@
 //! `server.properties`, `log/` (Kafka's own) and `kafka.log`. Ports are remembered so that the addresses which
 //! clients have learned stay good from one run to the next.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File};
 use std::io::Read;
 use std::net::TcpListener;
@@ -19,6 +20,7 @@ const MAX_REPLICATION: u16 = 3;
 pub struct Storage {
     directory: PathBuf,
     cluster_id: String,
+    lanes: usize,
     _lock: File,
 }
 
@@ -38,17 +40,35 @@ impl Place {
     }
 }
 
-/// The two ports of a node, both on the loopback address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The ports of a node, all on the loopback address.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ports {
     client: u16,
     controller: u16,
+    lanes: Vec<Lane>,
+}
+
+/// A second way to a node, for whoever wants to stand in it: clients are told the front, the node listens behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lane {
+    front: u16,
+    behind: u16,
+}
+
+impl Display for Lane {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "127.0.0.1:{}>127.0.0.1:{}", self.front, self.behind)
+    }
 }
 
 impl Ports {
     /// What a client connects to.
-    pub fn broker(self) -> String {
+    pub fn broker(&self) -> String {
         format!("127.0.0.1:{}", self.client)
+    }
+
+    pub fn lane(&self, number: usize) -> Option<Lane> {
+        self.lanes.get(number).copied()
     }
 }
 
@@ -66,7 +86,7 @@ impl Storage {
             empty(&directory)?;
         }
         let cluster_id = cluster_id(&directory)?;
-        Ok(Self { directory, cluster_id, _lock: lock })
+        Ok(Self { directory, cluster_id, lanes: options.lanes, _lock: lock })
     }
 
     /// Ports, properties and formatted storage for nodes 1 to `count`.
@@ -76,7 +96,7 @@ impl Storage {
         for id in 1..=count {
             let directory = self.directory.join(format!("node-{id}"));
             fs::create_dir_all(&directory).context("failed to create a node's directory")?;
-            let ports = reserve_ports(&directory, &mut reserved)?;
+            let ports = reserve_ports(&directory, self.lanes, &mut reserved)?;
             places.push(Place { directory, ports });
         }
         // Free for Kafka only now that all are chosen, else two nodes may get the same.
@@ -129,23 +149,26 @@ fn cluster_id(directory: &Path) -> Result<String> {
 }
 
 /// The ports of the last run, or new ones when another program has taken those meanwhile.
-fn reserve_ports(directory: &Path, reserved: &mut Vec<TcpListener>) -> Result<Ports> {
+fn reserve_ports(directory: &Path, lanes: usize, reserved: &mut Vec<TcpListener>) -> Result<Ports> {
     let path = directory.join("ports");
     let remembered = fs::read_to_string(&path).ok().and_then(|text| parse_ports(&text));
-    if let Some(ports) = remembered
-        && let (Ok(client), Ok(controller)) = (bind(ports.client), bind(ports.controller))
+    let (client, controller) = if let Some((client, controller)) = remembered
+        && let (Ok(first), Ok(second)) = (bind(client), bind(controller))
     {
-        reserved.extend([client, controller]);
-        return Ok(ports);
-    }
-    let ports = Ports { client: reserve_any(reserved)?, controller: reserve_any(reserved)? };
-    fs::write(path, format!("{} {}\n", ports.client, ports.controller)).context("failed to write ports")?;
-    Ok(ports)
+        reserved.extend([first, second]);
+        (client, controller)
+    } else {
+        (reserve_any(reserved)?, reserve_any(reserved)?)
+    };
+    fs::write(path, format!("{client} {controller}\n")).context("failed to write ports")?;
+    let mut lane = || Ok(Lane { front: reserve_any(reserved)?, behind: reserve_any(reserved)? });
+    let lanes = (0..lanes).map(|_| lane()).collect::<Result<_>>()?;
+    Ok(Ports { client, controller, lanes })
 }
 
-fn parse_ports(text: &str) -> Option<Ports> {
+fn parse_ports(text: &str) -> Option<(u16, u16)> {
     let (client, controller) = text.trim().split_once(' ')?;
-    Some(Ports { client: client.parse().ok()?, controller: controller.parse().ok()? })
+    Some((client.parse().ok()?, controller.parse().ok()?))
 }
 
 fn reserve_any(reserved: &mut Vec<TcpListener>) -> Result<u16> {
@@ -162,7 +185,13 @@ fn bind(port: u16) -> std::io::Result<TcpListener> {
 /// One JVM is broker and controller. Timeouts and delays are short where a person or a test waits for them;
 /// retention is endless because each topic sets its own.
 fn server_properties(id: u16, place: &Place, all: &[Place]) -> String {
-    let Ports { client, controller } = place.ports;
+    let Ports { client, controller, lanes } = &place.ports;
+    let named = || (1..).zip(lanes);
+    let listening: String =
+        named().map(|(number, lane)| format!(",LANE{number}://127.0.0.1:{}", lane.behind)).collect();
+    let advertised: String =
+        named().map(|(number, lane)| format!(",LANE{number}://127.0.0.1:{}", lane.front)).collect();
+    let plain: String = named().map(|(number, _)| format!(",LANE{number}:PLAINTEXT")).collect();
     let voters = (1..)
         .zip(all)
         .map(|(id, place)| format!("{id}@127.0.0.1:{}", place.ports.controller))
@@ -174,10 +203,10 @@ fn server_properties(id: u16, place: &Place, all: &[Place]) -> String {
         "process.roles=broker,controller
 node.id={id}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{client}
+listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}{listening}
+advertised.listeners=PLAINTEXT://127.0.0.1:{client}{advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{plain}
 log.dirs={log_dir}
 auto.create.topics.enable=false
 num.partitions=1
@@ -230,7 +259,7 @@ fn base64_url(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ports, base64_url, parse_ports};
+    use super::{base64_url, parse_ports};
 
     #[test]
     fn encodes_for_urls() {
@@ -248,12 +277,9 @@ mod tests {
 
     #[test]
     fn remembers_only_whole_ports() {
-        for (text, expected) in [
-            ("41001 41002\n", Some(Ports { client: 41001, controller: 41002 })),
-            ("41001\n", None),
-            ("41001 410020\n", None),
-            ("", None),
-        ] {
+        for (text, expected) in
+            [("41001 41002\n", Some((41001, 41002))), ("41001\n", None), ("41001 410020\n", None), ("", None)]
+        {
             assert_eq!(parse_ports(text), expected, "{text:?}");
         }
     }

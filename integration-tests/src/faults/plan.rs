@@ -1,0 +1,164 @@
+//! The schedule of a run: which fault comes when. It follows from the seed alone, so a seed repeats it.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+
+use super::network::Weather;
+
+/// Who runs: two of each that take turns. Every second one reaches the brokers through the network that fails.
+pub const MEMBERS: [(&str, &str); 7] = [
+    ("directory", "d0"),
+    ("intake", "i0"),
+    ("intake", "i1"),
+    ("routing", "r0"),
+    ("routing", "r1"),
+    ("delivery", "l0"),
+    ("delivery", "l1"),
+];
+/// Those of [`MEMBERS`] whose runners have something to do all the time.
+const WORKERS: std::ops::Range<usize> = 1..7;
+/// Those that may leave while the reporters go on: nobody sends to them.
+const LEAVERS: std::ops::Range<usize> = 3..7;
+/// What stands behind the steps of a transaction.
+pub const FAILPOINTS: [&str; 8] = [
+    "begin:kill",
+    "produce:kill",
+    "drain:kill",
+    "offsets:kill",
+    "commit:kill",
+    "fold:kill",
+    "commit:lose",
+    "offsets:stop",
+];
+/// From so many kills on each failpoint has its turn in every service.
+const LONG: usize = 100;
+/// Pause after a fault, in milliseconds.
+const PAUSE_MS: std::ops::Range<u64> = 200..1_200;
+/// How long the network stays bad, in milliseconds: below and above the session (6 s) and the transaction (10 s).
+const WEATHER_MS: std::ops::Range<u64> = 2_000..14_000;
+/// How late each piece comes on a slow network, in milliseconds.
+const DELAY_MS: std::ops::Range<u64> = 50..400;
+
+/// One fault; members are places in [`MEMBERS`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// SIGKILL, and started anew at once.
+    Kill(usize),
+    /// SIGSTOP for longer than the session and the transaction, then SIGCONT.
+    Pause(usize),
+    /// Drains and leaves its group; comes back later.
+    Leave(usize),
+    /// Killed, and started with a failpoint; the fault is over when it was hit.
+    Failpoint(usize, &'static str),
+    /// SIGKILL to a broker, counted from nought, in turn.
+    Broker(usize),
+    /// The network between half of the instances and the brokers.
+    Network(Weather, Duration),
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let name = |member: &usize| MEMBERS[*member].1;
+        match self {
+            Self::Kill(member) => write!(f, "kill {}", name(member)),
+            Self::Pause(member) => write!(f, "pause {}", name(member)),
+            Self::Leave(member) => write!(f, "leave {}", name(member)),
+            Self::Failpoint(member, failpoint) => write!(f, "{failpoint} in {}", name(member)),
+            Self::Broker(node) => write!(f, "kill broker {}", node + 1),
+            Self::Network(weather, lasts) => write!(f, "network {weather} for {} ms", lasts.as_millis()),
+        }
+    }
+}
+
+/// A fault and the pause behind it. The faults come evenly over the referrals: the n-th of N when n/N of them are sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Planned {
+    pub fault: Fault,
+    pub pause: Duration,
+}
+
+/// What a plan is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// SIGKILLs to services, beside those of failpoints.
+    pub kills: usize,
+    /// Brokers that may be killed.
+    pub brokers: usize,
+    /// Whether a network that fails stands between.
+    pub network: bool,
+}
+
+pub fn plan(seed: u64, extent: Extent) -> Vec<Planned> {
+    let random = &mut StdRng::seed_from_u64(seed);
+    let Extent { kills, brokers, network } = extent;
+    let long = kills >= LONG;
+    let mut faults: Vec<Fault> =
+        (0..kills).map(|_| Fault::Kill(random.random_range(0..MEMBERS.len()))).collect();
+    faults.extend((0..share(kills, 20)).map(|_| Fault::Pause(random.random_range(WORKERS))));
+    faults.extend((0..share(kills, 6)).map(|_| Fault::Leave(random.random_range(LEAVERS))));
+    let turns = if long { WORKERS.len() / 2 } else { 1 };
+    for turn in 0..turns {
+        for (number, failpoint) in FAILPOINTS.into_iter().enumerate() {
+            let service = (number + turn) % (WORKERS.len() / 2);
+            let member = WORKERS.start + service * 2 + random.random_range(0..2);
+            faults.push(Fault::Failpoint(member, failpoint));
+        }
+    }
+    faults.extend(std::iter::repeat_n(Fault::Broker(0), brokers * share(kills, 40)));
+    if network {
+        for _ in 0..share(kills, 30) {
+            let delay = Weather::Slow(Duration::from_millis(random.random_range(DELAY_MS)));
+            for weather in [Weather::Cut, delay, Weather::Reset] {
+                let lasts = Duration::from_millis(random.random_range(WEATHER_MS));
+                faults.push(Fault::Network(weather, lasts));
+            }
+        }
+    }
+    faults.shuffle(random);
+    let mut turn = 0;
+    for fault in &mut faults {
+        if let Fault::Broker(node) = fault {
+            *node = turn % brokers;
+            turn += 1;
+        }
+    }
+    let pause = |random: &mut StdRng| Duration::from_millis(random.random_range(PAUSE_MS));
+    faults.into_iter().map(|fault| Planned { fault, pause: pause(random) }).collect()
+}
+
+/// One for so many kills, and at least one.
+fn share(kills: usize, of: usize) -> usize {
+    (kills / of).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_repeats_its_schedule() {
+        let extent = Extent { kills: 200, brokers: 3, network: true };
+        let first = plan(7, extent);
+        assert_eq!(first, plan(7, extent));
+        assert_ne!(first, plan(8, extent));
+        let count =
+            |wanted: fn(&Fault) -> bool| first.iter().filter(|planned| wanted(&planned.fault)).count();
+        assert_eq!(count(|fault| matches!(fault, Fault::Kill(_))), 200);
+        assert_eq!(count(|fault| matches!(fault, Fault::Failpoint(..))), 3 * FAILPOINTS.len());
+        let brokers: Vec<usize> = first
+            .iter()
+            .filter_map(|planned| match planned.fault {
+                Fault::Broker(node) => Some(node),
+                _ => None,
+            })
+            .collect();
+        assert!(
+            brokers.len() >= 3 && brokers.iter().enumerate().all(|(at, node)| *node == at % 3),
+            "{brokers:?}"
+        );
+    }
+}
