@@ -137,6 +137,7 @@ class Incident:
         "people",
         "tied",
         "facets",
+        "authors",
         "as_opened",
         "spoken_for",
         "speaks",
@@ -161,6 +162,8 @@ class Incident:
         "kind",
         "items",
         "disclosures",
+        "opened_early",
+        "early_due",
     )
 
     def __init__(self, place, event, referral):
@@ -200,6 +203,8 @@ class Incident:
         # Of delivery.
         self.registered = None
         self.items, self.disclosures = {}, {}
+        # Who added what the reporter did not; what was opened with its offer, and of what the originator must hear.
+        self.authors, self.opened_early, self.early_due = {}, set(), set()
 
     def key_sets(self):
         return {facet["key_set_id"] for facet in self.facets.values()}
@@ -336,6 +341,7 @@ class Incidents:
             ("delivery.events", "CallDelivered"): self.call_delivered,
             ("delivery.events", "AlertDelivered"): self.alert_delivered,
             ("delivery.events", "FacetsDisclosed"): self.disclosed,
+            ("delivery.events", "EarlyOpeningDelivered"): self.early_opening_delivered,
             ("delivery.events", "AccessReported"): self.access_reported,
         }
 
@@ -463,6 +469,7 @@ class Incidents:
         if sealed is None:
             return
         [ref] = refs_of([sealed], place)
+        incident.authors[ref["facet_id"]] = event["agency"]
         if ref["facet_id"] in incident.facets:
             self.findings.add("doubled", "a facet is sealed once", place, ref["facet_id"])
         incident.facets[ref["facet_id"]] = ref
@@ -659,9 +666,10 @@ class Incidents:
         incident.authorised.update(body["countries"])
 
     def lead_proposed(self, place, event, body, incident):
-        if incident.led and not incident.changed:
+        taken_up = any(offer.state == "accepted" for offer in incident.offers.values())
+        if incident.led == print_of(body) or incident.led and not (incident.changed or taken_up):
             self.findings.add("doubled", "a lead is proposed once", place)
-        incident.led = True
+        incident.led = print_of(body)
         named = {body["country"], *(factor["country"] for factor in body["factors"])}
         if named & incident.barred:
             self.findings.add("leaked", "a lead is one of those that may be told", place, body["country"])
@@ -845,6 +853,37 @@ class Incidents:
             people = None if incident.changed else incident.people
             if not covers(item.entitlement, incident.facets.get(facet["facet_id"]), facet, people):
                 add("leaked", "a facet is disclosed to whoever is entitled to it", place, facet["facet_id"])
+            self.may_cross(place, event, incident, item, facet)
+        if body["with_offer"] and body["assignment_id"] not in incident.opened_early:
+            incident.opened_early.add(body["assignment_id"])
+            incident.early_due.add(body["disclosure_id"])
+
+    def may_cross(self, place, event, incident, item, facet):
+        """What another party than the reporter added crosses on a basis of its own."""
+        author, transfer = incident.authors.get(facet["facet_id"]), facet["transfer"]
+        if author is None:
+            if transfer is not None:
+                self.findings.add("gaps", "what was reported crosses as its offer did", place, facet["facet_id"])
+            return
+        agency = self.directory.agency(author, event)
+        domestic = agency is not None and agency["country"] == item.country
+        if agency is None or transfer is None or (transfer["basis"] == "domestic") != domestic:
+            self.findings.add("leaked", "what a party adds crosses on a basis", place, facet["facet_id"])
+
+    def early_opening_delivered(self, place, event, body, incident):
+        """The originator hears of each assignment that is opened with the offer, once."""
+        disclosure = incident.disclosures.get(body["disclosure_id"])
+        if disclosure is None or body["agency"] != incident.reporter:
+            self.findings.add("leaked", "the originator is told of an early opening", place, body["agency"])
+            return
+        agency = self.directory.agency(incident.reporter, event)
+        told = (body["opened_by"], body["country"])
+        provider = agency is None or agency["kind"] == "provider"
+        if provider != (told == (None, None)) or not provider and told[0] != disclosure[0]:
+            self.findings.add("leaked", "a provider is not told who opened", place, told)
+        if body["disclosure_id"] not in incident.early_due:
+            self.findings.add("doubled", "an early opening is told once", place, body["disclosure_id"])
+        incident.early_due.discard(body["disclosure_id"])
 
     def access_reported(self, place, event, body, incident):
         agency, facets = incident.disclosures.get(body["disclosure_id"], (None, set()))
@@ -951,6 +990,8 @@ class Incidents:
             add("lost", "every country found is offered or withheld", incident.opened, str(missing))
         if not incident.offers and not incident.alerts:
             add("lost", "an incident that reaches nobody alerts the coordinator", incident.opened)
+        for disclosure in incident.early_due:
+            add("lost", "the originator is told of an early opening", incident.opened, disclosure)
         alerted = {country for _, country, _ in incident.alerts}
         self.finish_changes(incident)
         for country, more in incident.escalated.items():

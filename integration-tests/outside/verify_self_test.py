@@ -331,6 +331,23 @@ def wrong_stories(bench):
         ("a facet added by another", changed("FacetAdded")(by="fr-police"), decided),
         ("a facet that stands elsewhere", facet_elsewhere, decided),
         ("a disclosure of what stands elsewhere", disclosed_elsewhere, ENTITLED),
+        ("what a party adds, on no basis", added_crosses_on(None), CROSSES),
+        ("what a party adds, on another basis", added_crosses_on(STANDING), CROSSES),
+        (
+            "an originator that is not told",
+            lambda world: world.without(world.named("EarlyOpeningDelivered")),
+            "lost: the originator is told of an early opening",
+        ),
+        (
+            "another that is told for the originator",
+            changed("EarlyOpeningDelivered")(agency="nl-hotline"),
+            "leaked: the originator is told of an early opening",
+        ),
+        (
+            "a provider that is told who opened",
+            changed("EarlyOpeningDelivered")(opened_by="fr-central", country="FR"),
+            "leaked: a provider is not told who opened",
+        ),
         ("a stranger that reads", read_by_a_stranger, "leaked: an attempt to read is refused"),
         (
             "a retraction for a stranger",
@@ -470,6 +487,7 @@ def wrong_stories(bench):
 
 AGENCY_STANDS = "leaked: an agency stands in the country it acts for"
 ENTITLED = "leaked: a facet is disclosed to whoever is entitled to it"
+CROSSES = "leaked: what a party adds crosses on a basis"
 
 
 def changed(name, number=0):
@@ -575,6 +593,17 @@ ELSEWHERE = {"topic": "routing.events", "partition": 0, "offset": 99}
 def facet_elsewhere(world):
     added = world.named("FacetAdded")
     added.body = {**added.body, "facet": {**added.body["facet"], "at": ELSEWHERE}}
+
+
+def added_crosses_on(transfer):
+    """The case number, which the agency that opens has added itself."""
+
+    def plant(world):
+        disclosed = world.named("FacetsDisclosed")
+        *others, number = disclosed.body["facets"]
+        disclosed.body = {**disclosed.body, "facets": [*others, {**number, "transfer": transfer}]}
+
+    return plant
 
 
 def disclosed_elsewhere(world):

@@ -257,6 +257,12 @@ AGENCIES = [
     agency("un-coordinator", "CH", "coordinator", scope=["DE", "FR", "KE", "NL", "US"]),
 ]
 POLICY = {"name": "default", "version": 1, "acknowledge_within_minutes": 15, "rules": [], "transfers": []}
+DOMESTIC = {
+    "basis": "domestic",
+    "rule": None,
+    "article": "no border is crossed",
+    "authorisation": "standing",
+}
 STANDING = {"basis": "intra-union", "rule": "union", "article": "Article 36", "authorisation": "standing"}
 
 
@@ -526,11 +532,12 @@ class World:
         asked = {"assignment_id": item["assignment_id"], "facets": [], "recipient_key_id": "de-police-1"}
         ask = self.command("delivery", incident, "OpenFacets", asked, "de-police")
         number = facet_at(number, added)
-        given = [{**refs[0], "person_category": "victim"}]
-        given += [{**ref, "person_category": None} for ref in (refs[2], number)]
+        given = [{**refs[0], "person_category": "victim", "transfer": None}]
+        given += [{**refs[2], "person_category": None, "transfer": None}]
+        given += [{**number, "person_category": None, "transfer": DOMESTIC}]
         self.sealed_for_others = [
-            {**refs[1], "person_category": "suspect"},
-            {**refs[3], "person_category": None},
+            {**refs[1], "person_category": "suspect", "transfer": None},
+            {**refs[3], "person_category": None, "transfer": None},
         ]
         disclosure = {
             "disclosure_id": an_id("disclosure"),
@@ -560,7 +567,7 @@ class World:
         """France alone, which the provider allows later; forwarded, then raised, then declined."""
         incident = self.report = an_id("incident of report")
         child = a_person("other child", "victim")
-        received, _ = self.receive(
+        received, refs = self.receive(
             incident,
             "us-provider",
             "US",
@@ -590,6 +597,7 @@ class World:
             forwarded_from=first["assignment_id"],
         )
         self.raise_it(incident, item)
+        self.open_early(incident, item, refs[0])
         more = {"reason": "no-capacity", "note": self.note("word of France")}
         body = {"assignment_id": item["assignment_id"], **more}
         decline = self.command("routing", incident, "DeclineAssignment", body, "fr-central")
@@ -626,6 +634,28 @@ class World:
         delivered = self.event("delivery", incident, "ItemRaised", body, cause)
         self.notice(incident, delivered, {**item, "respond_by": 2_000}, "offered", "imminent-danger")
         self.call(incident, assess, item)
+
+    def open_early(self, incident, item, ref):
+        """The provider that reported it hears that somebody opened the child with the offer, and not who."""
+        asked = {"assignment_id": item["assignment_id"], "facets": [], "recipient_key_id": "fr-central-1"}
+        ask = self.command("delivery", incident, "OpenFacets", asked, "fr-central")
+        disclosure = {
+            "disclosure_id": an_id("early disclosure"),
+            "assignment_id": item["assignment_id"],
+            "agency": "fr-central",
+            "recipient_key_id": "fr-central-1",
+            "facets": [{**ref, "person_category": "victim", "transfer": None}],
+            "transfer": item["transfer"],
+            "with_offer": True,
+        }
+        self.event("delivery", incident, "FacetsDisclosed", disclosure, ask)
+        told = {
+            "agency": "us-provider",
+            "disclosure_id": disclosure["disclosure_id"],
+            "opened_by": None,
+            "country": None,
+        }
+        self.event("delivery", incident, "EarlyOpeningDelivered", told, ask)
 
     def withdrawn_referral(self):
         """Germany alone: amended, assessed with a word that is taken back, feedback held, withdrawn."""

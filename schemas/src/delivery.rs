@@ -114,6 +114,19 @@ pub struct AlertDelivered {
     pub reason: AlertReason,
 }
 
+/// The originator is told that facets were opened with the offer, before a person had accepted (Directive (EU)
+/// 2016/680, Article 35(2)); once for each assignment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct EarlyOpeningDelivered {
+    /// The originator.
+    pub agency: AgencyId,
+    pub disclosure_id: DisclosureId,
+    /// Whoever opened, and its country; none where the originator is a provider, which is not told where it went.
+    pub opened_by: Option<AgencyId>,
+    pub country: Option<Country>,
+}
+
 /// One facet of a disclosure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.delivery")]
@@ -125,6 +138,8 @@ pub struct FacetDisclosed {
     pub key_set_id: KeySetId,
     /// The event that the ciphertext stands in.
     pub at: InputPosition,
+    /// On what it crosses to the reader where another party than the reporter added it.
+    pub transfer: Option<Transfer>,
 }
 
 /// Data keys were re-wrapped to an agency's public key. Committed before the answer leaves.
@@ -189,5 +204,6 @@ event_bodies! {
         IncidentUpdated,
         FacetAdded,
         RetractionDelivered,
+        EarlyOpeningDelivered,
     }
 }

@@ -8,9 +8,12 @@ use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::codes::{AgencyKind, FacetKind, IncidentKind, PersonCategory, SignalRole, TransferBasis, Urgency};
+use crate::codes::{
+    AgencyKind, Authorisation, FacetKind, IncidentKind, PersonCategory, SignalRole, TransferBasis, Urgency,
+};
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{AgencyId, Country, EntryId, KeyId, ProposalId};
+use crate::routing::Transfer;
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
 
@@ -149,6 +152,47 @@ pub struct TransferRule {
     pub basis: TransferBasis,
     /// Such as `Directive (EU) 2016/680 Article 36`.
     pub article: String,
+}
+
+impl Policy {
+    /// The name of the policy that every service decides by.
+    pub const DEFAULT: &'static str = "default";
+
+    /// On what something may go from one country to another; `None` where nothing allows it. In imminent danger
+    /// Article 38 of Directive (EU) 2016/680 stands in for a missing rule.
+    pub fn transfer(
+        &self,
+        from: &Country,
+        to: &Country,
+        urgency: Urgency,
+        authorisation: Authorisation,
+    ) -> Option<Transfer> {
+        if from == to {
+            return Some(Transfer {
+                basis: TransferBasis::Domestic,
+                rule: None,
+                article: "no border is crossed".to_owned(),
+                authorisation: Authorisation::Standing,
+            });
+        }
+        if let Some(rule) = self.transfers.iter().find(|rule| rule.applies(from, to)) {
+            let (basis, article) = (rule.basis, rule.article.clone());
+            return Some(Transfer { basis, rule: Some(rule.id.clone()), article, authorisation });
+        }
+        (urgency == Urgency::ImminentDanger).then(|| Transfer {
+            basis: TransferBasis::VitalInterests,
+            rule: None,
+            article: "Directive (EU) 2016/680 Article 38(1)(a)".to_owned(),
+            authorisation,
+        })
+    }
+}
+
+impl TransferRule {
+    fn applies(&self, from: &Country, to: &Country) -> bool {
+        let holds = |list: &[Country], country| list.is_empty() || list.contains(country);
+        holds(&self.from, from) && holds(&self.to, to)
+    }
 }
 
 /// Commands: load the first directory; propose, confirm or withdraw a change.

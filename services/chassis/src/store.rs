@@ -34,7 +34,7 @@ pub enum Kind {
 }
 
 /// Raised with every change to what stands in the store or to a state's form.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 
 /// Memory for a store that is only read through once.
 const READ_CACHE_BYTES: u64 = 16 << 20;

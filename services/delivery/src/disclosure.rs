@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use chassis::keys::{KeyError, KeyIndex};
 use chassis::reader::{ReadError, RecordReader};
 use chassis::seal::{RewrappedKey, SealError, Vault};
+use schemas::InputPosition;
 use schemas::codec::{Codec, CodecError};
 use schemas::codes::{FacetKind, PersonCategory};
 use schemas::delivery::FacetsDisclosed;
-use schemas::envelope::Body;
 use schemas::ids::{DisclosureId, FacetId, IncidentId, KeyId, KeySetId, PersonRef, ReferralId};
-use schemas::referral::{ReferralEvent, SealedFacet};
-use schemas::routing::RoutingEvent;
-use schemas::{Event, InputPosition};
+use schemas::referral::SealedFacet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::avro;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -109,18 +109,7 @@ impl Discloser {
         for at in places {
             let read = self.records.read(&at.topic, at.partition, at.offset)?;
             let (_, value) = read.ok_or(OpenError::NotThere)?;
-            let facets = match at.topic.as_str() {
-                ReferralEvent::TOPIC => self
-                    .codec
-                    .decode::<ReferralEvent, Event<ReferralEvent>>(&value)?
-                    .body
-                    .sealed_facets()
-                    .to_vec(),
-                _ => {
-                    let event: Event<RoutingEvent> = self.codec.decode::<RoutingEvent, _>(&value)?;
-                    event.body.sealed_facet().cloned().into_iter().collect()
-                }
-            };
+            let facets = avro::read_sealed_facets(&self.codec, &at.topic, &value)?;
             found.extend(facets.into_iter().map(|facet| (facet.facet_id, facet)));
         }
         Ok(found)

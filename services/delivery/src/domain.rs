@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use chassis::decider::{Context, Rejection};
-use schemas::InputPosition;
-use schemas::codes::{AgencyKind, AssignmentState, FacetKind, RejectionCode};
+use schemas::codes::{AgencyKind, AssignmentState, Authorisation, FacetKind, RejectionCode};
 use schemas::delivery::{
-    AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, FacetAdded,
-    FacetDisclosed, FacetsDisclosed, IncidentRegistered, IncidentUpdated, ItemChanged, ItemDelivered,
-    ItemRaised, OpenFacets, ReportAccess, RetractionDelivered,
+    AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, EarlyOpeningDelivered,
+    FacetAdded, FacetDisclosed, FacetsDisclosed, IncidentRegistered, IncidentUpdated, ItemChanged,
+    ItemDelivered, ItemRaised, OpenFacets, ReportAccess, RetractionDelivered,
 };
+use schemas::directory::Policy;
+use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, AssignmentId, DisclosureId, FacetId};
 use schemas::routing::{
     AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentAmended, IncidentOpened,
-    RetractionIssued, RoutingEvent,
+    RetractionIssued, RoutingEvent, Transfer,
 };
+use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One of routing's events, and where it stands.
@@ -30,8 +32,8 @@ pub struct RoutingNews {
 pub struct Incident {
     /// As it was last amended.
     pub registered: Option<IncidentRegistered>,
-    /// What parties have added: free text of answers, case numbers.
-    pub added: Vec<FacetRef>,
+    /// What parties have added, and who: free text of answers, case numbers.
+    pub added: Vec<FacetAdded>,
     pub items: BTreeMap<AssignmentId, Item>,
     pub disclosures: BTreeMap<DisclosureId, FacetsDisclosed>,
 }
@@ -216,20 +218,44 @@ fn open(
         }
         _ => return Err(RejectionCode::NotEntitled.into()),
     };
-    let entitled = incident.entitled_facets(command.assignment_id);
-    let asked = select(&entitled, &command.facets)?;
-    Ok(vec![
-        FacetsDisclosed {
-            disclosure_id: disclosure_id(context.aggregate_id, context.cause),
-            assignment_id: command.assignment_id,
-            agency: context.agency.clone(),
-            recipient_key_id: command.recipient_key_id.clone(),
-            facets: asked.into_iter().map(|facet| disclosed(registered, facet)).collect(),
-            transfer: item.delivered.transfer.clone(),
-            with_offer,
+    let entitled = incident.entitled_facets(command.assignment_id, context.directory, context.now);
+    let asked = select(entitled, &command.facets)?;
+    let disclosed = FacetsDisclosed {
+        disclosure_id: disclosure_id(context.aggregate_id, context.cause),
+        assignment_id: command.assignment_id,
+        agency: context.agency.clone(),
+        recipient_key_id: command.recipient_key_id.clone(),
+        facets: asked.into_iter().map(|entitled| disclosed(registered, entitled)).collect(),
+        transfer: item.delivered.transfer.clone(),
+        with_offer,
+    };
+    let told = tell_originator(context, incident, registered, item, &disclosed);
+    Ok(std::iter::once(disclosed.into()).chain(told).collect())
+}
+
+/// Of the first opening with the offer; a hotline or an authority hears who opened, a provider that somebody did.
+fn tell_originator(
+    context: &Context<'_>,
+    incident: &Incident,
+    registered: &IncidentRegistered,
+    item: &Item,
+    disclosed: &FacetsDisclosed,
+) -> Option<DeliveryEvent> {
+    let earlier = |one: &FacetsDisclosed| one.with_offer && one.assignment_id == disclosed.assignment_id;
+    if !disclosed.with_offer || incident.disclosures.values().any(earlier) {
+        return None;
+    }
+    let originator = context.directory.agency(&registered.reporter, context.now);
+    let hears_who = originator.is_some_and(|agency| agency.kind != AgencyKind::Provider);
+    Some(
+        EarlyOpeningDelivered {
+            agency: registered.reporter.clone(),
+            disclosure_id: disclosed.disclosure_id,
+            opened_by: hears_who.then(|| disclosed.agency.clone()),
+            country: hears_who.then(|| item.delivered.country.clone()),
         }
         .into(),
-    ])
+    )
 }
 
 /// The disclosure that a command leads to: sending the command again finds the same.
@@ -251,19 +277,15 @@ fn entitles(item: &Item, facet: &FacetRef) -> bool {
     }
 }
 
-fn select<'a>(entitled: &[&'a FacetRef], asked: &[FacetId]) -> Result<Vec<&'a FacetRef>, Rejection> {
+fn select<'a>(entitled: Vec<Entitled<'a>>, asked: &[FacetId]) -> Result<Vec<Entitled<'a>>, Rejection> {
     if asked.is_empty() {
-        return if entitled.is_empty() {
-            Err(RejectionCode::NotEntitled.into())
-        } else {
-            Ok(entitled.to_vec())
-        };
+        return if entitled.is_empty() { Err(RejectionCode::NotEntitled.into()) } else { Ok(entitled) };
     }
-    let find = |id: &FacetId| entitled.iter().find(|facet| facet.facet_id == *id).copied();
+    let find = |id: &FacetId| entitled.iter().find(|one| one.facet.facet_id == *id).cloned();
     asked.iter().map(|id| find(id).ok_or_else(|| RejectionCode::NotEntitled.into())).collect()
 }
 
-fn disclosed(registered: &IncidentRegistered, facet: &FacetRef) -> FacetDisclosed {
+fn disclosed(registered: &IncidentRegistered, Entitled { facet, transfer }: Entitled<'_>) -> FacetDisclosed {
     let person = registered.people.iter().find(|person| Some(person.person_ref) == facet.person_ref);
     FacetDisclosed {
         facet_id: facet.facet_id,
@@ -272,6 +294,7 @@ fn disclosed(registered: &IncidentRegistered, facet: &FacetRef) -> FacetDisclose
         person_category: person.map(|person| person.category),
         key_set_id: facet.key_set_id,
         at: facet.at.clone(),
+        transfer,
     }
 }
 
@@ -306,7 +329,7 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
                 update_registered(registered, updated);
             }
         }
-        DeliveryEvent::FacetAdded(added) => incident.added.push(added.facet.clone()),
+        DeliveryEvent::FacetAdded(added) => incident.added.push(added.clone()),
         DeliveryEvent::ItemDelivered(delivered) => {
             let item = Item { delivered: delivered.clone(), state: AssignmentState::Offered };
             incident.items.insert(delivered.assignment_id, item);
@@ -331,6 +354,7 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
         DeliveryEvent::CallDelivered(_)
         | DeliveryEvent::AlertDelivered(_)
         | DeliveryEvent::RetractionDelivered(_)
+        | DeliveryEvent::EarlyOpeningDelivered(_)
         | DeliveryEvent::AccessReported(_)
         | DeliveryEvent::CommandRejected(_)
         | DeliveryEvent::CommandFailed(_) => {}
@@ -347,11 +371,37 @@ fn update_registered(registered: &mut IncidentRegistered, updated: &IncidentUpda
     registered.facets.clone_from(&updated.facets);
 }
 
+/// A facet that may be opened, and on what it crosses where another party than the reporter added it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entitled<'a> {
+    pub facet: &'a FacetRef,
+    pub transfer: Option<Transfer>,
+}
+
 impl Incident {
-    /// The facets that an assignment entitles its agency to open.
-    pub fn entitled_facets(&self, assignment: AssignmentId) -> Vec<&FacetRef> {
-        let facets = self.registered.iter().flat_map(|registered| &registered.facets).chain(&self.added);
-        let item = self.items.get(&assignment);
-        facets.filter(|facet| item.is_some_and(|item| entitles(item, facet))).collect()
+    /// The facets that an assignment entitles its agency to open. The reporter's came through the transfer gate with
+    /// the offer; what parties add goes through it here, from its author's country to the reader's.
+    pub fn entitled_facets(
+        &self,
+        assignment: AssignmentId,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Vec<Entitled<'_>> {
+        let (Some(registered), Some(item)) = (&self.registered, self.items.get(&assignment)) else {
+            return Vec::new();
+        };
+        let reported = registered.facets.iter().map(|facet| Some(Entitled { facet, transfer: None }));
+        let crosses = |added: &FacetAdded| {
+            let author = directory.agency(&added.by, now)?;
+            let policy = directory.policy(Policy::DEFAULT, now)?;
+            // Whoever adds it to what the parties share lets them have it.
+            let authorisation = Authorisation::Standing;
+            policy.transfer(&author.country, &item.delivered.country, registered.urgency, authorisation)
+        };
+        let added = self
+            .added
+            .iter()
+            .map(|added| Some(Entitled { facet: &added.facet, transfer: Some(crosses(added)?) }));
+        reported.chain(added).flatten().filter(|one| entitles(item, one.facet)).collect()
     }
 }

@@ -94,7 +94,7 @@ async fn list(
     let agency = &caller.agency.id;
     let cursor = query.cursor.as_deref().map(|text| pages.cursors.read(agency, text)).transpose()?;
     let cursor = cursor.unwrap_or_default();
-    let page = inbox::page(&pages.front, agency, &cursor, pages.partitions, usize::from(limit))?;
+    let page = inbox::page(&pages, agency, &cursor, usize::from(limit))?;
     let entries = page.entries.into_iter().filter(|entry| query.wants(entry)).collect();
     Ok(Json(Inbox { entries, cursor: pages.cursors.write(agency, &page.cursor), more: page.more }))
 }

@@ -6,7 +6,6 @@
 use chassis::cursor::Cursor;
 use chassis::decider::{IndexEntry, Place};
 use chassis::fold::Fold;
-use chassis::front::Front;
 use chassis::problem::Problem;
 use schemas::Event;
 use schemas::Timestamp;
@@ -16,7 +15,7 @@ use schemas::codes::{
 };
 use schemas::delivery::DeliveryEvent;
 use schemas::ids::{
-    AgencyId, AssignmentId, Country, FacetId, IncidentId, PersonRef, ReferralId, RetractionId,
+    AgencyId, AssignmentId, Country, DisclosureId, FacetId, IncidentId, PersonRef, ReferralId, RetractionId,
 };
 use schemas::routing::{FacetRef, Transfer};
 use serde::{Deserialize, Serialize};
@@ -24,6 +23,7 @@ use utoipa::ToSchema;
 
 use crate::Delivery;
 use crate::domain::{Incident, Item};
+use crate::http::Pages;
 
 /// One thing that came before an agency.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -45,6 +45,15 @@ pub enum Entry {
     },
     /// A coordinator is told what needs a person.
     Alert { incident_id: IncidentId, country: Option<Country>, reason: AlertReason, at: Timestamp },
+    /// What the agency had reported was opened with the offer, before a person had accepted.
+    OpenedEarly {
+        incident_id: IncidentId,
+        disclosure_id: DisclosureId,
+        /// Absent for a provider, which is not told where it went.
+        opened_by: Option<AgencyId>,
+        country: Option<Country>,
+        at: Timestamp,
+    },
     /// Something was taken back: to be acknowledged by a person.
     Retraction {
         incident_id: IncidentId,
@@ -100,6 +109,7 @@ enum What {
     Call { assignment: AssignmentId, contact: String, attempt: i32, acknowledge_by: Timestamp },
     Alert(Option<Country>, AlertReason),
     Retraction(RetractionId, RetractionReason),
+    OpenedEarly { disclosure: DisclosureId, by: Option<AgencyId>, country: Option<Country> },
 }
 
 pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
@@ -131,6 +141,10 @@ pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> 
         DeliveryEvent::RetractionDelivered(retraction) => {
             (&retraction.agency, What::Retraction(retraction.retraction_id, retraction.reason))
         }
+        DeliveryEvent::EarlyOpeningDelivered(opening) => {
+            let (by, country) = (opening.opened_by.clone(), opening.country.clone());
+            (&opening.agency, What::OpenedEarly { disclosure: opening.disclosure_id, by, country })
+        }
         _ => return Vec::new(),
     };
     vec![entry(agency, what)]
@@ -158,17 +172,11 @@ pub struct Page {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn page(
-    front: &Front<Delivery>,
-    agency: &AgencyId,
-    cursor: &Cursor,
-    partitions: i32,
-    limit: usize,
-) -> Result<Page, Problem> {
+pub fn page(pages: &Pages, agency: &AgencyId, cursor: &Cursor, limit: usize) -> Result<Page, Problem> {
     let mut found = Vec::new();
-    for partition in 0..partitions {
+    for partition in 0..pages.partitions {
         let from = cursor.0.get(&partition).copied().unwrap_or(0);
-        found.extend(after(front.fold(), agency, partition, from, limit + 1)?);
+        found.extend(after(pages.front.fold(), agency, partition, from, limit + 1)?);
     }
     found.sort_by_key(|found| (found.order, found.place.partition, found.place.offset));
     let more = found.len() > limit;
@@ -177,7 +185,7 @@ pub fn page(
     let (mut entries, mut behind) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
     for Found { place, kept, .. } in found {
         next.0.insert(place.partition, place.offset + 1);
-        if let Some(entry) = shown(front, kept)? {
+        if let Some(entry) = shown(pages, kept)? {
             entries.push(entry);
             behind.push(next.clone());
         }
@@ -217,13 +225,13 @@ fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
     Problem::internal()
 }
 
-fn shown(front: &Front<Delivery>, kept: Kept) -> Result<Option<Entry>, Problem> {
+fn shown(pages: &Pages, kept: Kept) -> Result<Option<Entry>, Problem> {
     let Ok(incident_id) = kept.incident.parse::<IncidentId>() else { return Ok(None) };
     let at = kept.at;
     Ok(Some(match kept.what {
         What::Assignment(assignment) => {
-            let state = front.state(&kept.incident)?;
-            match assignment_entry(incident_id, &state.state, assignment, at) {
+            let state = pages.front.state(&kept.incident)?;
+            match assignment_entry(pages, incident_id, &state.state, assignment, at) {
                 Some(entry) => Entry::Assignment(Box::new(entry)),
                 None => return Ok(None),
             }
@@ -236,10 +244,14 @@ fn shown(front: &Front<Delivery>, kept: Kept) -> Result<Option<Entry>, Problem> 
         What::Retraction(retraction_id, reason) => {
             Entry::Retraction { incident_id, retraction_id, reason, at }
         }
+        What::OpenedEarly { disclosure, by, country } => {
+            Entry::OpenedEarly { incident_id, disclosure_id: disclosure, opened_by: by, country, at }
+        }
     }))
 }
 
 fn assignment_entry(
+    pages: &Pages,
     incident_id: IncidentId,
     incident: &Incident,
     assignment_id: AssignmentId,
@@ -247,6 +259,8 @@ fn assignment_entry(
 ) -> Option<AssignmentEntry> {
     let registered = incident.registered.as_ref()?;
     let Item { delivered, state } = incident.items.get(&assignment_id)?;
+    let directory = pages.reference.snapshot().directory;
+    let entitled = incident.entitled_facets(assignment_id, &directory, pages.front.clock().now());
     Some(AssignmentEntry {
         incident_id,
         referral_id: registered.referral_id,
@@ -260,7 +274,7 @@ fn assignment_entry(
         state: *state,
         respond_by: delivered.respond_by,
         opens_with_offer: delivered.entitlement.opens_with_offer,
-        facets: incident.entitled_facets(assignment_id).into_iter().map(facet).collect(),
+        facets: entitled.into_iter().map(|one| facet(one.facet)).collect(),
         transfer: delivered.transfer.clone(),
         at,
     })

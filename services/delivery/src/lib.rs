@@ -8,11 +8,11 @@
 //! - a disclosure is a committed event before the keys leave;
 //! - no data key is stored: it is re-wrapped to the agency's public key, answered, and forgotten.
 
+mod avro;
 pub mod disclosure;
 pub mod domain;
 pub mod http;
 pub mod inbox;
-mod news;
 mod notices;
 pub mod settings;
 
@@ -59,7 +59,7 @@ impl Service for Delivery {
         position: &InputPosition,
         value: &[u8],
     ) -> Result<Option<Heard<Self::News>>, CodecError> {
-        news::hear(codec, position, value)
+        avro::hear(codec, position, value)
     }
 
     fn tell(
@@ -68,7 +68,7 @@ impl Service for Delivery {
         state: &Self::State,
         event: &Event<DeliveryEvent>,
     ) -> Result<Vec<Outgoing>, CodecError> {
-        notices::of(codec, state, event)
+        notices::of(state, event).iter().map(|notice| avro::write_notice(codec, notice)).collect()
     }
 
     fn index(state: &Self::State, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {

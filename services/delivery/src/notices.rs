@@ -1,31 +1,23 @@
 //! Notices for a country's topic: coarse enough for every agency of the country, and nothing sealed.
 
-use chassis::decider::Outgoing;
-use schemas::codec::{Codec, CodecError};
+use schemas::Event;
 use schemas::codes::{AssignmentState, JurisdictionBasis};
 use schemas::delivery::DeliveryEvent;
-use schemas::envelope::Body;
 use schemas::ids::AssignmentId;
 use schemas::jurisdiction::Notice;
-use schemas::{Event, topics};
 
 use crate::domain::Incident;
 
-pub fn of(
-    codec: &Codec,
-    incident: &Incident,
-    event: &Event<DeliveryEvent>,
-) -> Result<Vec<Outgoing>, CodecError> {
-    let changed = match &event.body {
-        DeliveryEvent::ItemDelivered(item) => Some((item.assignment_id, AssignmentState::Offered)),
-        DeliveryEvent::ItemChanged(item) => Some((item.assignment_id, item.state)),
+pub fn of(incident: &Incident, event: &Event<DeliveryEvent>) -> Option<Notice> {
+    let (assignment, state) = match &event.body {
+        DeliveryEvent::ItemDelivered(item) => (item.assignment_id, AssignmentState::Offered),
+        DeliveryEvent::ItemChanged(item) => (item.assignment_id, item.state),
         DeliveryEvent::ItemRaised(item) => {
-            incident.items.get(&item.assignment_id).map(|known| (item.assignment_id, known.state))
+            (item.assignment_id, incident.items.get(&item.assignment_id)?.state)
         }
-        _ => None,
+        _ => return None,
     };
-    let notice = changed.and_then(|(assignment, state)| notice(incident, event, assignment, state));
-    notice.map(|notice| outgoing(codec, &notice)).transpose().map(|outgoing| outgoing.into_iter().collect())
+    notice(incident, event, assignment, state)
 }
 
 fn notice(
@@ -51,16 +43,5 @@ fn notice(
         bases,
         respond_by: item.delivered.respond_by,
         time: event.time,
-    })
-}
-
-fn outgoing(codec: &Codec, notice: &Notice) -> Result<Outgoing, CodecError> {
-    Ok(Outgoing {
-        topic: topics::jurisdiction(&notice.country),
-        partition: 0,
-        key: notice.incident_id.to_string(),
-        value: codec.encode::<Notice>(notice)?,
-        id: notice.event_id.to_string(),
-        type_name: format!("{}.{}", Notice::TOPIC, notice.name()),
     })
 }

@@ -67,6 +67,13 @@ fn line(entry: &Entry) -> String {
             let country = country.as_ref().map_or("-", |country| country.as_str());
             format!("{at}  alert {reason}  {country}  incident {incident_id}")
         }
+        Entry::OpenedEarly { opened_by, country, at, incident_id, .. } => {
+            let by = opened_by.as_ref().map_or("-", AgencyId::as_str);
+            let country = country.as_ref().map_or("-", |country| country.as_str());
+            format!(
+                "{at}  opened with the offer, in imminent danger: {by}  {country}  incident {incident_id}"
+            )
+        }
         Entry::Retraction { retraction_id, reason, at, incident_id } => {
             format!("{at}  taken back: {reason}  acknowledge {retraction_id}  incident {incident_id}")
         }

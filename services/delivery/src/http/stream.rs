@@ -50,7 +50,7 @@ fn entries(
         loop {
             // Marked as seen before the page is read: what comes meanwhile wakes the next round.
             positions.borrow_and_update();
-            let Ok(page) = inbox::page(&pages.front, &agency, &cursor, pages.partitions, PAGE) else { return };
+            let Ok(page) = inbox::page(&pages, &agency, &cursor, PAGE) else { return };
             let more = page.more;
             for (entry, behind) in page.entries.into_iter().zip(page.behind) {
                 cursor = behind;

@@ -9,7 +9,7 @@ use schemas::referral::SealedFacet;
 use schemas::routing::{
     Assessment, AssessmentAdded, AssignmentClosed, AssignmentDeclined, AssignmentEscalated,
     AssignmentForwarded, AssignmentRaised, AssignmentRevoked, CaseNumberAdded, Entitlement, IncidentAmended,
-    RoutingEvent,
+    RoutingEvent, Transfer,
 };
 
 use crate::world::*;
@@ -64,7 +64,7 @@ fn opens_all(facets: Vec<FacetDisclosed>, with_offer: bool) -> Decision {
         transfer: transfer(),
         with_offer,
     };
-    Ok(vec![disclosed.into()])
+    Ok(std::iter::once(disclosed.into()).chain(with_offer.then(told_early)).collect())
 }
 
 #[test]
@@ -112,8 +112,8 @@ fn what_is_said_in_ones_own_words_is_registered_beside_the_answer() {
 
 #[test]
 fn what_is_added_is_opened_by_its_kind() {
-    let of_note = disclosed_as(added_ref(&note(), 11), None);
-    let of_number = disclosed_as(added_ref(&case_number(), 12), None);
+    let of_note = disclosed_added(added_ref(&note(), 11));
+    let of_number = disclosed_added(added_ref(&case_number(), 12));
     let adds =
         || vec![hears_of("fr-police", 11, assessed()), hears_of("fr-police", 12, number_added("fr-police"))];
     let victim = || disclosed("victim");
@@ -213,4 +213,40 @@ fn an_urgency_that_was_raised_stays_raised() {
     assert_eq!(urgency(&[hears(calm(1))]), Urgency::Routine);
     assert_eq!(urgency(&[hears(amended(1))]), Urgency::ImminentDanger, "by the reporter");
     assert_eq!(urgency(&[hears(raised), hears(calm(1))]), Urgency::ImminentDanger, "by an assessment");
+}
+
+#[test]
+fn what_a_party_adds_crosses_a_border_on_a_basis_of_its_own() {
+    let calm = schemas::routing::IncidentOpened { urgency: Urgency::Routine, ..opened() };
+    let accepted = |urgent: &schemas::routing::IncidentOpened| {
+        let offered = offer("de-police", "DE", entitled(&[], &[]));
+        let accepted = brings("de-police", AssignmentState::Accepted);
+        vec![hears(urgent.clone()), hears(offered), accepted]
+    };
+    let crossed = |by: &str, transfer| {
+        let facet =
+            FacetDisclosed { transfer: Some(transfer), ..disclosed_as(added_ref(&case_number(), 12), None) };
+        (by.to_owned(), opens_all(vec![facet], false))
+    };
+    let transfer = |basis, rule, article: &str| Transfer {
+        basis,
+        rule,
+        article: article.to_owned(),
+        authorisation: Authorisation::Standing,
+    };
+    let domestic = || transfer(TransferBasis::Domestic, None, "no border is crossed");
+    let vital = || transfer(TransferBasis::VitalInterests, None, "Directive (EU) 2016/680 Article 38(1)(a)");
+    let refused = |by: &str| (by.to_owned(), refuses(RejectionCode::NotEntitled));
+    let table = [
+        (&calm, crossed("fr-police", self::transfer())),
+        (&calm, crossed("de-police", domestic())),
+        // No rule lets anything go from Japan to Germany, and nobody knows the last one any more.
+        (&calm, refused("jp-police")),
+        (&calm, refused("no-agency")),
+        (&opened(), crossed("jp-police", vital())),
+    ];
+    for (incident, (by, then)) in table {
+        let given = [accepted(incident), vec![hears_of(&by, 12, number_added(&by))]].concat();
+        check(&format!("{by}, {}", incident.urgency), &given, &opens("de-police", &[]), &then);
+    }
 }

@@ -152,7 +152,8 @@ fn entitled(
     prop_assert!(may_open, "opened while {}", item.state);
     prop_assert!(!disclosed.facets.is_empty());
     let registered = before.registered.iter().flat_map(|registered| &registered.facets);
-    let known: Vec<&FacetRef> = registered.chain(&before.added).collect();
+    let added = before.added.iter().map(|added| &added.facet);
+    let known: Vec<&FacetRef> = registered.chain(added).collect();
     for facet in &disclosed.facets {
         let for_all = facet.kind == FacetKind::CaseNumber;
         prop_assert!(for_all || entitlement.facet_kinds.contains(&facet.kind), "{}", facet.kind);
@@ -187,7 +188,8 @@ fn rests(before: &Incident, after: &Incident, step: &Step) -> Result<(), TestCas
         _ => {}
     }
     if let Some(sealed) = news.event.sealed_facet() {
-        prop_assert_eq!(after.added.last(), Some(&FacetRef::of(sealed, &news.at)));
+        let last = after.added.last().map(|added| (&added.by, &added.facet));
+        prop_assert_eq!(last, Some((&news.by, &FacetRef::of(sealed, &news.at))));
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! What an agency may open: its own assignment's facets, once accepted, or with the offer in imminent danger.
 
+use chassis::decider::{Decider as _, Place, Service as _};
+use delivery::Delivery;
 use schemas::codes::*;
-use schemas::delivery::{FacetsDisclosed, OpenFacets};
-use schemas::routing::Entitlement;
+use schemas::delivery::{DeliveryEvent, EarlyOpeningDelivered, FacetsDisclosed, OpenFacets};
+use schemas::routing::{Entitlement, IncidentOpened};
 
 use crate::world::*;
 
@@ -39,7 +41,38 @@ fn discloses(names: &[&str], with_offer: bool) -> Decision {
         transfer: transfer(),
         with_offer,
     };
-    Ok(vec![disclosed.into()])
+    Ok(std::iter::once(disclosed.into()).chain(with_offer.then(told_early)).collect())
+}
+
+#[test]
+fn the_originator_is_told_once_of_what_is_opened_with_the_offer() {
+    let given = offered(with_offer(entitlement()));
+    let earlier = Step { cause: "earlier".to_owned(), ..opens("de-police", &[]) };
+    let again = [given.clone(), vec![earlier]].concat();
+    check("told already", &again, &opens("de-police", &["victim"]), &Ok(vec![early(&["victim"])]));
+    let accepted = [given.clone(), vec![brings("de-police", AssignmentState::Accepted)]].concat();
+    check("once accepted", &accepted, &opens("de-police", &["victim"]), &discloses(&["victim"], false));
+    // A provider hears that somebody opened, not who.
+    let provider = IncidentOpened { reporter: agency("us-provider"), ..opened() };
+    let given = [vec![hears(provider)], given[1..].to_vec()].concat();
+    let told = EarlyOpeningDelivered {
+        agency: agency("us-provider"),
+        disclosure_id: disclosure("command"),
+        opened_by: None,
+        country: None,
+    };
+    check("a provider", &given, &opens("de-police", &["victim"]), &Ok(vec![early(&["victim"]), told.into()]));
+    let mut history = after(&given);
+    history.take(&opens("de-police", &[])).unwrap();
+    let told = history.log.last().unwrap();
+    let place = Place { partition: 0, offset: 5 };
+    let entries = Delivery::index(&history.state, told, place);
+    assert!(entries[0].key.starts_with(b"us-provider\0") && entries.len() == 1);
+}
+
+/// The disclosure alone.
+fn early(names: &[&str]) -> DeliveryEvent {
+    discloses(names, true).unwrap().remove(0)
 }
 
 #[test]

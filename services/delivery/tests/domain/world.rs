@@ -4,9 +4,9 @@ use chassis::decider::{Context, Decider, Rejection};
 use delivery::Delivery;
 use delivery::domain::{Incident, RoutingNews};
 use schemas::codes::*;
-use schemas::delivery::{DeliveryCommand, DeliveryEvent, FacetDisclosed, OpenFacets};
+use schemas::delivery::{DeliveryCommand, DeliveryEvent, EarlyOpeningDelivered, FacetDisclosed, OpenFacets};
 use schemas::directory::view::Directory;
-use schemas::directory::{Agency, AgencyKey, Entry, GenesisLoaded};
+use schemas::directory::{Agency, AgencyKey, Entry, GenesisLoaded, Policy, TransferRule};
 use schemas::envelope::Body;
 use schemas::ids::{
     AgencyId, AssignmentId, CommandId, Country, DisclosureId, EventId, FacetId, KeyId, KeySetId, PersonRef,
@@ -86,8 +86,28 @@ fn directory() -> Directory {
         agency("fr-police", "FR", AgencyKind::PoliceUnit, &[]),
         agency("eu-coordinator", "NL", AgencyKind::Coordinator, &["DE", "FR"]),
         agency("un-coordinator", "CH", AgencyKind::Coordinator, &["DE", "JP"]),
+        agency("nl-hotline", "NL", AgencyKind::Hotline, &[]),
+        agency("us-provider", "US", AgencyKind::Provider, &[]),
+        agency("jp-police", "JP", AgencyKind::PoliceUnit, &[]),
     ];
-    let entries = agencies.map(|agency| Entry { agency: Some(agency), policy: None }).to_vec();
+    let union = ["DE", "FR", "NL"].map(country).to_vec();
+    let rule = TransferRule {
+        id: transfer().rule.unwrap(),
+        from: union.clone(),
+        to: union,
+        basis: transfer().basis,
+        article: transfer().article,
+    };
+    let policy = Policy {
+        name: Policy::DEFAULT.to_owned(),
+        version: 1,
+        acknowledge_within_minutes: 15,
+        rules: Vec::new(),
+        transfers: vec![rule],
+    };
+    let agencies = agencies.map(|agency| Entry { agency: Some(agency), policy: None });
+    let policy = Entry { agency: None, policy: Some(policy) };
+    let entries = agencies.into_iter().chain([policy]).collect();
     let mut directory = Directory::default();
     directory.evolve(&GenesisLoaded { entries }.into(), Timestamp::default());
     directory
@@ -175,7 +195,24 @@ pub fn disclosed_as(sealed: FacetRef, person_category: Option<PersonCategory>) -
         person_category,
         key_set_id: sealed.key_set_id,
         at: sealed.at,
+        transfer: None,
     }
+}
+
+/// As another party of the Union added it.
+pub fn disclosed_added(sealed: FacetRef) -> FacetDisclosed {
+    FacetDisclosed { transfer: Some(transfer()), ..disclosed_as(sealed, None) }
+}
+
+/// The originator hears of the first opening of de-police's assignment with the offer.
+pub fn told_early() -> DeliveryEvent {
+    EarlyOpeningDelivered {
+        agency: agency("nl-hotline"),
+        disclosure_id: disclosure("command"),
+        opened_by: Some(agency("de-police")),
+        country: Some(country("DE")),
+    }
+    .into()
 }
 
 pub fn opened() -> IncidentOpened {

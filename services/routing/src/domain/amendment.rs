@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use chassis::decider::Context;
 use schemas::codes::{RetractionReason, RevokeReason};
+use schemas::directory::Policy;
 use schemas::ids::{Country, PersonRef};
 use schemas::referral::{Handling, Referral};
 use schemas::routing::{
@@ -52,8 +53,8 @@ pub fn amend(context: &Context<'_>, incident: &Incident, news: &CommittedReferra
         let step = step(context, &after);
         follow(&mut after, step);
     }
-    let proposed = if more { lead::propose(&after) } else { None };
-    events.extend(proposed.filter(|lead| after.lead.proposed.as_ref() != Some(lead)).map(RoutingEvent::from));
+    let proposed = if more { lead::propose_anew(&after) } else { None };
+    events.extend(proposed.map(RoutingEvent::from));
     events
 }
 
@@ -100,7 +101,7 @@ fn revoke_never_told(_: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> 
 
 /// Persons that the amendment ties to an assignment's country, or whose category it changes, are opened to it too.
 fn widen(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
-    let policy = context.directory.policy(assignment::POLICY, context.now);
+    let policy = context.directory.policy(Policy::DEFAULT, context.now);
     let (Some(urgency), Some(policy)) = (incident.urgency(), policy) else { return Vec::new() };
     // What is given more crosses the border as an offer would.
     let open = incident.assignments.values().filter(|assignment| {

@@ -4,6 +4,7 @@ use chassis::decider::{Context, Rejection};
 use schemas::codes::{
     ActorKind, AgencyKind, AlertReason, AssignmentState, EscalationReason, RejectionCode, Urgency,
 };
+use schemas::directory::Policy;
 use schemas::ids::AssignmentId;
 use schemas::routing::{
     AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentEscalated,
@@ -12,14 +13,19 @@ use schemas::routing::{
     RoutingEvent,
 };
 
-use super::state::{Assignment, Incident};
-use super::{assignment, duty, transfer};
+use super::state::{Assignment, Incident, evolve};
+use super::{assignment, duty, lead, transfer};
 
 type Decision = Result<Vec<RoutingEvent>, Rejection>;
 
 pub fn accept(context: &Context<'_>, incident: &Incident, command: &AcceptAssignment) -> Decision {
     must_await_answer(own(context, incident, command.assignment_id)?)?;
-    Ok(vec![AssignmentAccepted { assignment_id: command.assignment_id }.into()])
+    let accepted = AssignmentAccepted { assignment_id: command.assignment_id }.into();
+    let mut after = incident.clone();
+    evolve(&mut after, &accepted);
+    // Where it is taken up is a reason of its own, as long as nobody has taken a position.
+    let lead = if after.lead.is_undecided() { lead::propose_anew(&after) } else { None };
+    Ok(std::iter::once(accepted).chain(lead.map(RoutingEvent::from)).collect())
 }
 
 pub fn decline(context: &Context<'_>, incident: &Incident, command: &DeclineAssignment) -> Decision {
@@ -38,7 +44,7 @@ pub fn forward(context: &Context<'_>, incident: &Incident, command: &ForwardAssi
         return Err(Rejection::at(RejectionCode::WrongState, "/to"));
     }
     let not_allowed = || Rejection::at(RejectionCode::TransferNotAllowed, "/to");
-    let policy = context.directory.policy(assignment::POLICY, context.now).ok_or_else(not_allowed)?;
+    let policy = context.directory.policy(Policy::DEFAULT, context.now).ok_or_else(not_allowed)?;
     let transfer = transfer::gate(incident, policy, &to.country).map_err(|_| not_allowed())?;
     let entitlement = assignment::forwarded(incident, policy, &from.entitlement, to);
     let offer = AssignmentOffered {

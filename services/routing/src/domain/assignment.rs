@@ -16,15 +16,13 @@ use schemas::routing::{
 use super::state::Incident;
 use super::{duty, transfer};
 
-/// The policy that routing uses.
-pub const POLICY: &str = "default";
 /// The rule by which every grounded point that answers at any hour is offered an imminent danger.
 const ROUND_THE_CLOCK: &str = "imminent-danger-round-the-clock";
 
 /// What an incident that has become an imminent danger changes for offers that nobody has answered: they open
 /// before they are accepted, their time is short, and their duty contacts are called.
 pub fn raise(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
-    let policy = context.directory.policy(POLICY, context.now);
+    let policy = context.directory.policy(Policy::DEFAULT, context.now);
     let (Some(policy), Some(Urgency::ImminentDanger)) = (policy, incident.urgency()) else {
         return Vec::new();
     };
@@ -89,7 +87,7 @@ pub fn offer(context: &Context<'_>, incident: &Incident) -> Vec<RoutingEvent> {
     if incident.withdrawn.is_some() {
         return Vec::new();
     }
-    let Some(policy) = context.directory.policy(POLICY, context.now) else {
+    let Some(policy) = context.directory.policy(Policy::DEFAULT, context.now) else {
         return alert(incident, AlertReason::CountryWithoutAgency, None);
     };
     let mut events = Vec::new();
@@ -244,7 +242,7 @@ pub fn planned_entitlement(
     incident: &Incident,
     offer: &AssignmentOffered,
 ) -> Option<Entitlement> {
-    let policy = context.directory.policy(POLICY, context.now)?;
+    let policy = context.directory.policy(Policy::DEFAULT, context.now)?;
     let found = incident.countries.iter().find(|found| found.country == offer.country)?;
     let plans = plan(context, incident, policy, found);
     let (_, plan) = plans.into_iter().find(|(agency, _)| agency.id == offer.agency)?;

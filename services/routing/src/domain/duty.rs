@@ -10,7 +10,7 @@ use schemas::directory::{Agency, DutyContact, DutyHours, Policy};
 use schemas::ids::AssignmentId;
 use schemas::routing::{AssignmentOffered, CoordinatorAlerted, DutyContactCalled, RoutingEvent};
 
-use super::assignment::{POLICY, is_point};
+use super::assignment::is_point;
 use super::state::{Call, Incident};
 
 /// Until an acknowledgement is asked for again, where no policy says otherwise.
@@ -24,7 +24,7 @@ pub fn first_call(context: &Context<'_>, policy: &Policy, offer: &AssignmentOffe
 /// The next call about an offer that nobody acknowledged.
 pub fn next_call(context: &Context<'_>, incident: &Incident, id: AssignmentId) -> Option<RoutingEvent> {
     let assignment = incident.assignments.get(&id)?;
-    let policy = context.directory.policy(POLICY, context.now);
+    let policy = context.directory.policy(Policy::DEFAULT, context.now);
     let minutes = policy.map_or(DEFAULT_MINUTES, |policy| i64::from(policy.acknowledge_within_minutes));
     Some(call(context, minutes, &assignment.offer, &assignment.calls))
 }

@@ -27,25 +27,39 @@ pub fn propose(incident: &Incident) -> Option<LeadProposed> {
     if told().count() < 2 {
         return None;
     }
-    let factors: Vec<FactorFound> = told().flat_map(factors_of).collect();
+    let factors: Vec<FactorFound> = told().flat_map(|found| factors_of(incident, found)).collect();
     let mut by_country: BTreeMap<&Country, (BTreeSet<LeadFactor>, i32)> = BTreeMap::new();
     for found in &factors {
         let (kinds, signals) = by_country.entry(&found.country).or_default();
         kinds.insert(found.factor);
         *signals += found.signals;
     }
-    // More different factors first, then more signals; the code breaks a tie so that the proposal is stable.
+    // More different factors first, then the guidelines' presumption for where most of the criminality was, then more
+    // signals; the code breaks a tie so that the proposal is stable.
     let best = by_country.iter().max_by_key(|(country, (kinds, signals))| {
-        (kinds.len(), *signals, std::cmp::Reverse((**country).clone()))
+        let presumed = kinds.contains(&LeadFactor::MajorityOfCriminality);
+        (kinds.len(), presumed, *signals, std::cmp::Reverse((**country).clone()))
     });
     let country = best.map(|(country, _)| (*country).clone())?;
     Some(LeadProposed { country, factors })
 }
 
-fn factors_of(found: &CountryFound) -> Vec<FactorFound> {
+/// What a changed incident speaks for, where it is not what was proposed.
+pub fn propose_anew(incident: &Incident) -> Option<LeadProposed> {
+    propose(incident).filter(|lead| incident.lead.proposed.as_ref() != Some(lead))
+}
+
+fn factors_of(incident: &Incident, found: &CountryFound) -> Vec<FactorFound> {
     let mut counts: BTreeMap<LeadFactor, i32> = BTreeMap::new();
     for factor in found.grounds.iter().flat_map(speaks_for) {
         *counts.entry(*factor).or_default() += 1;
+    }
+    // Where a person has taken it up already, going on there costs the least time.
+    let taken_up = incident.assignments.values().filter(|assignment| {
+        assignment.offer.country == found.country && assignment.state == AssignmentState::Accepted
+    });
+    if let Some(agencies) = i32::try_from(taken_up.count()).ok().filter(|agencies| *agencies > 0) {
+        counts.insert(LeadFactor::Delay, agencies);
     }
     let country = &found.country;
     counts

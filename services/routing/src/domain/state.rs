@@ -51,6 +51,13 @@ pub struct Lead {
     pub recorded: Option<Country>,
 }
 
+impl Lead {
+    /// Nobody has accepted or disputed it yet.
+    pub fn is_undecided(&self) -> bool {
+        self.positions.is_empty() && self.recorded.is_none()
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Assignment {
     /// As it was offered.

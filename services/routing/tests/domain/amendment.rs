@@ -134,6 +134,7 @@ fn what_is_new_is_added() {
                 &[
                     (LeadFactor::MajorityOfCriminality, "DE", 1),
                     (LeadFactor::SuspectLocation, "DE", 1),
+                    (LeadFactor::Delay, "DE", 1),
                     (LeadFactor::VictimInterests, "FR", 1),
                 ],
             ),
@@ -229,6 +230,7 @@ fn the_establishment_that_stood_in_stays() {
                     (LeadFactor::MajorityOfCriminality, "DE", 1),
                     (LeadFactor::SuspectLocation, "DE", 1),
                     (LeadFactor::Evidence, "US", 1),
+                    (LeadFactor::Delay, "US", 1),
                 ],
             ),
         ]),
@@ -365,6 +367,7 @@ fn a_signal_ties_a_person_to_one_more_country() {
                     (LeadFactor::MajorityOfCriminality, "DE", 1),
                     (LeadFactor::SuspectLocation, "DE", 1),
                     (LeadFactor::VictimInterests, "DE", 1),
+                    (LeadFactor::Delay, "DE", 1),
                     (LeadFactor::MajorityOfCriminality, "FR", 1),
                     (LeadFactor::SuspectLocation, "FR", 1),
                 ],

@@ -6,8 +6,8 @@ use schemas::referral::SealedFacet;
 use schemas::routing::{
     AcceptAssignment, AddAssessment, Assessment, AssessmentAdded, AssignmentAccepted, AssignmentClosed,
     AssignmentDeclined, AssignmentEscalated, AssignmentForwarded, AssignmentOffered, AssignmentRevoked,
-    CloseAssignment, CoordinatorAlerted, DeclineAssignment, EscalateAssignment, ForwardAssignment,
-    RevokeAssignment, RoutingCommand, RoutingEvent, Transfer,
+    CloseAssignment, CoordinatorAlerted, DeclineAssignment, EscalateAssignment, FactorFound,
+    ForwardAssignment, LeadProposed, RevokeAssignment, RoutingCommand, RoutingEvent, Transfer,
 };
 
 use crate::world::*;
@@ -109,6 +109,13 @@ fn yields(command: &RoutingCommand) -> Vec<RoutingEvent> {
     }
 }
 
+/// The factors once Germany has taken it up.
+fn with_delay(mut factors: Vec<FactorFound>) -> Vec<FactorFound> {
+    let last = factors.iter().rposition(|found| found.country == country("DE")).unwrap();
+    factors.insert(last + 1, FactorFound { factor: LeadFactor::Delay, country: country("DE"), signals: 1 });
+    factors
+}
+
 #[test]
 fn each_state_allows_its_commands() {
     let acts = |command| asks("de-police", command);
@@ -142,7 +149,14 @@ fn each_state_allows_its_commands() {
         assert_eq!(after(&given).state.assignments[&own()].state, state);
         for (when, allowed) in commands.iter().zip(allowed) {
             let Asked::Command(command) = &when.asked else { panic!("a command") };
-            let then = if allowed { Ok(yields(command)) } else { refuses(RejectionCode::WrongState) };
+            let mut yielded = yields(command);
+            if matches!(command, RoutingCommand::AcceptAssignment(_)) {
+                let lead = after(&given).state.lead.proposed;
+                yielded.extend(
+                    lead.map(|lead| LeadProposed { factors: with_delay(lead.factors), ..lead }.into()),
+                );
+            }
+            let then = if allowed { Ok(yielded) } else { refuses(RejectionCode::WrongState) };
             check(&format!("{command:?} while {state}"), &given, when, &then);
         }
     }

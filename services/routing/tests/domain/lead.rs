@@ -2,8 +2,8 @@
 
 use schemas::codes::*;
 use schemas::routing::{
-    AcceptAssignment, AcceptLead, CoordinatorAlerted, DisputeLead, LeadAccepted, LeadDisputed, LeadRecorded,
-    RecordLead, RoutingEvent,
+    AcceptAssignment, AcceptLead, AssignmentAccepted, CoordinatorAlerted, DisputeLead, FactorFound,
+    LeadAccepted, LeadDisputed, LeadProposed, LeadRecorded, RecordLead, RoutingEvent,
 };
 
 use crate::world::*;
@@ -103,4 +103,32 @@ fn a_coordinator_records_what_all_agree_on() {
     });
     let given = [agreed, vec![stands(out_of_scope)]].concat();
     check("out of scope", &given, &record("FR"), &refuses(RejectionCode::NotEntitled));
+}
+
+#[test]
+fn where_it_is_taken_up_first_costs_the_least_delay() {
+    let referred = referred(referral(vec![victim_in("DE"), suspect_in("FR")]));
+    let takes_up = |id| asks(id, AcceptAssignment { assignment_id: assignment(id, 0) });
+    let factor = |(factor, to): (LeadFactor, &str)| FactorFound { factor, country: country(to), signals: 1 };
+    let known = [
+        (LeadFactor::MajorityOfCriminality, "FR"),
+        (LeadFactor::SuspectLocation, "FR"),
+        (LeadFactor::VictimInterests, "DE"),
+    ];
+    let accepted = |id, delays: &[&str]| {
+        let delays = delays.iter().map(|to| (LeadFactor::Delay, *to));
+        let mut factors: Vec<FactorFound> = known.into_iter().chain(delays).map(factor).collect();
+        factors.sort_by_key(|found| (found.country.clone(), found.factor));
+        let accepted = AssignmentAccepted { assignment_id: assignment(id, 0) }.into();
+        let proposed: RoutingEvent = LeadProposed { country: country("FR"), factors }.into();
+        Ok(vec![accepted, proposed])
+    };
+    let given = [referred.clone()];
+    check("in Germany", &given, &takes_up("de-police"), &accepted("de-police", &["DE"]));
+    let given = [referred.clone(), takes_up("de-police")];
+    check("in France too", &given, &takes_up("fr-police"), &accepted("fr-police", &["DE", "FR"]));
+    // Once somebody has taken a position, people decide.
+    let given = [referred, takes_up("de-police"), accepts("de-police", "FR")];
+    let alone = vec![AssignmentAccepted { assignment_id: assignment("fr-police", 0) }.into()];
+    check("decided on by people", &given, &takes_up("fr-police"), &Ok(alone));
 }
