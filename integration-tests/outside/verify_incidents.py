@@ -164,6 +164,10 @@ class Incident:
         "disclosures",
         "opened_early",
         "early_due",
+        "erased",
+        "erasures",
+        "erasures_due",
+        "keys_gone",
     )
 
     def __init__(self, place, event, referral):
@@ -205,9 +209,13 @@ class Incident:
         self.items, self.disclosures = {}, {}
         # Who added what the reporter did not; what was opened with its offer, and of what the originator must hear.
         self.authors, self.opened_early, self.early_due = {}, set(), set()
+        # Facets that nobody may be given any more, and sets of keys that are to be gone.
+        self.erased, self.keys_gone = set(), set()
+        # Each erasure as it was said, and who must still hear of it.
+        self.erasures, self.erasures_due = set(), set()
 
     def key_sets(self):
-        return {facet["key_set_id"] for facet in self.facets.values()}
+        return {facet["key_set_id"] for facet in self.facets.values()} - self.keys_gone
 
 
 class Offer:
@@ -341,6 +349,9 @@ class Incidents:
             ("delivery.events", "CallDelivered"): self.call_delivered,
             ("delivery.events", "AlertDelivered"): self.alert_delivered,
             ("delivery.events", "FacetsDisclosed"): self.disclosed,
+            ("delivery.events", "FacetsErased"): self.facets_erased,
+            ("delivery.events", "ErasureRestricted"): self.erasure_restricted,
+            ("delivery.events", "ErasureDelivered"): self.erasure_delivered,
             ("delivery.events", "EarlyOpeningDelivered"): self.early_opening_delivered,
             ("delivery.events", "AccessReported"): self.access_reported,
         }
@@ -426,6 +437,7 @@ class Incidents:
             "people",
             "facets",
         )
+        registered["retain_until"] = body["handling"]["retain_until"]
         self.call_for(event, place, "IncidentRegistered", registered)
 
     def incident_amended(self, place, event, body, incident):
@@ -436,6 +448,7 @@ class Incidents:
         updated = some_of(
             body, "amendment", "kind", "urgency", "danger_reason", "week", "people", "facets"
         )
+        updated["retain_until"] = body["handling"]["retain_until"]
         self.call_for(event, place, "IncidentUpdated", updated)
         self.take_up(place, event, incident, None)
 
@@ -854,9 +867,40 @@ class Incidents:
             if not covers(item.entitlement, incident.facets.get(facet["facet_id"]), facet, people):
                 add("leaked", "a facet is disclosed to whoever is entitled to it", place, facet["facet_id"])
             self.may_cross(place, event, incident, item, facet)
+            if facet["facet_id"] in incident.erased:
+                add("leaked", "what is erased is given to nobody", place, facet["facet_id"])
         if body["with_offer"] and body["assignment_id"] not in incident.opened_early:
             incident.opened_early.add(body["assignment_id"])
             incident.early_due.add(body["disclosure_id"])
+
+    def facets_erased(self, place, event, body, incident):
+        """Whoever brought facets in has them erased; whole sets of keys are gone with them."""
+        for facet in body["facets"]:
+            author = incident.authors.get(facet, incident.reporter)
+            if author != body["by"]:
+                self.findings.add("lost", "only its author has a facet erased", place, facet)
+        self.tell_of_erasure(place, body, incident, False)
+        incident.erased.update(body["facets"])
+        incident.keys_gone.update(key_set["key_set_id"] for key_set in body["key_sets"] if key_set["whole"])
+
+    def erasure_restricted(self, place, event, body, incident):
+        self.tell_of_erasure(place, body, incident, True)
+
+    def tell_of_erasure(self, place, body, incident, restricted):
+        """Whoever was given any of it must hear of it, once."""
+        if (body["erasure_id"], restricted) in incident.erasures:
+            self.findings.add("doubled", "an erasure happens once", place, body["erasure_id"])
+        incident.erasures.add((body["erasure_id"], restricted))
+        for agency, facets in incident.disclosures.values():
+            if facets.intersection(body["facets"]):
+                incident.erasures_due.add((body["erasure_id"], restricted, agency))
+
+    def erasure_delivered(self, place, event, body, incident):
+        due = body["erasure_id"], body["restricted"], body["agency"]
+        if due not in incident.erasures_due:
+            known = due[:2] in incident.erasures
+            self.findings.add("doubled" if known else "leaked", "an erasure is told once", place, body["agency"])
+        incident.erasures_due.discard(due)
 
     def may_cross(self, place, event, incident, item, facet):
         """What another party than the reporter added crosses on a basis of its own."""
@@ -990,6 +1034,8 @@ class Incidents:
             add("lost", "every country found is offered or withheld", incident.opened, str(missing))
         if not incident.offers and not incident.alerts:
             add("lost", "an incident that reaches nobody alerts the coordinator", incident.opened)
+        for _, _, agency in incident.erasures_due:
+            add("lost", "whoever was given it is told of an erasure", incident.opened, agency)
         for disclosure in incident.early_due:
             add("lost", "the originator is told of an early opening", incident.opened, disclosure)
         alerted = {country for _, country, _ in incident.alerts}

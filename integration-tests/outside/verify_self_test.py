@@ -331,6 +331,12 @@ def wrong_stories(bench):
         ("a facet added by another", changed("FacetAdded")(by="fr-police"), decided),
         ("a facet that stands elsewhere", facet_elsewhere, decided),
         ("a disclosure of what stands elsewhere", disclosed_elsewhere, ENTITLED),
+        (
+            "an erasure by another",
+            changed("FacetsErased")(by="fr-central"),
+            "lost: only its author has a facet erased",
+        ),
+        ("what is erased, given again", given_again, "leaked: what is erased is given to nobody"),
         ("what a party adds, on no basis", added_crosses_on(None), CROSSES),
         ("what a party adds, on another basis", added_crosses_on(STANDING), CROSSES),
         (
@@ -604,6 +610,16 @@ def added_crosses_on(transfer):
         disclosed.body = {**disclosed.body, "facets": [*others, {**number, "transfer": transfer}]}
 
     return plant
+
+
+def given_again(world):
+    """The facet that the French authority was given early, erased since."""
+    erased = world.named("FacetsErased").body["facets"][0]
+    early = world.named("FacetsDisclosed", 1)
+    number = world.drafts.index(world.named("FacetsErased"))
+    world.drafts.remove(early)
+    world.drafts.insert(number, early)
+    assert early.body["facets"][0]["facet_id"] == erased
 
 
 def disclosed_elsewhere(world):

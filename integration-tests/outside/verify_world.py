@@ -395,6 +395,7 @@ class World:
                 "facets",
             )
         }
+        registered["retain_until"] = opening["handling"]["retain_until"]
         self.event("delivery", incident, "IncidentRegistered", registered, opened)
         countries = sorted({country for signal in signals for country in signal["countries"]})
         found = [{"country": country, "grounds": [ground(country)]} for country in countries]
@@ -656,6 +657,29 @@ class World:
             "country": None,
         }
         self.event("delivery", incident, "EarlyOpeningDelivered", told, ask)
+        self.erase(incident, ref)
+
+    def erase(self, incident, ref):
+        """Whoever reported the child has it erased; the rest of its set of keys stays."""
+        asked = {"person_ref": ref["person_ref"], "reason": "data-subject"}
+        ask = self.command("delivery", incident, "EraseFacets", asked, "us-provider")
+        key_set = {"key_set_id": ref["key_set_id"], "facets": [ref["facet_id"]], "whole": False}
+        erased = {
+            "erasure_id": an_id("erasure"),
+            "by": "us-provider",
+            **asked,
+            "facets": [ref["facet_id"]],
+            "key_sets": [key_set],
+        }
+        self.event("delivery", incident, "FacetsErased", erased, ask)
+        told = {
+            "agency": "fr-central",
+            "erasure_id": erased["erasure_id"],
+            "reason": "data-subject",
+            "restricted": False,
+            "facets": erased["facets"],
+        }
+        self.event("delivery", incident, "ErasureDelivered", told, ask)
 
     def withdrawn_referral(self):
         """Germany alone: amended, assessed with a word that is taken back, feedback held, withdrawn."""
@@ -699,6 +723,7 @@ class World:
         updated |= {"amendment": 1, "facets": [facet_at(ref, amended) for ref in refs]}
         body = {**updated, "annotations": [], "signals": [], "handling": referral["handling"]}
         cause = self.event("routing", incident, "IncidentAmended", body, amended)
+        updated["retain_until"] = referral["handling"]["retain_until"]
         self.event("delivery", incident, "IncidentUpdated", updated, cause)
 
     def hold(self, incident, body):

@@ -40,6 +40,17 @@ pub fn brokers() -> anyhow::Result<String> {
     std::env::var(BROKERS).with_context(|| format!("{BROKERS} is not set: run `cargo xtask test`"))
 }
 
+/// Where that Kafka keeps its files.
+const KAFKA_DATA: &str = "CAUSEWAY_TEST_KAFKA_DATA";
+
+/// # Errors
+/// When nobody said where they are.
+pub fn kafka_data() -> anyhow::Result<PathBuf> {
+    std::env::var_os(KAFKA_DATA)
+        .map(PathBuf::from)
+        .with_context(|| format!("{KAFKA_DATA} is not set: run `cargo xtask test`"))
+}
+
 /// A way to Kafka that the caller stands in; only one may.
 ///
 /// # Errors
@@ -55,6 +66,7 @@ pub struct Deployment {
     pub prefix: String,
     pub brokers: String,
     pub registry: Option<String>,
+    erase_within_seconds: Option<u64>,
     /// Of services that run in processes of their own.
     pub environment: Vec<(String, String)>,
     state: tempfile::TempDir,
@@ -74,6 +86,18 @@ impl Deployment {
     /// # Errors
     /// When Kafka is not there.
     pub async fn prepare(name: &str, registry: Option<String>) -> anyhow::Result<Self> {
+        Self::prepare_erasing(name, registry, None).await
+    }
+
+    /// As [`Deployment::prepare`], where erased keys are gone within so many seconds.
+    ///
+    /// # Errors
+    /// When Kafka is not there.
+    pub async fn prepare_erasing(
+        name: &str,
+        registry: Option<String>,
+        erase_within_seconds: Option<u64>,
+    ) -> anyhow::Result<Self> {
         show_logs();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -82,7 +106,17 @@ impl Deployment {
         let world = World::open(state.path())?;
         let brokers = brokers()?;
         let (running, addresses, environment) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let deployment = Self { world, prefix, brokers, registry, environment, state, running, addresses };
+        let deployment = Self {
+            world,
+            prefix,
+            brokers,
+            registry,
+            erase_within_seconds,
+            environment,
+            state,
+            running,
+            addresses,
+        };
         let settings = deployment.world.settings(&deployment.place("topics", free_address()?))?;
         settings.host.kafka.create_topics([]).await?;
         Ok(deployment)
@@ -151,6 +185,7 @@ impl Deployment {
             partitions: PARTITIONS,
             replication: 1,
             registry: self.registry.clone(),
+            erase_within_seconds: self.erase_within_seconds,
         }
     }
 

@@ -278,6 +278,21 @@ code_lists! {
         AssessedAnew = "assessed-anew",
     }
 
+    /// Why data keys are erased.
+    ErasureReason = "erasure-reason" {
+        RetentionExpired = "retention-expired",
+        Unlawful = "unlawful",
+        LegalObligation = "legal-obligation",
+        DataSubject = "data-subject",
+        SentInError = "sent-in-error",
+    }
+
+    /// Why facets are kept that would be erased otherwise.
+    HoldReason = "hold-reason" {
+        Evidence = "evidence",
+        AccuracyDisputed = "accuracy-disputed",
+    }
+
     /// What came of an assignment.
     CloseOutcome = "close-outcome" {
         VictimSafeguarded = "victim-safeguarded",
@@ -439,6 +454,8 @@ code_lists! {
         UnknownAssessment = "unknown-assessment",
         Withdrawn = "withdrawn",
         TooMany = "too-many",
+        Restricted = "restricted",
+        UnknownHold = "unknown-hold",
     }
 }
 

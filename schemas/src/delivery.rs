@@ -4,13 +4,13 @@ use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codes::{
-    AlertReason, AssignmentState, DangerReason, FacetKind, IncidentKind, JurisdictionBasis, PersonCategory,
-    RetractionReason, Urgency,
+    AlertReason, AssignmentState, DangerReason, ErasureReason, FacetKind, HoldReason, IncidentKind,
+    JurisdictionBasis, PersonCategory, RetractionReason, Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
 use crate::ids::{
-    AgencyId, AssignmentId, Country, DisclosureId, FacetId, KeyId, KeySetId, PersonRef, ReferralId,
-    RetractionId,
+    AgencyId, AssignmentId, Country, DisclosureId, ErasureId, FacetId, HoldId, KeyId, KeySetId, PersonRef,
+    ReferralId, RetractionId,
 };
 use crate::referral::Person;
 use crate::routing::{Entitlement, FacetRef, Transfer};
@@ -29,6 +29,8 @@ pub struct IncidentRegistered {
     pub week: Option<String>,
     pub people: Vec<Person>,
     pub facets: Vec<FacetRef>,
+    /// When the data keys are erased by themselves.
+    pub retain_until: Option<Timestamp>,
 }
 
 /// The referral was amended: what of it replaces what was registered.
@@ -42,6 +44,7 @@ pub struct IncidentUpdated {
     pub week: Option<String>,
     pub people: Vec<Person>,
     pub facets: Vec<FacetRef>,
+    pub retain_until: Option<Timestamp>,
 }
 
 /// A party added a sealed facet: the free text of an answer, or its case number.
@@ -182,11 +185,148 @@ pub struct ReportAccess {
     pub facets: Vec<FacetId>,
 }
 
+/// The data keys to take out of one record of `sealed-keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct KeySetErasure {
+    pub key_set_id: KeySetId,
+    pub facets: Vec<FacetId>,
+    /// Nothing else is left in the record: a tombstone takes it out.
+    pub whole: bool,
+}
+
+/// Disclosure of these facets is closed from here on; their data keys are taken out of `sealed-keys` next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct FacetsErased {
+    pub erasure_id: ErasureId,
+    /// Whoever brought the facets in.
+    pub by: AgencyId,
+    /// Of one person alone.
+    pub person_ref: Option<PersonRef>,
+    pub reason: ErasureReason,
+    pub facets: Vec<FacetId>,
+    pub key_sets: Vec<KeySetErasure>,
+}
+
+/// A hold stands: the facets are kept for whoever holds them, closed for everybody else, and erased once none stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ErasureRestricted {
+    pub erasure_id: ErasureId,
+    pub by: AgencyId,
+    pub person_ref: Option<PersonRef>,
+    pub reason: ErasureReason,
+    pub facets: Vec<FacetId>,
+}
+
+/// An agency that was given facets is told that they are erased or restricted, and so has to do with its own copies
+/// (Directive (EU) 2016/680, Article 16(6)).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ErasureDelivered {
+    pub agency: AgencyId,
+    pub erasure_id: ErasureId,
+    pub reason: ErasureReason,
+    /// Not erased yet: kept as evidence for whoever holds it.
+    pub restricted: bool,
+    pub facets: Vec<FacetId>,
+}
+
+/// An agency keeps the incident's facets as they are, until a moment or until it lets them go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct HoldPlaced {
+    pub hold_id: HoldId,
+    pub agency: AgencyId,
+    pub reason: HoldReason,
+    pub until: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct HoldReleased {
+    pub hold_id: HoldId,
+}
+
+/// The record of `sealed-keys` at the offset holds data keys that are to go: a tombstone, or a record without them, is
+/// written behind it next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct KeyErasureBegun {
+    pub key_set_id: KeySetId,
+    /// None where no record stood any more.
+    pub offset: Option<i64>,
+    pub facets: Vec<FacetId>,
+}
+
+/// No replica's log holds the data keys of these facets any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct KeysErased {
+    pub key_set_id: KeySetId,
+    /// Who brought the facets in.
+    pub by: AgencyId,
+    pub facets: Vec<FacetId>,
+}
+
+/// Whoever brought facets in has their data keys erased: all of them, or those of one person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct EraseFacets {
+    pub person_ref: Option<PersonRef>,
+    pub reason: ErasureReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct PlaceHold {
+    pub reason: HoldReason,
+    pub until: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ReleaseHold {
+    pub hold_id: HoldId,
+}
+
+/// The retention date has come, or the end of a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct MomentCame {
+    /// Of a hold; without, of the retention.
+    pub hold_id: Option<HoldId>,
+    pub due: Timestamp,
+}
+
+/// Delivery's own word on what became of a record of `sealed-keys`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct BeginKeyErasure {
+    pub key_set_id: KeySetId,
+    pub offset: Option<i64>,
+    pub facets: Vec<FacetId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ReportKeysErased {
+    pub key_set_id: KeySetId,
+    pub facets: Vec<FacetId>,
+}
+
 command_bodies! {
     /// What stands in `delivery.commands`.
     DeliveryCommand in "delivery.commands" {
         OpenFacets,
         ReportAccess,
+        EraseFacets,
+        PlaceHold,
+        ReleaseHold,
+        MomentCame,
+        BeginKeyErasure,
+        ReportKeysErased,
     }
 }
 
@@ -205,5 +345,12 @@ event_bodies! {
         FacetAdded,
         RetractionDelivered,
         EarlyOpeningDelivered,
+        FacetsErased,
+        ErasureRestricted,
+        ErasureDelivered,
+        HoldPlaced,
+        HoldReleased,
+        KeyErasureBegun,
+        KeysErased,
     }
 }

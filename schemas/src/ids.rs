@@ -150,6 +150,10 @@ uuid_ids! {
     AssessmentId;
     /// Something taken back, which each recipient acknowledges.
     RetractionId;
+    /// One erasure of a referral, of one person of it, or of what a party added.
+    ErasureId;
+    /// One hold that keeps facets as evidence.
+    HoldId;
     /// One proposed change to the directory.
     ProposalId;
 }

@@ -7,8 +7,10 @@
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use schemas::codec::{Codec, SUBJECTS};
+use schemas::codec::{Codec, CodecError, SUBJECTS, SchemaSource};
 use schemas::dead_letter::DeadLetter;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::directory::{DirectoryCommand, DirectoryEvent};
@@ -70,4 +72,39 @@ fn every_version_has_its_record() {
             assert!(file(subject.name, version, "hex").is_file(), "{} v{version}", subject.name);
         }
     }
+}
+
+/// Knows one schema, and counts how often it is asked.
+struct Counting {
+    schema: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl SchemaSource for Counting {
+    fn fetch(&self, id: i32) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok((id == ELSEWHERE).then(|| self.schema.clone()))
+    }
+}
+
+/// An id that another deployment's registry gave.
+const ELSEWHERE: i32 = 4_711;
+
+#[test]
+fn an_unknown_id_is_asked_for_once_and_kept() {
+    let written = std::fs::read_to_string(file(Notice::TOPIC, 1, "hex")).unwrap();
+    let mut record = hex::decode(written.trim()).unwrap();
+    let expected: Notice = Codec::with_table().decode::<Notice, _>(&record).unwrap();
+    record[1..5].copy_from_slice(&ELSEWHERE.to_be_bytes());
+    let subject = SUBJECTS.iter().find(|subject| subject.name == Notice::TOPIC).unwrap();
+    let (schema, asked) = (subject.versions[0].to_owned(), Arc::new(AtomicUsize::new(0)));
+    let ids = (1..).zip(SUBJECTS).map(|(id, subject)| (subject.name.to_owned(), vec![id])).collect();
+    let codec = Codec::new(&ids, Box::new(Counting { schema, asked: Arc::clone(&asked) }));
+    for _ in 0..3 {
+        assert_eq!(codec.decode::<Notice, Notice>(&record).unwrap(), expected);
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+    record[1..5].copy_from_slice(&(ELSEWHERE + 1).to_be_bytes());
+    let unknown = codec.decode::<Notice, Notice>(&record).unwrap_err();
+    assert!(matches!(unknown, CodecError::UnknownId(id) if id == ELSEWHERE + 1) && unknown.is_transient());
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the tests of the workspace against a real Kafka that starts empty, with the parts beside
 //! it that the tests start themselves.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,6 +20,8 @@ const BROKERS: &str = "CAUSEWAY_TEST_BROKERS";
 /// Where they stand between services and Kafka: one lane for the run of faults, one for pauses of Kafka.
 const LANES: &str = "CAUSEWAY_TEST_LANES";
 const LANE_COUNT: usize = 2;
+/// Where Kafka's own files are, for tests that look into them.
+const KAFKA_DATA: &str = "CAUSEWAY_TEST_KAFKA_DATA";
 /// Many times what the tests take: a test that hangs is to be read of, not waited for.
 const TEST_LIMIT: Duration = Duration::from_secs(40 * 60);
 
@@ -51,7 +54,7 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     if let Some(brokers) = &options.brokers {
         stages.run("build tests", || build_tests(&options.arguments))?;
         let parts = stages.run("parts", Parts::ensure)?;
-        return stages.run("test", || cargo_test(brokers, "", &parts, &options.arguments, &signals));
+        return stages.run("test", || cargo_test(brokers, &[], &parts, &options.arguments, &signals));
     }
     // Tests that do not compile need nothing to run against.
     stages.run("build tests", || build_tests(&options.arguments))?;
@@ -59,8 +62,10 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     let data_dir = data_dir()?;
     let fresh = KafkaOptions { data_dir: data_dir.clone(), nodes: 1, clean: true, lanes: LANE_COUNT };
     let kafka = stages.run("start kafka", || Kafka::start(fresh))?;
-    let tested = stages
-        .run("test", || cargo_test(kafka.brokers(), kafka.lanes(), &parts, &options.arguments, &signals));
+    let tested = stages.run("test", || {
+        let own = [(LANES, kafka.lanes().as_ref()), (KAFKA_DATA, data_dir.as_os_str())];
+        cargo_test(kafka.brokers(), &own, &parts, &options.arguments, &signals)
+    });
     let stopped = stages.run("stop kafka", || kafka.stop());
     tested.and(stopped)?;
     // After a failure Kafka's log and data stay, to be looked at.
@@ -81,14 +86,14 @@ fn build_tests(arguments: &[String]) -> Result<()> {
 
 fn cargo_test(
     brokers: &str,
-    lanes: &str,
+    own: &[(&str, &OsStr)],
     parts: &Parts,
     arguments: &[String],
     signals: &Signals,
 ) -> Result<()> {
     let mut command = Command::new("cargo");
     command.arg("test").args(scope(arguments)).args(arguments);
-    command.env(BROKERS, brokers).env(LANES, lanes).envs(parts.environment());
+    command.env(BROKERS, brokers).envs(own.iter().copied()).envs(parts.environment());
     process::run_within(&mut command, signals, TEST_LIMIT)
 }
 

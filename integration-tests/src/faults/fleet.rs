@@ -108,6 +108,7 @@ impl Fleet {
             partitions: PARTITIONS,
             replication: options.replication,
             registry: None,
+            erase_within_seconds: None,
         };
         let topics = world.settings(&place("topics", free_address()?))?;
         topics.host.kafka.create_topics([]).await?;

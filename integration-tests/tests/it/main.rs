@@ -4,6 +4,8 @@
 
 mod apart;
 mod corrections;
+mod danger;
+mod erasure;
 mod faults;
 mod outside;
 mod poison;

@@ -14,8 +14,10 @@ use anyhow::Context as _;
 use causeway::client::Client;
 use causeway::serve::{ServiceName, Settings, listen, serve};
 use clap::{Args, Parser, Subcommand};
-use schemas::codes::{CloseOutcome, DeclineReason, EscalationReason, RetractionReason};
-use schemas::ids::{AgencyId, AssignmentId, IncidentId, KeyId, ReferralId, RetractionId};
+use schemas::codes::{
+    CloseOutcome, DeclineReason, ErasureReason, EscalationReason, HoldReason, RetractionReason,
+};
+use schemas::ids::{AgencyId, AssignmentId, HoldId, IncidentId, KeyId, PersonRef, ReferralId, RetractionId};
 use serde::Serialize;
 
 /// The backbone on which hotlines, police and authorities work one cross-border incident together.
@@ -129,6 +131,26 @@ enum Command {
         #[arg(long, value_parser = clap::value_parser!(RetractionReason))]
         reason: RetractionReason,
     },
+    /// Have the data keys erased of what one's own agency has brought in: all of it, or one person's.
+    Erase {
+        incident: IncidentId,
+        /// One person alone, as `GET /v1/referrals/ID` names it.
+        #[arg(long)]
+        person: Option<PersonRef>,
+        #[arg(long, value_parser = clap::value_parser!(ErasureReason))]
+        reason: ErasureReason,
+    },
+    /// Keep an incident's facets as evidence: an erasure restricts them while the hold stands.
+    Hold {
+        incident: IncidentId,
+        #[arg(long, value_parser = clap::value_parser!(HoldReason))]
+        reason: HoldReason,
+        /// An instant, such as 2027-01-31T00:00:00Z; without, until it is released.
+        #[arg(long)]
+        until: Option<jiff::Timestamp>,
+    },
+    /// Let go what was held.
+    Release { incident: IncidentId, hold: HoldId },
     /// Open what an assignment entitles to. Decrypts here: the private key never leaves this machine.
     ///
     /// Example: causeway open INCIDENT ASSIGNMENT --key agency.key --key-id de-bka-2026
@@ -201,6 +223,20 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Amend { referral, file } => refer::amend(&client, &output, referral, &file).await,
         Command::Withdraw { referral, reason } => refer::withdraw(&client, &output, referral, reason).await,
+        Command::Erase { incident, person, reason } => {
+            agency::erase(&client, &output, incident, delivery::http::Erase { person_ref: person, reason })
+                .await
+        }
+        Command::Hold { incident, reason, until } => {
+            agency::hold(
+                &client,
+                &output,
+                incident,
+                delivery::http::Hold { reason, until: until.map(Into::into) },
+            )
+            .await
+        }
+        Command::Release { incident, hold } => agency::release(&client, &output, incident, hold).await,
         Command::Open { assignment, key, key_id, emit_xml } => {
             agency::open(&client, &output, assignment, &key, &key_id, emit_xml.as_deref()).await
         }

@@ -45,6 +45,8 @@ pub struct Place {
     pub partitions: i32,
     pub replication: i32,
     pub registry: Option<String>,
+    /// Other than a day: within which erased keys are gone.
+    pub erase_within_seconds: Option<u64>,
 }
 
 /// The world, with everything that acting in it takes.
@@ -119,6 +121,9 @@ impl World {
         );
         if let Some(registry) = &place.registry {
             text.push_str(&format!("[registry]\naddress = \"{registry}\"\n"));
+        }
+        if let Some(seconds) = place.erase_within_seconds {
+            text.push_str(&format!("[erasure]\nwithin_seconds = {seconds}\n"));
         }
         for name in self.issuers.keys() {
             let keys = toml_string(&key_set_file(&self.state, name));

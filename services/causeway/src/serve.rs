@@ -21,6 +21,7 @@ use chassis::registry::Registry;
 use chassis::sealing::{self, Sealing};
 use delivery::Delivery;
 use delivery::disclosure::Discloser;
+use delivery::eraser::Eraser;
 use directory::Directory;
 use intake::Intake;
 use routing::Routing;
@@ -164,12 +165,20 @@ fn sealing(host: &Host, settings: &Settings) -> anyhow::Result<Arc<Sealing>> {
 
 fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
     let kafka = host.settings.kafka.clone();
-    let vault = settings.delivery.vault().context("failed to open the vault")?;
+    let vault = Arc::new(settings.delivery.vault().context("failed to open the vault")?);
     let keys = KeyIndex::new(host.store("sealed-keys")?, &kafka, host.codec.clone())?;
     let follower = keys.clone();
     host.follow("sealed-keys", move |stopping| follower.follow(stopping))?;
     tokio::spawn(create_notice_topics(kafka.clone(), host.registry.clone(), host.reference.clone()));
     let front = host.run(Delivery)?;
+    let eraser = Eraser {
+        front: front.downgrade(),
+        vault: Arc::clone(&vault),
+        keys: keys.clone(),
+        writer: KeyWriter::new(&kafka, host.codec.clone())?,
+        within: kafka.erase_within,
+    };
+    tokio::spawn(eraser.run());
     let topic =
         schemas::topics::named(schemas::delivery::DeliveryEvent::TOPIC).context("delivery has a topic")?;
     let pages = delivery::http::Pages {
@@ -177,6 +186,7 @@ fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
         reference: host.reference.clone(),
         cursors: host.cursors.clone(),
         partitions: kafka.partitions_of(topic.partitions),
+        erase_within: kafka.erase_within,
         discloser: Arc::new(Discloser {
             vault,
             keys,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
 use schemas::codec::Codec;
@@ -63,8 +64,13 @@ impl Settings {
             prefix: reader.or("kafka.prefix", String::new()),
             partitions: reader.or("kafka.partitions", 8),
             replication: reader.or("kafka.replication", 1),
+            erase_within: Duration::from_secs(reader.or("erasure.within_seconds", ERASE_WITHIN_SECONDS)),
             extra: reader.table("kafka.client").into_iter().collect(),
         };
+        if kafka.erase_within < LEAST_ERASE_WITHIN {
+            let least = LEAST_ERASE_WITHIN.as_secs();
+            reader.mistake(format!("erasure.within_seconds must be at least {least}"));
+        }
         if kafka.partitions < 1 {
             reader.mistake("kafka.partitions must be at least 1");
         }
@@ -136,6 +142,10 @@ pub enum HostError {
     #[error("serving http broke off")]
     Http(#[source] std::io::Error),
 }
+
+/// A day, and the least that Kafka's cleaner can keep.
+const ERASE_WITHIN_SECONDS: u64 = 24 * 60 * 60;
+const LEAST_ERASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the services of a process share, and what runs for them.
 pub struct Host {

@@ -45,6 +45,8 @@ pub struct Kafka {
     pub prefix: String,
     pub partitions: i32,
     pub replication: i32,
+    /// Within which an erased key is gone from every replica: the settings of compacted topics follow from it.
+    pub erase_within: Duration,
     /// librdkafka settings of the operator: security, mostly.
     pub extra: BTreeMap<String, String>,
 }
@@ -178,12 +180,14 @@ impl Kafka {
         let missing: Vec<_> = wanted.iter().filter(|(name, _)| !found.contains_key(name)).collect();
         let admin = self.admin().map_err(TopicError::Ask)?;
         let size = MAX_RECORD_BYTES.to_string();
+        let configs: BTreeMap<&str, Vec<(&str, String)>> =
+            missing.iter().map(|(_, topic)| (topic.name, settings(topic.kept, self.erase_within))).collect();
         let new: Vec<NewTopic<'_>> = missing
             .iter()
             .map(|(name, topic)| {
                 let count = self.partitions_of(topic.partitions);
                 let topic_config = NewTopic::new(name, count, TopicReplication::Fixed(self.replication));
-                settings(topic.kept)
+                configs[topic.name]
                     .iter()
                     .fold(topic_config, |config, (key, value)| config.set(key, value))
                     .set("max.message.bytes", &size)
@@ -355,19 +359,33 @@ impl Isolation {
     }
 }
 
-fn settings(kept: Kept) -> &'static [(&'static str, &'static str)] {
+/// Parts of the time in which an erased key is to be gone. A segment rolls after one of them, is cleaned at the latest
+/// after twelve more, whatever its share of old records, and its file is removed after one more
+/// (docs/decisions/0006-how-erasure-works.md).
+const ERASURE_PARTS: u32 = 24;
+const COMPACTION_PARTS: u32 = 12;
+
+fn settings(kept: Kept, erase_within: Duration) -> Vec<(&'static str, String)> {
+    let own = |pairs: &[(&'static str, &str)]| {
+        pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()
+    };
     match kept {
         Kept::ForGood | Kept::UntilAnswered => {
-            &[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")]
+            own(&[("cleanup.policy", "delete"), ("retention.ms", "-1"), ("retention.bytes", "-1")])
         }
-        // A tombstoned key is really gone within a day: segments roll hourly and are cleaned whatever their
-        // share of old records (docs/decisions/0006-how-erasure-works.md).
-        Kept::Compacted => &[
-            ("cleanup.policy", "compact"),
-            ("segment.ms", "3600000"),
-            ("max.compaction.lag.ms", "43200000"),
-            ("min.cleanable.dirty.ratio", "0.01"),
-            ("delete.retention.ms", "3600000"),
-        ],
+        Kept::Compacted => {
+            let part = erase_within / ERASURE_PARTS;
+            let millis = |time: Duration| time.as_millis().to_string();
+            let mut settings: Vec<_> =
+                own(&[("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.01")]);
+            settings.push(("segment.ms", millis(part)));
+            settings.push(("max.compaction.lag.ms", millis(part * COMPACTION_PARTS)));
+            settings.push(("delete.retention.ms", millis(part)));
+            settings.push(("file.delete.delay.ms", millis(part.min(MAX_FILE_DELAY))));
+            settings
+        }
     }
 }
+
+/// Longest that the file of a cleaned segment stays: Kafka's own default.
+const MAX_FILE_DELAY: Duration = Duration::from_secs(60);

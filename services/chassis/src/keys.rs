@@ -73,18 +73,34 @@ impl KeyWriter {
         self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
         Ok(())
     }
-}
 
-impl KeyWriter {
-    /// Takes a key set out that nothing names and nothing ever will: what it would open is gone with it.
+    /// Takes a key set out: one that nothing names and nothing ever will, or one that is erased.
     ///
     /// # Errors
-    /// When Kafka does not take the tombstone; then the keys stay until they are swept.
+    /// When Kafka does not take the tombstone; then the keys stay, and it has to be tried again.
     pub async fn erase(&self, id: KeySetId) -> Result<(), NotWritten> {
         let (topic, key) = (self.kafka.topic(KeySet::TOPIC), id.to_string());
         let partition = partition_of(&key, self.kafka.partitions);
         let record = FutureRecord::<String, [u8]>::to(&topic).partition(partition).key(&key);
         self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
+        Ok(())
+    }
+}
+
+/// The key of records that stand for nothing: the active segment is never cleaned, and rolls only when a record comes.
+const HEARTBEAT: &str = "heartbeat";
+
+impl KeyWriter {
+    /// Writes a record without a value to each partition, so that a quiet one is cleaned as well.
+    ///
+    /// # Errors
+    /// When Kafka does not take it.
+    pub async fn heartbeat(&self) -> Result<(), NotWritten> {
+        let topic = self.kafka.topic(KeySet::TOPIC);
+        for partition in 0..self.kafka.partitions {
+            let record = FutureRecord::<str, [u8]>::to(&topic).partition(partition).key(HEARTBEAT);
+            self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
+        }
         Ok(())
     }
 }
@@ -115,16 +131,34 @@ impl KeyIndex {
     /// # Errors
     /// [`KeyError::Gone`] when it was erased.
     pub fn key_set(&self, id: KeySetId) -> Result<KeySet, KeyError> {
-        let inner = &self.inner;
-        let offset = inner.store.get(Kind::Index, id.as_uuid().as_bytes())?.ok_or(KeyError::Gone)?;
-        let offset = offset.try_into().map(i64::from_be_bytes).map_err(|_| KeyError::Gone)?;
-        let partition = partition_of(&id.to_string(), inner.kafka.partitions);
-        match inner.reader.read(KeySet::TOPIC, partition, offset)? {
-            Some((key, value)) if key == id.to_string().as_bytes() => {
-                Ok(inner.codec.decode::<KeySet, _>(&value)?)
-            }
-            _ => Err(KeyError::Gone),
+        let offset = self.offset(id)?.ok_or(KeyError::Gone)?;
+        match self.read(id, offset)? {
+            Some(value) => Ok(self.inner.codec.decode::<KeySet, _>(&value)?),
+            None => Err(KeyError::Gone),
         }
+    }
+
+    /// Where the newest record of the key set stands; `None` when it was erased, or is not followed yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn offset(&self, id: KeySetId) -> Result<Option<i64>, KeyError> {
+        let offset = self.inner.store.get(Kind::Index, id.as_uuid().as_bytes())?;
+        Ok(offset.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
+    }
+
+    /// Whether the log still holds the key set's record at the offset. Blocks.
+    ///
+    /// # Errors
+    /// When Kafka does not answer in time.
+    pub fn stands(&self, id: KeySetId, offset: i64) -> Result<bool, KeyError> {
+        Ok(self.read(id, offset)?.is_some())
+    }
+
+    fn read(&self, id: KeySetId, offset: i64) -> Result<Option<Vec<u8>>, KeyError> {
+        let partition = partition_of(&id.to_string(), self.inner.kafka.partitions);
+        let found = self.inner.reader.read(KeySet::TOPIC, partition, offset)?;
+        Ok(found.filter(|(key, _)| key == id.to_string().as_bytes()).map(|(_, value)| value))
     }
 
     /// Follows the topic until `stopping`, on a thread of its own. Failures are told and begun anew.

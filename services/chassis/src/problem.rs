@@ -131,6 +131,7 @@ impl Problem {
             | RejectionCode::UnknownFacet
             | RejectionCode::UnknownRetraction
             | RejectionCode::UnknownAssessment
+            | RejectionCode::UnknownHold
             | RejectionCode::UnknownProposal => return Self::not_found(),
             RejectionCode::NeedsAPerson => return Self::needs_a_person(),
             RejectionCode::KeyReused | RejectionCode::ReferenceConflict => return Self::key_reused(),

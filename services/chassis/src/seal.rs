@@ -6,7 +6,7 @@
 //!   id. One encapsulation serves an epoch of at most a minute of one process; then its secret is wiped.
 //! - Fronts seal ([`Sealer`]); the vault alone opens ([`Vault`]), and gives keys on only re-wrapped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -261,6 +261,36 @@ impl Vault {
             .collect()
     }
 
+    /// Whether the record still holds the data key of one of the facets.
+    ///
+    /// # Errors
+    /// When the key set does not open.
+    pub fn holds_any(&self, key_set: &KeySet, facets: &BTreeSet<FacetId>) -> Result<bool, SealError> {
+        Ok(self.open(key_set)?.keys().any(|facet| facets.contains(facet)))
+    }
+
+    /// The record without the data keys of these facets, wrapped anew.
+    ///
+    /// # Errors
+    /// When the key set does not open.
+    pub fn without(&self, key_set: &KeySet, facets: &BTreeSet<FacetId>) -> Result<KeySet, SealError> {
+        let mut left = Zeroizing::new(Vec::new());
+        for (facet, key) in self.open(key_set)?.iter().filter(|(facet, _)| !facets.contains(facet)) {
+            left.extend_from_slice(facet.as_uuid().as_bytes());
+            left.extend_from_slice(&**key);
+        }
+        let id = key_set.key_set_id;
+        let (wrapping_key, encapsulation) = self.sealer()?.wrapping_key(id)?;
+        let (nonce, wrapped_keys) = seal(&wrapping_key, id.as_uuid().as_bytes(), &left)?;
+        let vault_key_id = self.key_id.clone();
+        let sealed_at = key_set.sealed_at;
+        Ok(KeySet { key_set_id: id, vault_key_id, encapsulation, nonce, wrapped_keys, sealed_at })
+    }
+
+    fn sealer(&self) -> Result<Sealer, SealError> {
+        Sealer::new(self.key_id.clone(), &X25519HkdfSha256::sk_to_pk(&self.private).to_bytes())
+    }
+
     fn open(&self, key_set: &KeySet) -> Result<HashMap<FacetId, DataKey>, SealError> {
         let encapsulation = Encapsulation::from_bytes(&key_set.encapsulation).map_err(|_| SealError::Open)?;
         let context = hpke::setup_receiver::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
@@ -388,5 +418,27 @@ mod tests {
         let unknown =
             vault.rewrap(&key_set, &[FacetId::from_bytes([9; 16])], &agency.public_bytes(), disclosure);
         assert_eq!(unknown, Err(SealError::Open));
+    }
+
+    #[test]
+    fn one_person_is_taken_out_of_a_key_set() {
+        let vault_keys = KeyPair::generate();
+        let vault_key_id = KeyId::try_new("vault-1").unwrap();
+        let sealer = Sealer::new(vault_key_id.clone(), &vault_keys.public_bytes()).unwrap();
+        let vault = Vault::new(vault_key_id, vault_keys);
+        let mut submission = sealer.begin(IncidentId::from_bytes([1; 16]), ReferralId::from_bytes([2; 16]));
+        let [child, other] = ["child", "other"]
+            .map(|who| submission.seal(FacetKind::Person, None, who.as_bytes()).unwrap().facet_id);
+        let key_set = submission.finish(Timestamp::from_millis(0)).unwrap();
+        let erased = BTreeSet::from([child]);
+        let left = vault.without(&key_set, &erased).unwrap();
+        assert_eq!((left.key_set_id, left.sealed_at), (key_set.key_set_id, key_set.sealed_at));
+        assert_ne!(left.encapsulation, key_set.encapsulation, "nothing of the old wrapping opens the new");
+        assert!(vault.holds_any(&key_set, &erased).unwrap() && !vault.holds_any(&left, &erased).unwrap());
+        let agency = KeyPair::generate();
+        let rewrap = |facet| {
+            vault.rewrap(&left, &[facet], &agency.public_bytes(), DisclosureId::from_bytes([3; 16])).map(drop)
+        };
+        assert_eq!((rewrap(child), rewrap(other)), (Err(SealError::Open), Ok(())));
     }
 }

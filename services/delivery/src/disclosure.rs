@@ -1,6 +1,7 @@
 //! From a committed disclosure to what the agency can open: ciphertexts where they stand, keys re-wrapped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chassis::keys::{KeyError, KeyIndex};
 use chassis::reader::{ReadError, RecordReader};
@@ -58,7 +59,7 @@ pub struct DisclosedFacet {
 
 /// Reads, unwraps and re-wraps. Blocks on Kafka: call it where blocking is allowed.
 pub struct Discloser {
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     pub keys: KeyIndex,
     pub records: RecordReader,
     pub codec: Codec,

@@ -1,5 +1,7 @@
 //! One incident as delivery has it: what stands before which agency, and what was disclosed to whom.
 
+pub mod erasure;
+
 use std::collections::BTreeMap;
 
 use chassis::decider::{Context, Rejection};
@@ -19,6 +21,8 @@ use schemas::routing::{
 use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::erasure::Erasures;
+
 /// One of routing's events, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutingNews {
@@ -36,6 +40,9 @@ pub struct Incident {
     pub added: Vec<FacetAdded>,
     pub items: BTreeMap<AssignmentId, Item>,
     pub disclosures: BTreeMap<DisclosureId, FacetsDisclosed>,
+    /// The reporter's facets that an amendment has replaced: nobody opens them, and they can be erased.
+    pub superseded: Vec<FacetRef>,
+    pub erasures: Erasures,
 }
 
 /// An item in an agency's inbox.
@@ -113,6 +120,7 @@ fn register(opened: &IncidentOpened) -> IncidentRegistered {
         week: opened.week.clone(),
         people: opened.people.clone(),
         facets: opened.facets.clone(),
+        retain_until: opened.handling.retain_until,
     }
 }
 
@@ -125,6 +133,7 @@ fn update(amended: &IncidentAmended) -> IncidentUpdated {
         week: amended.week.clone(),
         people: amended.people.clone(),
         facets: amended.facets.clone(),
+        retain_until: amended.handling.retain_until,
     }
 }
 
@@ -192,6 +201,12 @@ pub fn decide(
     match command {
         DeliveryCommand::OpenFacets(command) => open(context, incident, command),
         DeliveryCommand::ReportAccess(command) => report(context, incident, command),
+        DeliveryCommand::EraseFacets(command) => erasure::erase(context, incident, command),
+        DeliveryCommand::PlaceHold(command) => erasure::place_hold(context, incident, command),
+        DeliveryCommand::ReleaseHold(command) => erasure::release_hold(context, incident, command),
+        DeliveryCommand::MomentCame(command) => erasure::moment_came(context, incident, command),
+        DeliveryCommand::BeginKeyErasure(command) => erasure::begin(context, incident, command),
+        DeliveryCommand::ReportKeysErased(command) => erasure::finish(context, incident, command),
     }
 }
 
@@ -219,7 +234,7 @@ fn open(
         _ => return Err(RejectionCode::NotEntitled.into()),
     };
     let entitled = incident.entitled_facets(command.assignment_id, context.directory, context.now);
-    let asked = select(entitled, &command.facets)?;
+    let asked = select(incident, context.agency, entitled, &command.facets)?;
     let disclosed = FacetsDisclosed {
         disclosure_id: disclosure_id(context.aggregate_id, context.cause),
         assignment_id: command.assignment_id,
@@ -277,12 +292,25 @@ fn entitles(item: &Item, facet: &FacetRef) -> bool {
     }
 }
 
-fn select<'a>(entitled: Vec<Entitled<'a>>, asked: &[FacetId]) -> Result<Vec<Entitled<'a>>, Rejection> {
+/// What is entitled to and was erased is told from what never was.
+fn select<'a>(
+    incident: &Incident,
+    agency: &AgencyId,
+    entitled: Vec<Entitled<'a>>,
+    asked: &[FacetId],
+) -> Result<Vec<Entitled<'a>>, Rejection> {
+    let closed = |one: &Entitled<'_>| incident.erasures.closed(one.facet.facet_id, agency);
     if asked.is_empty() {
-        return if entitled.is_empty() { Err(RejectionCode::NotEntitled.into()) } else { Ok(entitled) };
+        let refused = entitled.iter().find_map(closed).unwrap_or(RejectionCode::NotEntitled);
+        let open: Vec<Entitled<'a>> = entitled.into_iter().filter(|one| closed(one).is_none()).collect();
+        return if open.is_empty() { Err(refused.into()) } else { Ok(open) };
     }
-    let find = |id: &FacetId| entitled.iter().find(|one| one.facet.facet_id == *id).cloned();
-    asked.iter().map(|id| find(id).ok_or_else(|| RejectionCode::NotEntitled.into())).collect()
+    let find = |id: &FacetId| {
+        let found = entitled.iter().find(|one| one.facet.facet_id == *id);
+        let found = found.ok_or(RejectionCode::NotEntitled)?;
+        closed(found).map_or_else(|| Ok(found.clone()), |code| Err(code.into()))
+    };
+    asked.iter().map(find).collect()
 }
 
 fn disclosed(registered: &IncidentRegistered, Entitled { facet, transfer }: Entitled<'_>) -> FacetDisclosed {
@@ -321,11 +349,12 @@ fn report(
     ])
 }
 
-pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
+pub fn evolve(incident: &mut Incident, event: &DeliveryEvent, time: Timestamp) {
     match event {
         DeliveryEvent::IncidentRegistered(registered) => incident.registered = Some(registered.clone()),
         DeliveryEvent::IncidentUpdated(updated) => {
             if let Some(registered) = &mut incident.registered {
+                incident.superseded.append(&mut registered.facets);
                 update_registered(registered, updated);
             }
         }
@@ -356,8 +385,15 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent) {
         | DeliveryEvent::RetractionDelivered(_)
         | DeliveryEvent::EarlyOpeningDelivered(_)
         | DeliveryEvent::AccessReported(_)
+        | DeliveryEvent::ErasureDelivered(_)
         | DeliveryEvent::CommandRejected(_)
         | DeliveryEvent::CommandFailed(_) => {}
+        DeliveryEvent::FacetsErased(_)
+        | DeliveryEvent::ErasureRestricted(_)
+        | DeliveryEvent::HoldPlaced(_)
+        | DeliveryEvent::HoldReleased(_)
+        | DeliveryEvent::KeyErasureBegun(_)
+        | DeliveryEvent::KeysErased(_) => erasure::evolve(&mut incident.erasures, event, time),
     }
 }
 
@@ -369,6 +405,7 @@ fn update_registered(registered: &mut IncidentRegistered, updated: &IncidentUpda
     registered.week.clone_from(&updated.week);
     registered.people.clone_from(&updated.people);
     registered.facets.clone_from(&updated.facets);
+    registered.retain_until = updated.retain_until;
 }
 
 /// A facet that may be opened, and on what it crosses where another party than the reporter added it.

@@ -3,6 +3,7 @@
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -15,9 +16,12 @@ use chassis::http::{Body, Path, Query, answered};
 use chassis::keys::KeyError;
 use chassis::problem::{Problem, chain};
 use chassis::reference::Reference;
-use schemas::codes::{AssignmentState, Urgency};
-use schemas::delivery::{FacetsDisclosed, OpenFacets, ReportAccess};
-use schemas::ids::{AssignmentId, DisclosureId, FacetId, IncidentId, KeyId};
+use schemas::Timestamp;
+use schemas::codes::{AssignmentState, ErasureReason, HoldReason, Urgency};
+use schemas::delivery::{
+    EraseFacets, FacetDisclosed, FacetsDisclosed, OpenFacets, PlaceHold, ReleaseHold, ReportAccess,
+};
+use schemas::ids::{AssignmentId, DisclosureId, ErasureId, FacetId, HoldId, IncidentId, KeyId, PersonRef};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -41,6 +45,8 @@ pub struct Pages {
     pub discloser: Arc<Discloser>,
     /// Partitions of `delivery.events`.
     pub partitions: i32,
+    /// Within which erased keys are gone from every replica.
+    pub erase_within: Duration,
 }
 
 pub fn pages(pages: Pages) -> OpenApiRouter {
@@ -49,6 +55,9 @@ pub fn pages(pages: Pages) -> OpenApiRouter {
         .routes(routes!(stream::follow))
         .routes(routes!(open))
         .routes(routes!(report_access))
+        .routes(routes!(erase))
+        .routes(routes!(place_hold))
+        .routes(routes!(release_hold))
         .with_state(pages)
 }
 
@@ -148,6 +157,11 @@ async fn open(
         .get(&disclosure_id(&incident.to_string(), &command_id.to_string()))
         .cloned()
         .ok_or_else(Problem::internal)?;
+    // What was given once is not given again when it was erased since.
+    let closed = |facet: &FacetDisclosed| state.state.erasures.closed(facet.facet_id, &caller.agency.id);
+    if let Some(code) = disclosed.facets.iter().find_map(closed) {
+        return Err(Problem::of_rejection(code, None));
+    }
     let recipient = recipient_key(&pages, &caller, &disclosed)?;
     let disclose = {
         let discloser = Arc::clone(&pages.discloser);
@@ -172,9 +186,9 @@ fn recipient_key(pages: &Pages, caller: &Caller, disclosed: &FacetsDisclosed) ->
 fn not_opened(error: &OpenError) -> Problem {
     tracing::error!(error = %chain(error), "a disclosure was granted and not given");
     match error {
-        OpenError::Keys(KeyError::Gone) => {
-            Problem::rejected().detail("the keys are erased, or not followed yet").retry_after(2)
-        }
+        OpenError::Keys(KeyError::Gone) => Problem::rejected()
+            .detail("the data keys were erased, or are not here yet: ask again in a moment")
+            .retry_after(2),
         _ => Problem::unavailable().detail("the facets could not be read").retry_after(2),
     }
 }
@@ -201,4 +215,102 @@ async fn report_access(
     let command = ReportAccess { disclosure_id, facets: access.facets.clone() };
     let answer = pages.front.submit(key.request::<Delivery>(&caller, incident, command)).await?;
     Ok(answered::<Delivery>(&answer, StatusCode::CREATED, &access))
+}
+
+/// What to erase, and why.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    /// One person alone; without, everything that the caller's agency has brought in.
+    #[serde(default)]
+    pub person_ref: Option<PersonRef>,
+    /// Any but `retention-expired`, which the clock says.
+    pub reason: ErasureReason,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Erasure {
+    pub erasure_id: ErasureId,
+    /// A hold stands: closed for everybody but whoever holds it, and erased afterwards.
+    pub restricted: bool,
+    /// How many facets are closed by it.
+    pub facets: usize,
+    /// Within how many seconds the data keys are gone from every replica, once nothing holds them.
+    pub within_seconds: u64,
+}
+
+/// Closes disclosure at once, and has the data keys erased: of what the caller's agency has brought in.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/erase", tag = "delivery",
+    params(("incident" = IncidentId, Path), ("Idempotency-Key" = String, Header)), request_body = Erase,
+    responses((status = 201, body = Erasure), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn erase(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path(incident): Path<IncidentId>,
+    Body(Erase { person_ref, reason }): Body<Erase>,
+) -> Result<Response, Problem> {
+    let request = key.request::<Delivery>(&caller, incident, EraseFacets { person_ref, reason });
+    let command_id = request.command_id.to_string();
+    let answer = pages.front.submit(request).await?;
+    let erasure_id = ErasureId::derive(&[incident.to_string().as_bytes(), command_id.as_bytes()]);
+    let state = pages.front.state(&incident.to_string())?;
+    let restricted = state.state.erasures.restricted.get(&erasure_id);
+    let erased = state.state.erasures.erasures.get(&erasure_id);
+    let erasure = Erasure {
+        erasure_id,
+        restricted: restricted.is_some(),
+        facets: restricted.map(|one| one.facets.len()).or(erased.copied()).unwrap_or_default(),
+        within_seconds: pages.erase_within.as_secs(),
+    };
+    Ok(answered::<Delivery>(&answer, StatusCode::CREATED, &erasure))
+}
+
+/// Why and until when facets are kept.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Hold {
+    pub reason: HoldReason,
+    /// Without, until it is released.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct HoldView {
+    pub hold_id: HoldId,
+}
+
+/// Keeps the incident's facets as evidence: an erasure restricts them instead while the hold stands.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/holds", tag = "delivery",
+    params(("incident" = IncidentId, Path), ("Idempotency-Key" = String, Header)), request_body = Hold,
+    responses((status = 201, body = HoldView), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn place_hold(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path(incident): Path<IncidentId>,
+    Body(Hold { reason, until }): Body<Hold>,
+) -> Result<Response, Problem> {
+    let request = key.request::<Delivery>(&caller, incident, PlaceHold { reason, until });
+    let command_id = request.command_id.to_string();
+    let answer = pages.front.submit(request).await?;
+    let hold_id = HoldId::derive(&[incident.to_string().as_bytes(), command_id.as_bytes()]);
+    Ok(answered::<Delivery>(&answer, StatusCode::CREATED, &HoldView { hold_id }))
+}
+
+/// Lets the facets go: what was to be erased meanwhile is erased once no other hold stands.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/holds/{hold}/release", tag = "delivery",
+    params(("incident" = IncidentId, Path), ("hold" = HoldId, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = HoldView), (status = 404, body = Problem)))]
+async fn release_hold(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, hold_id)): Path<(IncidentId, HoldId)>,
+) -> Result<Response, Problem> {
+    let request = key.request::<Delivery>(&caller, incident, ReleaseHold { hold_id });
+    let answer = pages.front.submit(request).await?;
+    Ok(answered::<Delivery>(&answer, StatusCode::CREATED, &HoldView { hold_id }))
 }

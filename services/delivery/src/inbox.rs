@@ -10,19 +10,20 @@ use chassis::problem::Problem;
 use schemas::Event;
 use schemas::Timestamp;
 use schemas::codes::{
-    AlertReason, AssignmentState, DangerReason, FacetKind, IncidentKind, JurisdictionBasis, RetractionReason,
-    Urgency,
+    AlertReason, AssignmentState, DangerReason, ErasureReason, FacetKind, IncidentKind, JurisdictionBasis,
+    RetractionReason, Urgency,
 };
 use schemas::delivery::DeliveryEvent;
 use schemas::ids::{
-    AgencyId, AssignmentId, Country, DisclosureId, FacetId, IncidentId, PersonRef, ReferralId, RetractionId,
+    AgencyId, AssignmentId, Country, DisclosureId, ErasureId, FacetId, IncidentId, PersonRef, ReferralId,
+    RetractionId,
 };
 use schemas::routing::{FacetRef, Transfer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Delivery;
-use crate::domain::{Incident, Item};
+use crate::domain::{Entitled, Incident, Item};
 use crate::http::Pages;
 
 /// One thing that came before an agency.
@@ -54,6 +55,18 @@ pub enum Entry {
         country: Option<Country>,
         at: Timestamp,
     },
+    /// What was given to the agency is erased or restricted at its source, and so has to be here.
+    Erased {
+        incident_id: IncidentId,
+        erasure_id: ErasureId,
+        reason: ErasureReason,
+        /// Kept as evidence for whoever holds it, and erased afterwards.
+        restricted: bool,
+        facets: Vec<FacetId>,
+        at: Timestamp,
+    },
+    /// No replica holds the data keys of what the agency had erased any more.
+    KeysErased { incident_id: IncidentId, facets: Vec<FacetId>, at: Timestamp },
     /// Something was taken back: to be acknowledged by a person.
     Retraction {
         incident_id: IncidentId,
@@ -110,6 +123,8 @@ enum What {
     Alert(Option<Country>, AlertReason),
     Retraction(RetractionId, RetractionReason),
     OpenedEarly { disclosure: DisclosureId, by: Option<AgencyId>, country: Option<Country> },
+    Erased { erasure: ErasureId, reason: ErasureReason, restricted: bool, facets: Vec<FacetId> },
+    KeysErased(Vec<FacetId>),
 }
 
 pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
@@ -145,6 +160,11 @@ pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> 
             let (by, country) = (opening.opened_by.clone(), opening.country.clone());
             (&opening.agency, What::OpenedEarly { disclosure: opening.disclosure_id, by, country })
         }
+        DeliveryEvent::ErasureDelivered(told) => {
+            let (erasure, reason, restricted) = (told.erasure_id, told.reason, told.restricted);
+            (&told.agency, What::Erased { erasure, reason, restricted, facets: told.facets.clone() })
+        }
+        DeliveryEvent::KeysErased(erased) => (&erased.by, What::KeysErased(erased.facets.clone())),
         _ => return Vec::new(),
     };
     vec![entry(agency, what)]
@@ -247,6 +267,10 @@ fn shown(pages: &Pages, kept: Kept) -> Result<Option<Entry>, Problem> {
         What::OpenedEarly { disclosure, by, country } => {
             Entry::OpenedEarly { incident_id, disclosure_id: disclosure, opened_by: by, country, at }
         }
+        What::Erased { erasure, reason, restricted, facets } => {
+            Entry::Erased { incident_id, erasure_id: erasure, reason, restricted, facets, at }
+        }
+        What::KeysErased(facets) => Entry::KeysErased { incident_id, facets, at },
     }))
 }
 
@@ -261,6 +285,9 @@ fn assignment_entry(
     let Item { delivered, state } = incident.items.get(&assignment_id)?;
     let directory = pages.reference.snapshot().directory;
     let entitled = incident.entitled_facets(assignment_id, &directory, pages.front.clock().now());
+    let is_open =
+        |one: &Entitled<'_>| incident.erasures.closed(one.facet.facet_id, &delivered.agency).is_none();
+    let entitled = entitled.into_iter().filter(is_open);
     Some(AssignmentEntry {
         incident_id,
         referral_id: registered.referral_id,
@@ -274,7 +301,7 @@ fn assignment_entry(
         state: *state,
         respond_by: delivered.respond_by,
         opens_with_offer: delivered.entitlement.opens_with_offer,
-        facets: entitled.into_iter().map(|one| facet(one.facet)).collect(),
+        facets: entitled.map(|one| facet(one.facet)).collect(),
         transfer: delivered.transfer.clone(),
         at,
     })

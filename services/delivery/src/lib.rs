@@ -11,12 +11,13 @@
 mod avro;
 pub mod disclosure;
 pub mod domain;
+pub mod eraser;
 pub mod http;
 pub mod inbox;
 mod notices;
 pub mod settings;
 
-use chassis::decider::{Context, Decider, Heard, IndexEntry, Outgoing, Place, Rejection, Service};
+use chassis::decider::{Clock, Context, Decider, Heard, IndexEntry, Outgoing, Place, Rejection, Service};
 use schemas::codec::{Codec, CodecError};
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::envelope::Body;
@@ -45,7 +46,11 @@ impl Decider for Delivery {
     }
 
     fn evolve(state: &mut Self::State, event: &Event<DeliveryEvent>) {
-        domain::evolve(state, &event.body);
+        domain::evolve(state, &event.body, event.time);
+    }
+
+    fn clocks(state: &Self::State) -> Vec<Clock<DeliveryCommand>> {
+        domain::erasure::clocks(state)
     }
 }
 
@@ -72,6 +77,8 @@ impl Service for Delivery {
     }
 
     fn index(state: &Self::State, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
-        inbox::entries(state, event, at)
+        let mut entries = inbox::entries(state, event, at);
+        entries.extend(eraser::entries(event));
+        entries
     }
 }

@@ -9,6 +9,8 @@ mod world;
 mod added;
 #[path = "domain/deliver.rs"]
 mod deliver;
+#[path = "domain/erasure.rs"]
+mod erasure;
 #[path = "domain/history.rs"]
 mod history;
 #[path = "domain/notices.rs"]

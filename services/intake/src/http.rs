@@ -15,7 +15,7 @@ use chassis::problem::Problem;
 use chassis::sealing::Sealing;
 use schemas::Timestamp;
 use schemas::codes::{AgencyKind, RetractionReason};
-use schemas::ids::{IncidentId, ReferralId};
+use schemas::ids::{IncidentId, PersonRef, ReferralId};
 use schemas::referral::{Feedback, GateVerdict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -76,6 +76,8 @@ pub struct ReferralStatus {
     pub amendments: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<RetractionReason>,
+    /// The people, in the order in which they were submitted: by these one of them is erased.
+    pub people: Vec<PersonRef>,
     pub feedback: Vec<FeedbackView>,
 }
 
@@ -106,6 +108,7 @@ async fn show(
         gate: received.gate,
         amendments: received.amendments,
         withdrawn: received.withdrawn,
+        people: received.standing.people,
         feedback: told
             .into_iter()
             .map(|told| FeedbackView { feedback: told.feedback, at: told.at })

@@ -8,7 +8,7 @@ use chassis::seal::KeyPair;
 use delivery::inbox::Entry;
 use futures::StreamExt;
 use routing::http::RoutingView;
-use schemas::ids::{IncidentId, KeyId, RetractionId};
+use schemas::ids::{HoldId, IncidentId, KeyId, RetractionId};
 use serde::Serialize;
 
 use super::table::table;
@@ -68,11 +68,21 @@ fn line(entry: &Entry) -> String {
             format!("{at}  alert {reason}  {country}  incident {incident_id}")
         }
         Entry::OpenedEarly { opened_by, country, at, incident_id, .. } => {
-            let by = opened_by.as_ref().map_or("-", AgencyId::as_str);
+            let by = opened_by.as_ref().map_or("-", |agency| agency.as_str());
             let country = country.as_ref().map_or("-", |country| country.as_str());
             format!(
                 "{at}  opened with the offer, in imminent danger: {by}  {country}  incident {incident_id}"
             )
+        }
+        Entry::Erased { reason, restricted, facets, at, incident_id, .. } => {
+            let what = if *restricted { "restricted" } else { "erased" };
+            format!(
+                "{at}  {what}: {reason}  {} facets, erase your copies  incident {incident_id}",
+                facets.len()
+            )
+        }
+        Entry::KeysErased { facets, at, incident_id } => {
+            format!("{at}  keys gone from every replica: {} facets  incident {incident_id}", facets.len())
         }
         Entry::Retraction { retraction_id, reason, at, incident_id } => {
             format!("{at}  taken back: {reason}  acknowledge {retraction_id}  incident {incident_id}")
@@ -100,6 +110,48 @@ pub async fn acknowledge(
     let path = format!("/v1/incidents/{incident}/retractions/{retraction}/acknowledge");
     let view: RoutingView = client.command(&path, &format!("acknowledge-{retraction}"), &()).await?;
     output.print(&view, || routing_text(&view))
+}
+
+pub async fn erase(
+    client: &Client,
+    output: &Output,
+    incident: IncidentId,
+    erase: delivery::http::Erase,
+) -> anyhow::Result<()> {
+    let whom = erase.person_ref.map_or_else(|| "all".to_owned(), |person| person.to_string());
+    let path = format!("/v1/incidents/{incident}/erase");
+    let done: delivery::http::Erasure = client.command(&path, &format!("erase-{whom}"), &erase).await?;
+    output.print(&done, || {
+        let (what, when) = if done.restricted {
+            ("restricted", "once nothing holds them".to_owned())
+        } else {
+            ("closed", format!("within {} s", done.within_seconds))
+        };
+        format!("{} facets {what}; their keys are gone {when}  erasure {}", done.facets, done.erasure_id)
+    })
+}
+
+pub async fn hold(
+    client: &Client,
+    output: &Output,
+    incident: IncidentId,
+    hold: delivery::http::Hold,
+) -> anyhow::Result<()> {
+    let until = hold.until.map_or_else(|| "released".to_owned(), |until| until.to_string());
+    let path = format!("/v1/incidents/{incident}/holds");
+    let placed: delivery::http::HoldView = client.command(&path, &format!("hold-{until}"), &hold).await?;
+    output.print(&placed, || format!("held until {until}  hold {}", placed.hold_id))
+}
+
+pub async fn release(
+    client: &Client,
+    output: &Output,
+    incident: IncidentId,
+    hold: HoldId,
+) -> anyhow::Result<()> {
+    let path = format!("/v1/incidents/{incident}/holds/{hold}/release");
+    let released: delivery::http::HoldView = client.command(&path, &format!("release-{hold}"), &()).await?;
+    output.print(&released, || format!("released  hold {}", released.hold_id))
 }
 
 pub async fn incident(client: &Client, output: &Output, incident: IncidentId) -> anyhow::Result<()> {

@@ -72,6 +72,7 @@ impl Up {
             partitions: 4,
             replication: 1,
             registry: None,
+            erase_within_seconds: None,
         };
         let settings = world.settings(&place)?;
         let _telemetry = chassis::telemetry::Telemetry::start(&settings.host.telemetry)?;

@@ -158,6 +158,7 @@ fn an_amendment_is_registered() {
         week: amended.week.clone(),
         people: people(),
         facets: facets(1),
+        retain_until: None,
     };
     let given = accepted(entitlement());
     check("amended", &given, &hears(amended.clone()), &Ok(vec![updated.into()]));

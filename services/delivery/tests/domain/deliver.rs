@@ -32,6 +32,7 @@ fn an_incident_is_registered() {
         week: opened.week.clone(),
         people: people(),
         facets: facets(0),
+        retain_until: None,
     };
     check("opened", &[], &hears(opened), &Ok(vec![registered.into()]));
 }

@@ -1,6 +1,6 @@
 //! What an agency may open: its own assignment's facets, once accepted, or with the offer in imminent danger.
 
-use chassis::decider::{Decider as _, Place, Service as _};
+use chassis::decider::{Place, Service as _};
 use delivery::Delivery;
 use schemas::codes::*;
 use schemas::delivery::{DeliveryEvent, EarlyOpeningDelivered, FacetsDisclosed, OpenFacets};
