@@ -213,6 +213,9 @@ class Story:
     def accept_and_lead(self):
         (agency, part), incident = self.parts[0], {"incident": self.incident}
         self.act(f"POST {ASSIGNMENT}/accept", agency, part)
+        # That it was taken up there is one more reason for a lead.
+        self.view = self.act("GET /v1/incidents/{incident}/routing", agency, incident).json()
+        self.keep_and_erase(agency)
         reason = self.codes("AssessmentReason")[0]
         assessment = {"kind": "urgency", "value": "imminent-danger", "reason": reason}
         assessed = self.act("POST /v1/incidents/{incident}/assessments", agency, incident, assessment).json()
@@ -227,6 +230,25 @@ class Story:
         self.act(f"{lead}/record", self.coordinator, incident, {"country": proposed})
         self.act(f"{lead}/dispute", agency, incident, {"country": proposed, "proposes": other})
         self.act(f"POST {ASSIGNMENT}/close", agency, part, {"outcome": self.codes("CloseOutcome")[0]})
+
+    def keep_and_erase(self, agency):
+        """What is held is restricted, and erased when it is let go."""
+        incident = {"incident": self.incident}
+
+        def accepted():
+            inbox = self.ask("/v1/inbox?limit=500", agency)
+            entries = inbox["entries"] if inbox else []
+            own = [entry for entry in entries if entry.get("incident_id") == self.incident]
+            return any(entry["type"] == "changed" and entry["state"] == "accepted" for entry in own)
+
+        self.wait_for("the acceptance in the inbox", accepted)
+        held = self.act("POST /v1/incidents/{incident}/holds", agency, incident, {"reason": "evidence"}).json()
+        erase = {"reason": "legal-obligation"}
+        erased = self.act("POST /v1/incidents/{incident}/erase", self.hotline, incident, erase).json()
+        if not erased["restricted"]:
+            self.service.note("POST /v1/incidents/{incident}/erase", "A hold restricts", f"{erased}")
+        path = {**incident, "hold": held["hold_id"]}
+        self.act("POST /v1/incidents/{incident}/holds/{hold}/release", agency, path)
 
     def take_back(self, agency, assessment):
         """What one agency takes back another one acknowledges."""
