@@ -172,8 +172,7 @@ pub struct Copied {
 }
 
 /// Reads, writes and commits until all inputs are answered; timed from before the first fetch.
-pub fn copy(copy: &Copy<'_>) -> anyhow::Result<Copied> {
-    let mut turns = Turns::start(copy.kafka, copy.to)?;
+pub fn copy(copy: &Copy<'_>, turns: &mut Turns) -> anyhow::Result<Copied> {
     let (from, to) = (copy.kafka.topic(copy.from), copy.kafka.topic(copy.to));
     let begun = Instant::now();
     let input = Reader::open(copy.kafka, copy.from)?;

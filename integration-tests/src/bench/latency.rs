@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use futures::StreamExt;
+use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
 use super::ground::{Ground, Process};
@@ -18,6 +19,8 @@ const RATES: [u64; 2] = [115, 1_000];
 /// Whose inbox is watched: the child lives there, so each referral is offered to it.
 const AGENCY: &str = "de-police";
 const COUNTRY: &str = "DE";
+/// Requests under way at once; one that is due waits for its turn, and the wait is counted.
+const CONNECTIONS: usize = 256;
 /// Not counted: clients connect, transactions find their rhythm.
 const WARM_UP: Duration = Duration::from_secs(5);
 /// How long the last entries may take.
@@ -79,6 +82,7 @@ async fn send(
     // The watched agency reports nothing itself.
     let tokens = REPORTERS[..2].iter().map(|reporter| ground.world.token(reporter, "sender"));
     let tokens = tokens.collect::<anyhow::Result<Vec<_>>>()?;
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / rate as f64));
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (mut sending, begun) = (tokio::task::JoinSet::new(), (Instant::now(), now_ms()));
@@ -88,7 +92,9 @@ async fn send(
         let (http, url, token) = (http.clone(), url.to_owned(), tokens[number % tokens.len()].clone());
         // References of the two rates differ.
         let body = referral(usize::try_from(rate)? * 10_000_000 + number, COUNTRY).to_string();
+        let connections = Arc::clone(&connections);
         sending.spawn(async move {
+            let _connection = connections.acquire().await?;
             let receipt = send_one(&http, &url, &token, body).await?;
             let incident = field(&receipt, "incident_id")?.to_owned();
             anyhow::Ok((number, Sent { incident, due_ms, answered_ms: now_ms(), arrived_ms: f64::NAN }))

@@ -9,7 +9,7 @@ use schemas::Event;
 use schemas::codec::Codec;
 use schemas::routing::RoutingEvent;
 
-use super::copier::{self, Copied, Copy, Plain};
+use super::copier::{self, Copied, Copy, Plain, Turns};
 use super::ground::{Ground, PARTITIONS};
 use super::say;
 use super::topic::{Reader, Record};
@@ -48,8 +48,9 @@ pub async fn measure(ground: &Ground, incidents: usize) -> anyhow::Result<Limit>
     copier::create_topics(kafka, &["limit", "reference", "reference-1000", "reference-10000"]).await?;
     let (from, wait) = ("referral.events", WAIT);
     let inputs = incidents.min(MOST);
-    let routing =
-        copier::copy(&Copy { kafka, from, to: "limit", inputs, batch: BATCH, wait, outputs: &outputs })?;
+    let mut turns = Turns::start(kafka, "limit")?;
+    let copy = Copy { kafka, from, to: "limit", inputs, batch: BATCH, wait, outputs: &outputs };
+    let routing = copier::copy(&copy, &mut turns)?;
     let records = || outputs.iter().flatten();
     let bytes: usize = records().map(|record| record.key.len() + record.value.len()).sum();
     let record_bytes = bytes as f64 / records().count().max(1) as f64;
@@ -68,9 +69,10 @@ pub async fn measure(ground: &Ground, incidents: usize) -> anyhow::Result<Limit>
     };
     let outputs: Vec<Vec<Record>> = (0..SAMPLE).map(|_| vec![record()]).collect();
     fill(ground, &outputs)?;
-    let reference = |to, batch| {
+    let mut reference = |to, batch| {
         let inputs = REFERENCE_RECORDS;
-        copier::copy(&Copy { kafka, from: "reference", to, inputs, batch, wait, outputs: &outputs })
+        let copy = Copy { kafka, from: "reference", to, inputs, batch, wait, outputs: &outputs };
+        copier::copy(&copy, &mut turns)
     };
     let copy_1000_per_s = reference("reference-1000", 1_000)?.records_per_s;
     let copy_10000_per_s = reference("reference-10000", 10_000)?.records_per_s;

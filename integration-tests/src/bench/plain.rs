@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::copier::{self, Copy, Plain};
+use super::copier::{self, Copy, Plain, Turns};
 use super::ground::Ground;
 use super::say;
 use super::topic::{Record, sample};
@@ -35,9 +35,10 @@ pub async fn measure(ground: &Ground, incidents: usize) -> anyhow::Result<f64> {
         wait: Duration::ZERO,
         outputs: &events,
     };
+    let mut turns = Turns::start(kafka, "plain")?;
     let begun = Instant::now();
     std::thread::scope(|scope| {
-        let answering = scope.spawn(|| copier::copy(&answer));
+        let answering = scope.spawn(|| copier::copy(&answer, &mut turns));
         for start in (0..count).step_by(WINDOW) {
             let window = WINDOW.min(count - start);
             for (topic, records) in [("plain-keys", &keys), ("plain-commands", &commands)] {
