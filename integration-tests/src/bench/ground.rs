@@ -21,8 +21,8 @@ const INSTANCE: &str = "bench";
 /// How long a service may take to be ready: a rebuild of a million incidents is part of it.
 const READY: Duration = Duration::from_secs(3_600);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// After so long without work what was needed for work alone has been given back.
-const REST: Duration = Duration::from_secs(3);
+/// After so long without work what was needed for work alone has been given back: allocators keep it for a while.
+const REST: Duration = Duration::from_secs(12);
 
 pub struct Ground {
     pub world: World,

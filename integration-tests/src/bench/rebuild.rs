@@ -44,7 +44,6 @@ async fn measure<E: EventBody + DeserializeOwned>(
     let read_decode_per_s = read_and_decode::<E>(ground)?;
     let process = ground.start_afresh(service).await?;
     let per_s = folded_per_second(&process.log()?)?;
-    process.resident_mib_at_rest().await?;
     process.stop()?;
     say!("(e) {service}: rebuilds {per_s:.0} events a second, reads and decodes {read_decode_per_s:.0}");
     Ok(Rebuild { per_s, read_decode_per_s })
