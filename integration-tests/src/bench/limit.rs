@@ -20,6 +20,8 @@ const BATCH: usize = 2_000;
 const MOST: usize = 100_000;
 /// Inputs whose outputs, as routing has written them, are written in turn.
 const SAMPLE: usize = 10_000;
+/// The limit is the best of so many runs: a run is short, and whatever disturbs it makes it slower.
+const TRIES: usize = 3;
 /// A batch is full while there is more to come.
 const WAIT: Duration = Duration::from_millis(200);
 
@@ -50,7 +52,11 @@ pub async fn measure(ground: &Ground, incidents: usize) -> anyhow::Result<Limit>
     let inputs = incidents.min(MOST);
     let mut turns = Turns::start(kafka, "limit")?;
     let copy = Copy { kafka, from, to: "limit", inputs, batch: BATCH, wait, outputs: &outputs };
-    let routing = copier::copy(&copy, &mut turns)?;
+    let mut routing = Copied::default();
+    for _ in 0..TRIES {
+        let again = copier::copy(&copy, &mut turns)?;
+        routing = if again.inputs_per_s > routing.inputs_per_s { again } else { routing };
+    }
     let records = || outputs.iter().flatten();
     let bytes: usize = records().map(|record| record.key.len() + record.value.len()).sum();
     let record_bytes = bytes as f64 / records().count().max(1) as f64;
