@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::kafka::{Kafka, KafkaOptions};
 use crate::signals::Signals;
@@ -42,6 +42,9 @@ pub fn run(options: &BenchOptions) -> Result<()> {
     let measured = process::run_to_drain(&mut bench, &signals);
     let stopped = kafka.stop();
     measured.and(stopped)?;
+    if signals.any() {
+        bail!("interrupted");
+    }
     // After a failure Kafka's log and data stay, to be looked at.
     fs::remove_dir_all(&data_dir).context("failed to remove the data of the measurements")
 }
