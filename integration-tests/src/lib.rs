@@ -1,5 +1,6 @@
 //! A deployment of its own for each test: its own topics on a real Kafka, its own directory, stores and ports.
 
+pub mod bench;
 pub mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};

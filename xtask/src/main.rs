@@ -2,6 +2,7 @@
 //! and holds the rules that a machine can hold. All of CI is `cargo xtask ci`.
 #![allow(clippy::print_stdout, reason = "a command line tool talks on its standard output")]
 
+mod bench;
 mod ci;
 mod deny;
 mod faults;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::bench::BenchOptions;
 use crate::faults::FaultOptions;
 use crate::kafka::{Kafka, KafkaOptions};
 use crate::signals::Signals;
@@ -52,6 +54,8 @@ enum Command {
     Deny,
     /// Kill, stop and restart everything while referrals come in, and prove that nothing was lost.
     Faults(FaultOptions),
+    /// Measure throughput, latency, rebuild and memory, beside the limit that Kafka's client sets.
+    Bench(BenchOptions),
     /// Start a Kafka and run it until Ctrl-C.
     Kafka(KafkaArgs),
 }
@@ -84,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&repo::root()?),
         Command::Deny => deny::run(),
         Command::Faults(options) => faults::run(&options),
+        Command::Bench(options) => bench::run(&options),
         Command::Kafka(args) => run_kafka(&args),
     }
 }

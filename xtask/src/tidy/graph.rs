@@ -47,7 +47,7 @@ fn misdirected(manifest: &Manifest, siblings: &BTreeSet<String>) -> Vec<Violatio
 }
 
 /// Kafka's client, the cache and JWT are known to chassis only, Avro to schemas only. The integration tests
-/// may meet Kafka without chassis between.
+/// and the measurements beside them may meet Kafka without chassis between.
 pub fn named_crates_stay_at_home(files: &Files) -> Vec<Violation> {
     manifests(files).iter().flat_map(strays).collect()
 }
@@ -58,9 +58,8 @@ fn strays(manifest: &Manifest) -> Vec<Violation> {
         let Some((_, home)) = HOMES.iter().find(|(package, _)| *package == dependency.package) else {
             continue;
         };
-        let is_test_client =
-            manifest.name == "integration-tests" && dependency.is_dev && dependency.package == "rdkafka";
-        if manifest.name != *home && !is_test_client {
+        let is_plain_client = manifest.name == "integration-tests" && dependency.package == "rdkafka";
+        if manifest.name != *home && !is_plain_client {
             violations.push(manifest.violation(dependency, &format!("reserved to {home}")));
         }
     }
@@ -79,7 +78,6 @@ struct Dependency {
     key: String,
     /// As the registry calls it.
     package: String,
-    is_dev: bool,
 }
 
 impl Manifest<'_> {
@@ -115,12 +113,10 @@ fn manifest(file: &TextFile) -> Option<Manifest<'_>> {
 
 fn dependencies(table: &Table) -> Vec<Dependency> {
     let mut found = Vec::new();
-    for (section, is_dev) in
-        [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)]
-    {
+    for section in ["dependencies", "build-dependencies", "dev-dependencies"] {
         for (key, value) in table.get(section).and_then(Value::as_table).into_iter().flatten() {
             let package = value.get("package").and_then(Value::as_str).unwrap_or(key).to_owned();
-            found.push(Dependency { key: key.clone(), package, is_dev });
+            found.push(Dependency { key: key.clone(), package });
         }
     }
     found
@@ -154,7 +150,7 @@ mod tests {
     fn kafka_stays_in_chassis() {
         let workspace = ("Cargo.toml", "[workspace.dependencies]\nrdkafka = \"0.39\"\n");
         let chassis = "[package]\nname = \"chassis\"\n[dependencies]\nrdkafka.workspace = true\n";
-        let tests = "[package]\nname = \"integration-tests\"\n[dev-dependencies]\nrdkafka.workspace = true\n";
+        let tests = "[package]\nname = \"integration-tests\"\n[dependencies]\nrdkafka.workspace = true\n";
         let given =
             [workspace, ("services/chassis/Cargo.toml", chassis), ("integration-tests/Cargo.toml", tests)];
         check(named_crates_stay_at_home, &given, &[]);

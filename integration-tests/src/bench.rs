@@ -1,0 +1,150 @@
+//! How fast, how soon, how large: the services as processes of the release build, beside the limit that Kafka's own
+//! client sets on the same machine in the same run.
+//!
+//! Ratios within one run mean something; figures of two machines, or of two runs, say little about each other.
+
+mod copier;
+mod ground;
+mod hops;
+mod intake;
+mod latency;
+mod limit;
+mod plain;
+mod rebuild;
+mod referrals;
+mod report;
+mod routing;
+mod topic;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use ground::Ground;
+pub use report::Report;
+
+/// What is measured, by the letter that the report calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Measure {
+    /// The limit: a plain transactional loop over the same records as routing's.
+    #[value(name = "a")]
+    Limit,
+    /// Routing, incidents per second.
+    #[value(name = "b")]
+    Routing,
+    /// Intake alone over HTTP, single and in batches.
+    #[value(name = "c")]
+    Intake,
+    /// From the request to the inbox stream.
+    #[value(name = "d")]
+    Latency,
+    /// Rebuild of a state, beside plain reading and decoding.
+    #[value(name = "e")]
+    Rebuild,
+    /// Resident memory of each service alone.
+    #[value(name = "f")]
+    Memory,
+    /// Where the milliseconds of the latency go.
+    #[value(name = "g")]
+    Hops,
+}
+
+/// What a run is to do.
+pub struct Options {
+    pub brokers: String,
+    /// The built program.
+    pub program: PathBuf,
+    /// Incidents of each round; (c) and (d) are measured once, whatever the rounds.
+    pub sizes: Vec<usize>,
+    /// Everything when it is empty.
+    pub only: Vec<Measure>,
+    /// How long a rate is kept up.
+    pub duration: Duration,
+}
+
+impl Options {
+    fn wants(&self, measure: Measure) -> bool {
+        self.only.is_empty() || self.only.contains(&measure)
+    }
+
+    fn wants_any(&self, measures: &[Measure]) -> bool {
+        measures.iter().any(|measure| self.wants(*measure))
+    }
+}
+
+/// Measures what the options ask for. Says what it does on standard error.
+///
+/// # Errors
+/// When a service does not start or ends, does not get on, or refuses what it must take.
+pub async fn run(options: &Options) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    if options.wants(Measure::Intake) {
+        // First of all, so that the broker is warm for everything that comes after.
+        let ground = Ground::prepare(options, "single").await?;
+        report.intake_single_per_s = Some(intake::single(&ground, options.duration).await?);
+    }
+    if options.wants_any(&[Measure::Latency, Measure::Hops]) {
+        latency::measure(options, &mut report).await?;
+    }
+    for incidents in &options.sizes {
+        if options.wants_any(&[
+            Measure::Limit,
+            Measure::Routing,
+            Measure::Intake,
+            Measure::Rebuild,
+            Measure::Memory,
+        ]) {
+            report.rounds.push(round(options, *incidents).await?);
+        }
+    }
+    Ok(report)
+}
+
+/// One deployment with so many incidents, from intake to delivery, one service running at a time.
+async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Round> {
+    say!("{incidents} incidents");
+    let ground = Ground::prepare(options, &format!("round-{incidents}")).await?;
+    let mut round = report::Round { incidents, ..report::Round::default() };
+    round.resident_mib.insert("directory", ground.directory_resident_mib);
+
+    let process = ground.start("intake").await?;
+    round.intake_batch_per_s = intake::batch(&ground, &process, incidents).await?;
+    round.resident_mib.insert("intake", process.resident_mib_at_rest().await?);
+    process.stop()?;
+    if options.wants(Measure::Intake) {
+        round.plain_intake_per_s = Some(plain::measure(&ground, incidents).await?);
+    }
+    if !options.wants_any(&[Measure::Limit, Measure::Routing, Measure::Rebuild, Measure::Memory]) {
+        return Ok(round);
+    }
+
+    let process = ground.start("routing").await?;
+    round.routing_per_s = Some(routing::answer_all(&ground, &process, "referral.events", incidents).await?);
+    round.resident_mib.insert("routing", process.resident_mib_at_rest().await?);
+    process.stop()?;
+    if options.wants(Measure::Limit) {
+        round.limit = Some(limit::measure(&ground, incidents).await?);
+    }
+    if options.wants(Measure::Rebuild) {
+        round.rebuild.insert("routing", rebuild::of_routing(&ground).await?);
+    }
+    if !options.wants_any(&[Measure::Rebuild, Measure::Memory]) {
+        return Ok(round);
+    }
+
+    let process = ground.start("delivery").await?;
+    round.delivery_per_s = Some(routing::answer_all(&ground, &process, "routing.events", incidents).await?);
+    round.resident_mib.insert("delivery", process.resident_mib_at_rest().await?);
+    process.stop()?;
+    if options.wants(Measure::Rebuild) {
+        round.rebuild.insert("delivery", rebuild::of_delivery(&ground).await?);
+    }
+    Ok(round)
+}
+
+/// Says on standard error what is being done.
+macro_rules! say {
+    ($($what:tt)+) => { eprintln!("bench: {}", format_args!($($what)+)) };
+}
+use say;

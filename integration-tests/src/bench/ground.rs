@@ -1,0 +1,171 @@
+//! A deployment to be measured: topics of its own, and each service as a process of the release build.
+
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use causeway::example::{Place, World};
+use chassis::kafka::Kafka;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Options, say};
+use crate::free_address;
+
+/// Partitions of each incident-keyed topic, as in reference measurements of the limit.
+pub const PARTITIONS: i32 = 4;
+/// One instance of each service.
+const INSTANCE: &str = "bench";
+/// How long a service may take to be ready: a rebuild of a million incidents is part of it.
+const READY: Duration = Duration::from_secs(3_600);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// After so long without work what was needed for work alone has been given back: allocators keep it for a while.
+const REST: Duration = Duration::from_secs(12);
+
+pub struct Ground {
+    pub world: World,
+    pub kafka: Kafka,
+    /// Of the directory alone, with the example's agencies, in MiB.
+    pub directory_resident_mib: f64,
+    place: Place,
+    program: PathBuf,
+    state: tempfile::TempDir,
+}
+
+impl Ground {
+    /// Creates the topics and loads the directory; nothing runs afterwards.
+    pub async fn prepare(options: &Options, name: &str) -> anyhow::Result<Self> {
+        let state = tempfile::tempdir()?;
+        let world = World::open(state.path())?;
+        let place = Place {
+            brokers: options.brokers.clone(),
+            prefix: format!("bench-{}-{name}.", std::process::id()),
+            listen: free_address()?,
+            instance: INSTANCE.to_owned(),
+            partitions: PARTITIONS,
+            replication: 1,
+            registry: None,
+        };
+        let kafka = world.settings(&place)?.host.kafka;
+        kafka.create_topics([]).await?;
+        let program = options.program.clone();
+        let mut ground = Self { world, kafka, directory_resident_mib: 0.0, place, program, state };
+        let directory = ground.start("directory").await?;
+        ground.directory_resident_mib = directory.resident_mib_at_rest().await?;
+        directory.stop()?;
+        Ok(ground)
+    }
+
+    /// Starts a service on the store that it has, and waits until it is ready.
+    pub async fn start(&self, service: &'static str) -> anyhow::Result<Process> {
+        let place = Place { listen: free_address()?, ..self.place.clone() };
+        let config = self.world.config(&place)?;
+        let log = self.state.path().join(format!("{service}.log"));
+        let mut command = Command::new(&self.program);
+        command.args(["serve", service, "--config"]).arg(config).stdin(Stdio::null());
+        // The log says how long a rebuild took.
+        command.env("CAUSEWAY_LOG_FILTER", "info").env("CAUSEWAY_LOG_JSON", "true");
+        command.stdout(Stdio::null()).stderr(File::create(&log)?);
+        let child = command.spawn().with_context(|| format!("failed to start {service}"))?;
+        let mut process = Process { service, address: place.listen, log, child: Some(child) };
+        process.await_ready().await?;
+        Ok(process)
+    }
+
+    /// Starts a service that folds everything from the beginning.
+    pub async fn start_afresh(&self, service: &'static str) -> anyhow::Result<Process> {
+        for store in [service, "sealed-keys"] {
+            let path = self.state.path().join("stores").join(format!("{store}.{INSTANCE}"));
+            if path.exists() && (store == service || service == "delivery") {
+                fs::remove_dir_all(&path).with_context(|| format!("failed to remove {}", path.display()))?;
+            }
+        }
+        self.start(service).await
+    }
+}
+
+/// A running service; killed when it is dropped.
+pub struct Process {
+    pub service: &'static str,
+    pub address: SocketAddr,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    async fn await_ready(&mut self) -> anyhow::Result<()> {
+        let (begun, address) = (Instant::now(), format!("{}/health/ready", self.url()));
+        while begun.elapsed() < READY {
+            self.ensure_alive()?;
+            if reqwest::get(&address).await.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        bail!("{} was not ready after {} s", self.service, READY.as_secs())
+    }
+
+    fn ensure_alive(&mut self) -> anyhow::Result<()> {
+        let ended = self.child.as_mut().map(Child::try_wait).transpose()?.flatten();
+        ensure!(ended.is_none(), "{} has ended:\n{}", self.service, self.log()?);
+        Ok(())
+    }
+
+    /// Returns at the moment at which inputs begin to flow: all partitions are owned.
+    pub async fn await_owned(&self) -> anyhow::Result<Instant> {
+        let (http, begun) = (reqwest::Client::new(), Instant::now());
+        while begun.elapsed() < READY {
+            let page = http.get(format!("{}/metrics", self.url())).send().await?.text().await?;
+            let line = page.lines().find(|line| line.starts_with("causeway_partitions_owned"));
+            let owned = line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+            if owned.is_some_and(|owned| owned >= f64::from(PARTITIONS)) {
+                return Ok(Instant::now());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        bail!("{} did not come to own its partitions", self.service)
+    }
+
+    pub fn log(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
+    /// Resident memory in MiB once nothing was asked of it for a while.
+    pub async fn resident_mib_at_rest(&self) -> anyhow::Result<f64> {
+        tokio::time::sleep(REST).await;
+        let child = self.child.as_ref().context("the process runs")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse::<f64>().ok()
+        };
+        let resident = field("VmRSS:").context("the system does not say what is resident")? / 1024.0;
+        let peak = field("VmHWM:").unwrap_or_default() / 1024.0;
+        say!("{}: {resident:.0} MiB resident at rest, {peak:.0} MiB at most", self.service);
+        Ok(resident)
+    }
+
+    /// Lets it drain and end.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let mut child = self.child.take().context("the process runs")?;
+        kill_process(Pid::from_child(&child), Signal::TERM)?;
+        let status = child.wait()?;
+        ensure!(status.success(), "{} ended with {status}:\n{}", self.service, self.log()?);
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // One that has ended already is what is wanted.
+            drop(child.kill().and_then(|()| child.wait()));
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The figures of a run: a table to be read, and JSON to be compared.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::limit::Limit;
+use super::rebuild::Rebuild;
+
+/// Goals on two cores with the broker on the same machine (docs/operations.md says what they mean).
+const GOAL_OF_LIMIT: f64 = 0.8;
+const GOAL_OF_PLAIN: f64 = 0.5;
+const GOAL_BATCH_PER_S: f64 = 10_000.0;
+const GOAL_SINGLE_PER_S: f64 = 2_000.0;
+const GOAL_OF_DECODE: f64 = 0.5;
+const GOAL_RESIDENT_MIB: f64 = 256.0;
+const GOALS_P99_MS: [(u64, f64); 2] = [(115, 100.0), (1_000, 250.0)];
+
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Referrals a second, each in a request of its own on one of 64 connections.
+    pub intake_single_per_s: Option<f64>,
+    /// By referrals a second, in milliseconds.
+    pub latency_ms: BTreeMap<u64, Latency>,
+    pub hops_ms: BTreeMap<u64, Vec<Hop>>,
+    /// One for each number of incidents, smallest first.
+    pub rounds: Vec<Round>,
+}
+
+/// Milliseconds from the due time of a request to its entry on the inbox stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Latency {
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
+}
+
+/// One part of the way, in milliseconds.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    pub name: &'static str,
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// What was measured with so many incidents.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    pub incidents: usize,
+    /// Referrals a second in streams of lines, sealed and committed.
+    pub intake_batch_per_s: f64,
+    /// Referrals a second whose records a plain loop writes.
+    pub plain_intake_per_s: Option<f64>,
+    pub limit: Option<Limit>,
+    /// Incidents a second.
+    pub routing_per_s: Option<f64>,
+    /// Incidents a second.
+    pub delivery_per_s: Option<f64>,
+    /// By service, in events a second.
+    pub rebuild: BTreeMap<&'static str, Rebuild>,
+    /// By service, in MiB, alone and at rest after the run.
+    pub resident_mib: BTreeMap<&'static str, f64>,
+}
+
+/// The value below which so great a share of the sorted values lies.
+pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let place = (sorted.len() as f64 * share).ceil() as usize;
+    sorted.get(place.saturating_sub(1)).copied().unwrap_or(f64::NAN)
+}
+
+impl Report {
+    /// The figures of the largest round stand at the top; all rounds stand under `growth`.
+    pub fn json(&self) -> Value {
+        let mut all = json!({
+            "intake_single_per_s": self.intake_single_per_s,
+            "latency_ms": self.latency_ms.iter().map(|(rate, latency)| {
+                let Latency { p50, p99, p999 } = latency;
+                (rate.to_string(), json!({ "p50": p50, "p99": p99, "p999": p999 }))
+            }).collect::<serde_json::Map<_, _>>(),
+            "hops_ms": self.hops_ms.iter().map(|(rate, hops)| {
+                let hops = hops.iter().map(|hop| json!({ "hop": hop.name, "p50": hop.p50, "p99": hop.p99 }));
+                (rate.to_string(), hops.collect())
+            }).collect::<serde_json::Map<_, _>>(),
+        });
+        if let (Some(Value::Object(last)), Value::Object(all)) =
+            (self.rounds.last().map(Round::json), &mut all)
+        {
+            all.extend(last);
+        }
+        all["growth"] = self.rounds.iter().map(Round::json).collect();
+        all
+    }
+}
+
+impl Round {
+    fn json(&self) -> Value {
+        let limit = self.limit.map(|limit| {
+            json!({
+                "records_per_s": limit.routing.records_per_s,
+                "records_per_transaction": limit.routing.records_per_transaction,
+                "record_bytes": limit.record_bytes,
+                "copy_1000_per_s": limit.copy_1000_per_s,
+                "copy_10000_per_s": limit.copy_10000_per_s,
+            })
+        });
+        json!({
+            "incidents": self.incidents,
+            "copy_limit_per_s": self.limit.map(|limit| limit.routing.inputs_per_s),
+            "copy_limit": limit,
+            "routing_per_s": self.routing_per_s,
+            "delivery_per_s": self.delivery_per_s,
+            "intake_batch_per_s": self.intake_batch_per_s,
+            "plain_intake_per_s": self.plain_intake_per_s,
+            "rebuild": self.rebuild.iter().map(|(service, rebuild)| {
+                let Rebuild { per_s, read_decode_per_s } = rebuild;
+                ((*service).to_owned(), json!({ "per_s": per_s, "read_decode_per_s": read_decode_per_s }))
+            }).collect::<serde_json::Map<_, _>>(),
+            "resident_mib": self.resident_mib,
+        })
+    }
+
+    fn rows(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "── {} incidents", self.incidents)?;
+        if let Some(limit) = &self.limit {
+            row(f, "(a) limit, inputs/s", limit.routing.inputs_per_s, "")?;
+            row(f, "    its records/s", limit.routing.records_per_s, "")?;
+            row(f, "    copy 400 B, 1,000 a transaction", limit.copy_1000_per_s, "reference 64,000")?;
+            row(f, "    copy 400 B, 10,000 a transaction", limit.copy_10000_per_s, "reference 124,800")?;
+        }
+        let limit = self.limit.map(|limit| limit.routing.inputs_per_s);
+        if let Some(routing) = self.routing_per_s {
+            row(f, "(b) routing, incidents/s", routing, &share(routing, limit, "(a)", GOAL_OF_LIMIT))?;
+        }
+        if let Some(delivery) = self.delivery_per_s {
+            row(f, "    delivery, incidents/s", delivery, "")?;
+        }
+        let batch = self.intake_batch_per_s;
+        row(f, "(c) intake in batches, referrals/s", batch, &at_least(batch, GOAL_BATCH_PER_S))?;
+        if let Some(plain) = self.plain_intake_per_s {
+            let note = share(batch, Some(plain), "it", GOAL_OF_PLAIN);
+            row(f, "    a plain loop, referrals/s", plain, &format!("intake {note}"))?;
+        }
+        for (service, rebuild) in &self.rebuild {
+            let note = share(rebuild.per_s, Some(rebuild.read_decode_per_s), "it", GOAL_OF_DECODE);
+            row(f, &format!("(e) {service} rebuilds, events/s"), rebuild.per_s, "")?;
+            row(
+                f,
+                "    reading and decoding, events/s",
+                rebuild.read_decode_per_s,
+                &format!("rebuild {note}"),
+            )?;
+        }
+        for (service, resident) in &self.resident_mib {
+            row(f, &format!("(f) {service}, MiB"), *resident, &at_most(*resident, GOAL_RESIDENT_MIB))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(single) = self.intake_single_per_s {
+            row(f, "(c) intake one by one, referrals/s", single, &at_least(single, GOAL_SINGLE_PER_S))?;
+        }
+        for (rate, latency) in &self.latency_ms {
+            let goal = GOALS_P99_MS.iter().find(|(of, _)| of == rate).map(|(_, goal)| *goal);
+            row(f, &format!("(d) at {rate}/s, p50 ms"), latency.p50, "")?;
+            let note = goal.map(|goal| at_most(latency.p99, goal)).unwrap_or_default();
+            row(f, "    p99 ms", latency.p99, &note)?;
+            row(f, "    p99.9 ms", latency.p999, "")?;
+        }
+        for (rate, hops) in &self.hops_ms {
+            writeln!(f, "(g) at {rate}/s, ms, p50 and p99")?;
+            for Hop { name, p50, p99 } in hops {
+                writeln!(f, "    {name:<34}{p50:>12.1}{p99:>9.1}")?;
+            }
+        }
+        self.rounds.iter().try_for_each(|round| round.rows(f))
+    }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, value: f64, note: &str) -> fmt::Result {
+    let line = format!("{name:<38}{value:>12.1}  {note}");
+    writeln!(f, "{}", line.trim_end())
+}
+
+fn share(value: f64, of: Option<f64>, name: &str, goal: f64) -> String {
+    let Some(of) = of else { return String::new() };
+    let share = value / of;
+    format!("{share:.2} of {name}, {}", at_least(share, goal))
+}
+
+fn at_least(value: f64, goal: f64) -> String {
+    format!("{}: at least {goal}", verdict(value >= goal))
+}
+
+fn at_most(value: f64, goal: f64) -> String {
+    format!("{}: at most {goal}", verdict(value <= goal))
+}
+
+fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "missed" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentile;
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let sorted: Vec<f64> = (1..=1_000).map(f64::from).collect();
+        for (share, expected) in [(0.5, 500.0), (0.99, 990.0), (0.999, 999.0), (1.0, 1_000.0)] {
+            assert_eq!(percentile(&sorted, share), expected, "{share}");
+        }
+        assert!(percentile(&[], 0.5).is_nan());
+    }
+}
