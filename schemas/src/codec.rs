@@ -52,6 +52,10 @@ subjects! {
 /// The ids of the checked-in table: subject, then an id per version.
 pub const ID_TABLE: &str = include_str!("../avro/ids.json");
 
+/// Longest text or list that a record may claim to hold, twice the largest record: the reader makes room for what
+/// a length says before it has read it.
+const MAX_CLAIMED_BYTES: usize = 8 * 1024 * 1024;
+
 /// Most schemas that are fetched and kept by id; far more than the versions a deployment lives through.
 const MAX_FETCHED: usize = 1_000;
 
@@ -128,6 +132,8 @@ impl Codec {
 
     /// With the ids of a registry: for each subject the id of each of its versions.
     pub fn new(ids: &HashMap<String, Vec<i32>>, source: Box<dyn SchemaSource>) -> Self {
+        // Set once per process; every codec says the same.
+        apache_avro::util::max_allocation_bytes(MAX_CLAIMED_BYTES);
         let mut newest = HashMap::new();
         let mut known = HashMap::new();
         for subject in SUBJECTS {
