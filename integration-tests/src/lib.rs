@@ -1,5 +1,6 @@
 //! A deployment of its own for each test: its own topics on a real Kafka, its own directory, stores and ports.
 
+pub mod bad_input;
 pub mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use causeway::client::Client;
 use causeway::example::{Place, World};
-use causeway::serve::{ServiceName, serve};
+use causeway::serve::{ServiceName, Settings, serve};
 use chassis::telemetry::Telemetry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,8 @@ pub struct Deployment {
     pub registry: Option<String>,
     /// Of services that run in processes of their own.
     pub environment: Vec<(String, String)>,
+    /// What a test sets otherwise for services in this process.
+    pub adjust: fn(&mut Settings),
     state: tempfile::TempDir,
     running: Vec<Running>,
     /// Where each service answers.
@@ -66,7 +69,9 @@ impl Deployment {
         let world = World::open(state.path())?;
         let brokers = brokers()?;
         let (running, addresses, environment) = (Vec::new(), BTreeMap::new(), Vec::new());
-        let deployment = Self { world, prefix, brokers, registry, environment, state, running, addresses };
+        let adjust = |_: &mut Settings| {};
+        let deployment =
+            Self { world, prefix, brokers, registry, environment, adjust, state, running, addresses };
         let settings = deployment.world.settings(&deployment.place("topics", free_address()?))?;
         settings.host.kafka.create_topics([]).await?;
         Ok(deployment)
@@ -89,7 +94,8 @@ impl Deployment {
     pub async fn serve_all(&mut self) -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let settings = self.world.settings(&self.place("all", address))?;
+        let mut settings = self.world.settings(&self.place("all", address))?;
+        (self.adjust)(&mut settings);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let mut serving = tokio::spawn(async move {
