@@ -69,6 +69,8 @@ pub enum CodecError {
     Unreachable(i32, #[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("no subject {0}")]
     NoSubject(String),
+    #[error("the record is one of {found}, not of {subject}")]
+    OtherSubject { subject: &'static str, found: &'static str },
     #[error("failed to encode a record of {subject}")]
     Encode { subject: String, source: Box<apache_avro::Error> },
     #[error("failed to decode a record of {subject} written with schema id {id}")]
@@ -120,6 +122,8 @@ struct Newest {
 
 #[derive(Clone, Copy)]
 struct Known {
+    /// Whose schema it is, where it is ours.
+    subject: Option<&'static str>,
     schema: &'static Schema,
     reader: &'static GenericDatumReader<'static>,
 }
@@ -139,7 +143,8 @@ impl Codec {
         for subject in SUBJECTS {
             let Some(subject_ids) = ids.get(subject.name) else { continue };
             for (schema, id) in schemas_of(subject).iter().zip(subject_ids) {
-                known.insert(*id, Known { schema, reader: leaked_reader(schema) });
+                let reader = leaked_reader(schema);
+                known.insert(*id, Known { subject: Some(subject.name), schema, reader });
                 newest.insert(subject.name, Newest { id: *id, schema, writer: writer(schema) });
             }
         }
@@ -170,6 +175,10 @@ impl Codec {
         let newest = self.newest(B::TOPIC)?;
         let (id, mut datum) = split_frame(bytes)?;
         let known = self.known(id)?;
+        // What is common to topics would decode: a rejection of one service as that of another.
+        if let Some(found) = known.subject.filter(|found| *found != B::TOPIC) {
+            return Err(CodecError::OtherSubject { subject: B::TOPIC, found });
+        }
         let decoded = if id == newest.id || known.schema == newest.schema {
             known.reader.read_deser(&mut datum)
         } else {
@@ -205,7 +214,7 @@ impl Codec {
             return Err(CodecError::UnknownId(id));
         }
         let schema: &'static Schema = Box::leak(Box::new(schema));
-        let known = Known { schema, reader: leaked_reader(schema) };
+        let known = Known { subject: None, schema, reader: leaked_reader(schema) };
         all.insert(id, known);
         Ok(known)
     }

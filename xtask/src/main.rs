@@ -5,6 +5,7 @@
 mod ci;
 mod deny;
 mod faults;
+mod fuzz;
 mod install;
 mod java;
 mod kafka;
@@ -25,6 +26,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::faults::FaultOptions;
+use crate::fuzz::FuzzOptions;
 use crate::kafka::{Kafka, KafkaOptions};
 use crate::signals::Signals;
 use crate::test::TestOptions;
@@ -52,6 +54,8 @@ enum Command {
     Deny,
     /// Kill, stop and restart everything while referrals come in, and prove that nothing was lost.
     Faults(FaultOptions),
+    /// Try the readers of JSON, XML, lines, Avro and tokens with changed inputs; the tests do it for some seconds.
+    Fuzz(FuzzOptions),
     /// Start a Kafka and run it until Ctrl-C.
     Kafka(KafkaArgs),
 }
@@ -84,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::Tidy => tidy::run(&repo::root()?),
         Command::Deny => deny::run(),
         Command::Faults(options) => faults::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Kafka(args) => run_kafka(&args),
     }
 }

@@ -82,18 +82,22 @@ impl Body {
     }
 }
 
+impl Form {
+    /// # Errors
+    /// When the table names a way to make something, or a text to replace, that there is not.
+    pub fn content(&self, names: &Names) -> anyhow::Result<Vec<u8>> {
+        let Some((from, to)) = &self.replace else { return joined(&self.text, names) };
+        let example = if self.name == "report" { REPORT } else { FILE_DETAILS };
+        let (before, behind) =
+            example.split_once(from.as_str()).with_context(|| format!("the example holds no {from}"))?;
+        Ok([before.as_bytes(), &value(to, names)?, behind.as_bytes()].concat())
+    }
+}
+
 fn form(parts: &[Form], names: &Names) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for part in parts {
-        let content = match &part.replace {
-            Some((from, to)) => {
-                let example = if part.name == "report" { REPORT } else { FILE_DETAILS };
-                anyhow::ensure!(example.contains(from), "the example holds no {from}");
-                let (before, behind) = example.split_once(from.as_str()).unwrap_or_default();
-                [before.as_bytes(), &value(to, names)?, behind.as_bytes()].concat()
-            }
-            None => joined(&part.text, names)?,
-        };
+        let content = part.content(names)?;
         let file_name =
             part.file_name.as_ref().map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
         let head = format!(

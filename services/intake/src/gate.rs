@@ -35,8 +35,33 @@ const MAX_PEOPLE: usize = 200;
 const MAX_FAULTS: usize = 32;
 /// Most digests of one item: each algorithm, and some forms of each.
 const MAX_DIGESTS: usize = 32;
+/// Longest pointer that is told: a caller may make up a name of any length.
+const MAX_POINTER_CHARS: usize = 256;
+/// Longest name of a field that stands in an event.
+const MAX_NAME_BYTES: usize = 32;
 /// Most fields withheld from one emergency; past it the submission is no referral.
 const MAX_WITHHELD: usize = 64;
+
+/// The fields that hold lists.
+const LISTS: [&str; 17] = [
+    "accounts",
+    "addresses",
+    "annotations",
+    "captures",
+    "classifications",
+    "codes",
+    "digests",
+    "emails",
+    "items",
+    "languages",
+    "names",
+    "nationalities",
+    "never_told",
+    "payments",
+    "people",
+    "phones",
+    "residences",
+];
 
 /// A field at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +94,20 @@ pub fn problem(faults: &[Fault]) -> Problem {
     let malformed = faults.iter().all(|fault| fault.reason == RefusalReason::Malformed);
     let problem = if malformed { Problem::malformed() } else { Problem::invalid() };
     faults.iter().fold(problem, |problem, fault| {
-        problem.field(&fault.pointer, format!("{}: {}", fault.reason, fault.detail))
+        let pointer: String = fault.pointer.chars().take(MAX_POINTER_CHARS).collect();
+        problem.field(pointer, format!("{}: {}", fault.reason, fault.detail))
     })
+}
+
+/// What a caller made up as a field's name may identify a person, so it stands in no event.
+pub fn without_made_up_names(pointer: &str) -> String {
+    let may_stand = |name: &str| {
+        let mut bytes = name.bytes();
+        name.len() <= MAX_NAME_BYTES
+            && bytes.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+    };
+    let names = pointer.split('/').map(|name| if may_stand(name) { name } else { "?" });
+    names.collect::<Vec<_>>().join("/")
 }
 
 /// Reads a submission from JSON and lets it through, or says what is wrong.
@@ -144,9 +181,7 @@ pub fn verdict(withheld: Vec<WithheldField>) -> GateVerdict {
 fn read(bytes: &[u8]) -> Result<Submission, Vec<Fault>> {
     let submission: Submission = parse(bytes).map_err(|problem| vec![Fault::of_problem(&problem)])?;
     let value: Value = parse(bytes).map_err(|problem| vec![Fault::of_problem(&problem)])?;
-    let mut faults = inspect(&submission, &value);
-    let understood = serde_json::to_value(&submission).unwrap_or_default();
-    lists_for_objects(&value, &understood, "", &mut faults);
+    let faults = inspect(&submission, &value);
     if faults.is_empty() { Ok(submission) } else { Err(faults) }
 }
 
@@ -219,7 +254,8 @@ impl Rest {
                 _ => return false,
             }
         };
-        self.withheld.push(WithheldField { pointer: self.places.as_sent(out), reason: fault.reason });
+        let pointer = without_made_up_names(&self.places.as_sent(out));
+        self.withheld.push(WithheldField { pointer, reason: fault.reason });
         self.places.taken_out(out);
         true
     }
@@ -341,27 +377,6 @@ fn rules(submission: &Submission, faults: &mut Vec<Fault>) {
     }
 }
 
-/// Serde takes a list for an object, its fields in their order; nobody who writes one means that.
-fn lists_for_objects(sent: &Value, understood: &Value, pointer: &str, faults: &mut Vec<Fault>) {
-    match (sent, understood) {
-        (Value::Array(_), Value::Object(_)) => {
-            faults.push(Fault::new(pointer, RefusalReason::InvalidValue, "expected an object"));
-        }
-        (Value::Array(sent), Value::Array(understood)) => {
-            for (index, (sent, understood)) in sent.iter().zip(understood).enumerate() {
-                lists_for_objects(sent, understood, &step(pointer, &index.to_string()), faults);
-            }
-        }
-        (Value::Object(sent), Value::Object(understood)) => {
-            for (name, sent) in sent {
-                let understood = understood.get(name).unwrap_or(&Value::Null);
-                lists_for_objects(sent, understood, &step(pointer, name), faults);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// The known forms: a digest of one is never taken for embedded data, and nothing else passes as one.
 pub fn is_digest(algorithm: DigestAlgorithm, value: &str) -> bool {
     let hex = |digits: usize| value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -391,6 +406,10 @@ fn texts(value: &Value, pointer: &mut String, faults: &mut Vec<Fault>) {
     let length = pointer.len();
     match value {
         Value::String(text) => faults.extend(text_fault(pointer, text)),
+        // Serde takes a list for an object, its fields in their order; nobody who writes one means that.
+        Value::Array(_) if !is_list(pointer) => {
+            faults.push(Fault::new(pointer.as_str(), RefusalReason::InvalidValue, "expected an object"));
+        }
         Value::Array(items) => {
             let before = faults.len();
             for (index, item) in items.iter().enumerate() {
@@ -414,6 +433,11 @@ fn texts(value: &Value, pointer: &mut String, faults: &mut Vec<Fault>) {
         }
         _ => {}
     }
+}
+
+/// Whether a list belongs there, and no object.
+fn is_list(pointer: &str) -> bool {
+    pointer.rsplit('/').next().is_some_and(|name| LISTS.contains(&name))
 }
 
 fn text_fault(pointer: &str, text: &str) -> Option<Fault> {
