@@ -185,6 +185,8 @@ class Story:
             for found in self.view["assignments"]
             if found["agency"] in self.tokens
         ]
+        # Some steps are for police alone.
+        self.parts.sort(key=lambda part: self.agencies[part[0]]["kind"] != "police-unit")
         if len(self.parts) < 3:
             raise Broken("the story needs assignments of three agencies with tokens")
 

@@ -1,5 +1,6 @@
 //! A deployment of its own for each test: its own topics on a real Kafka, its own directory, stores and ports.
 
+pub mod bad_input;
 pub mod bench;
 pub mod faults;
 
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use causeway::client::Client;
 use causeway::example::{Place, World};
-use causeway::serve::{ServiceName, serve};
+use causeway::serve::{ServiceName, Settings, serve};
 use chassis::telemetry::Telemetry;
 use faults::Lane;
 use tokio::task::JoinHandle;
@@ -70,6 +71,8 @@ pub struct Deployment {
     erase_within_seconds: Option<u64>,
     /// Of services that run in processes of their own.
     pub environment: Vec<(String, String)>,
+    /// What a test sets otherwise for services in this process.
+    pub adjust: fn(&mut Settings),
     state: tempfile::TempDir,
     running: Vec<Running>,
     /// Where each service answers.
@@ -107,6 +110,7 @@ impl Deployment {
         let world = World::open(state.path())?;
         let brokers = brokers()?;
         let (running, addresses, environment) = (Vec::new(), BTreeMap::new(), Vec::new());
+        let adjust = |_: &mut Settings| {};
         let deployment = Self {
             world,
             prefix,
@@ -114,6 +118,7 @@ impl Deployment {
             registry,
             erase_within_seconds,
             environment,
+            adjust,
             state,
             running,
             addresses,
@@ -140,7 +145,8 @@ impl Deployment {
     pub async fn serve_all(&mut self) -> anyhow::Result<()> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let settings = self.world.settings(&self.place("all", address))?;
+        let mut settings = self.world.settings(&self.place("all", address))?;
+        (self.adjust)(&mut settings);
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let mut serving = tokio::spawn(async move {

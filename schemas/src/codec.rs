@@ -52,6 +52,10 @@ subjects! {
 /// The ids of the checked-in table: subject, then an id per version.
 pub const ID_TABLE: &str = include_str!("../avro/ids.json");
 
+/// Longest text or list that a record may claim to hold, twice the largest record: the reader makes room for what
+/// a length says before it has read it.
+const MAX_CLAIMED_BYTES: usize = 8 * 1024 * 1024;
+
 /// Most schemas that are fetched and kept by id; far more than the versions a deployment lives through.
 const MAX_FETCHED: usize = 1_000;
 
@@ -65,6 +69,8 @@ pub enum CodecError {
     Unreachable(i32, #[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("no subject {0}")]
     NoSubject(String),
+    #[error("the record is one of {found}, not of {subject}")]
+    OtherSubject { subject: &'static str, found: &'static str },
     #[error("failed to encode a record of {subject}")]
     Encode { subject: String, source: Box<apache_avro::Error> },
     #[error("failed to decode a record of {subject} written with schema id {id}")]
@@ -116,6 +122,8 @@ struct Newest {
 
 #[derive(Clone, Copy)]
 struct Known {
+    /// Whose schema it is, where it is ours.
+    subject: Option<&'static str>,
     schema: &'static Schema,
     reader: &'static GenericDatumReader<'static>,
 }
@@ -128,12 +136,15 @@ impl Codec {
 
     /// With the ids of a registry: for each subject the id of each of its versions.
     pub fn new(ids: &HashMap<String, Vec<i32>>, source: Box<dyn SchemaSource>) -> Self {
+        // Set once per process; every codec says the same.
+        apache_avro::util::max_allocation_bytes(MAX_CLAIMED_BYTES);
         let mut newest = HashMap::new();
         let mut known = HashMap::new();
         for subject in SUBJECTS {
             let Some(subject_ids) = ids.get(subject.name) else { continue };
             for (schema, id) in schemas_of(subject).iter().zip(subject_ids) {
-                known.insert(*id, Known { schema, reader: leaked_reader(schema) });
+                let reader = leaked_reader(schema);
+                known.insert(*id, Known { subject: Some(subject.name), schema, reader });
                 newest.insert(subject.name, Newest { id: *id, schema, writer: writer(schema) });
             }
         }
@@ -164,6 +175,10 @@ impl Codec {
         let newest = self.newest(B::TOPIC)?;
         let (id, mut datum) = split_frame(bytes)?;
         let known = self.known(id)?;
+        // What is common to topics would decode: a rejection of one service as that of another.
+        if let Some(found) = known.subject.filter(|found| *found != B::TOPIC) {
+            return Err(CodecError::OtherSubject { subject: B::TOPIC, found });
+        }
         let decoded = if id == newest.id || known.schema == newest.schema {
             known.reader.read_deser(&mut datum)
         } else {
@@ -199,7 +214,7 @@ impl Codec {
             return Err(CodecError::UnknownId(id));
         }
         let schema: &'static Schema = Box::leak(Box::new(schema));
-        let known = Known { schema, reader: leaked_reader(schema) };
+        let known = Known { subject: None, schema, reader: leaked_reader(schema) };
         all.insert(id, known);
         Ok(known)
     }

@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod deny;
 mod faults;
+mod fuzz;
 mod install;
 mod java;
 mod kafka;
@@ -27,6 +28,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::BenchOptions;
 use crate::faults::FaultOptions;
+use crate::fuzz::FuzzOptions;
 use crate::kafka::{Kafka, KafkaOptions};
 use crate::signals::Signals;
 use crate::test::TestOptions;
@@ -56,6 +58,8 @@ enum Command {
     Faults(FaultOptions),
     /// Measure throughput, latency, rebuild and memory, beside the limit that Kafka's client sets.
     Bench(BenchOptions),
+    /// Try the readers of JSON, XML, lines, Avro and tokens with changed inputs; the tests do it for some seconds.
+    Fuzz(FuzzOptions),
     /// Start a Kafka and run it until Ctrl-C.
     Kafka(KafkaArgs),
 }
@@ -89,6 +93,7 @@ fn run(command: Command) -> Result<()> {
         Command::Deny => deny::run(),
         Command::Faults(options) => faults::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Kafka(args) => run_kafka(&args),
     }
 }

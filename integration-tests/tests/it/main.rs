@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod apart;
+mod bad_input;
 mod corrections;
 mod danger;
 mod erasure;

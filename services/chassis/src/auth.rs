@@ -30,6 +30,8 @@ const REFRESH_PAUSE: Duration = Duration::from_secs(30);
 const LEEWAY_SECONDS: u64 = 30;
 /// How long an issuer may take to give its keys.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest token that is looked at: far above what identity providers give, and read before anyone is known.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Longest opaque name of a person that a token may carry.
 const MAX_ACTOR_BYTES: usize = 64;
 
@@ -135,6 +137,9 @@ impl Authenticator {
     /// A problem that says what is wrong with the token, never what is in it.
     pub async fn authenticate(&self, token: &str) -> Result<Caller, Problem> {
         let refused = |detail: &str| Problem::unauthenticated().detail(detail);
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(refused(&format!("the token has more than {MAX_TOKEN_BYTES} bytes")));
+        }
         let header = decode_header(token).map_err(|_| refused("the token is not a JWT"))?;
         let kid = header.kid.ok_or_else(|| refused("the token names no key"))?;
         // Two issuers may name a key alike: the token's own word only picks whose key it is held against.
@@ -251,7 +256,7 @@ fn describe(error: &jsonwebtoken::errors::Error) -> &'static str {
         ErrorKind::InvalidSignature => "its signature is wrong",
         ErrorKind::InvalidAlgorithm => "its algorithm is not the key's",
         ErrorKind::MissingRequiredClaim(_) => "it lacks one of exp, nbf, aud, iss, sub",
-        _ => "its claims cannot be read (an actor with id and kind is required)",
+        _ => "its claims cannot be read: exp, nbf, aud, iss, sub, and an actor with id and kind are required",
     }
 }
 
@@ -321,13 +326,20 @@ impl DevelopmentIssuer {
         seconds: i64,
     ) -> Result<String, jsonwebtoken::errors::Error> {
         let now = jiff::Timestamp::now().as_second();
-        let claims = serde_json::json!({
+        self.sign(&serde_json::json!({
             "iss": self.issuer, "aud": self.audience, "sub": subject, "actor": actor,
             "iat": now, "nbf": now, "exp": now + seconds,
-        });
+        }))
+    }
+
+    /// A token of any claims.
+    ///
+    /// # Errors
+    /// When the key does not sign.
+    pub fn sign(&self, claims: &serde_json::Value) -> Result<String, jsonwebtoken::errors::Error> {
         let mut header = jsonwebtoken::Header::new(Algorithm::EdDSA);
         header.kid = Some(self.key_id.clone());
-        jsonwebtoken::encode(&header, &claims, &self.key)
+        jsonwebtoken::encode(&header, claims, &self.key)
     }
 
     /// The issuer's key set, as its verifiers read it.

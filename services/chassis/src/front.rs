@@ -167,6 +167,12 @@ impl<S: Service> Front<S> {
     /// When the token is none, or the wait is too long.
     pub async fn await_position(&self, token: Option<&Position>) -> Result<(), Problem> {
         let Some(position) = token.filter(|position| position.service == S::NAME) else { return Ok(()) };
+        let partitions = topics::named(S::Event::TOPIC)
+            .map_or(1, |topic| self.inner.kafka.partitions_of(topic.partitions));
+        if !(0..partitions).contains(&position.partition) {
+            return Err(Problem::malformed()
+                .field(POSITION.as_str(), format!("the partition is none of the {partitions} there are")));
+        }
         let mut positions = self.inner.fold.positions();
         let reached = positions
             .wait_for(|all| all.get(&position.partition).is_some_and(|next| *next > position.offset));

@@ -25,7 +25,7 @@ use crate::fold::{Fold, FoldError};
 use crate::front::Front;
 use crate::http::{self, Check};
 use crate::kafka::{Kafka, TopicError};
-use crate::limits::Limits;
+use crate::limits::{BodyTime, Limits};
 use crate::reference::Reference;
 use crate::registry::{BlockingSource, Registry, RegistryError};
 use crate::runner::{Runner, Status};
@@ -53,6 +53,7 @@ pub struct Settings {
     pub failpoints: failpoint::Settings,
     /// Of one agency, to this process.
     pub requests_per_second: NonZeroU32,
+    pub body_time: BodyTime,
     pub telemetry: telemetry::Settings,
 }
 
@@ -90,6 +91,7 @@ impl Settings {
             development_clock: reader.or("development.clock", false),
             failpoints: failpoint::Settings::read(reader),
             requests_per_second: reader.or("limits.requests_per_second", REQUESTS_PER_SECOND),
+            body_time: reader.optional("limits.body_seconds").map_or(BodyTime::DEFAULT, BodyTime::seconds),
             telemetry: telemetry::Settings {
                 log: reader.or("log.filter", "info".to_owned()),
                 log_json: reader.or("log.json", true),
@@ -261,7 +263,8 @@ impl Host {
         pages: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HostError> {
-        let router = http::shell(pages, self.authenticator.clone(), self.checks.clone());
+        let (authenticator, body_time) = (self.authenticator.clone(), self.settings.body_time);
+        let router = http::shell(pages, authenticator, body_time, self.checks.clone());
         let served = http::serve(listener, router, stop).await.map_err(HostError::Http);
         info!("draining");
         for (status, _) in &self.runners {

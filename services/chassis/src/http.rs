@@ -24,6 +24,7 @@ use crate::auth::{Authenticator, Caller};
 use crate::decider::Service;
 use crate::fold::Verdict;
 use crate::front::{self, Answer, Front, Position};
+use crate::limits::BodyTime;
 use crate::problem::Problem;
 use crate::telemetry;
 
@@ -36,7 +37,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub type Check = (&'static str, Arc<dyn Fn() -> bool + Send + Sync>);
 
 /// A service's pages with the shell around them.
-pub fn shell(pages: Router, authenticator: Authenticator, checks: Vec<Check>) -> Router {
+pub fn shell(pages: Router, authenticator: Authenticator, body_time: BodyTime, checks: Vec<Check>) -> Router {
     let checks = Arc::new(checks);
     let ready = move || {
         let checks = Arc::clone(&checks);
@@ -51,6 +52,7 @@ pub fn shell(pages: Router, authenticator: Authenticator, checks: Vec<Check>) ->
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(authenticator))
+        .layer(Extension(body_time))
         .layer(middleware::from_fn(trace))
 }
 
@@ -132,9 +134,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let read = extract::Query::<T>::from_request_parts(parts, state).await;
-        let malformed = |_| Problem::malformed().field("query", "a parameter is unknown or not valid");
-        read.map(|extract::Query(query)| Self(query)).map_err(malformed)
+        read.map(|extract::Query(query)| Self(query)).map_err(|rejection| wrong_query(&rejection.body_text()))
     }
+}
+
+/// Names the parameter at fault: the rejection says `<what it is>: <parameter>: <what serde says>`.
+fn wrong_query(text: &str) -> Problem {
+    let said = text.split_once(": ").map_or(text, |(_, said)| said);
+    let (parameter, said) = said.split_once(": ").unwrap_or(("query", said));
+    let detail = told(said);
+    let known = detail != said || said.starts_with("duplicate field");
+    let detail = if known { detail } else { "not a value of this parameter".to_owned() };
+    Problem::malformed().field(named(said).unwrap_or(parameter), detail)
 }
 
 /// A body as it came, within the limit.
@@ -144,7 +155,8 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read = Bytes::from_request(request, state).await;
+        let time = request.extensions().get::<BodyTime>().copied().unwrap_or(BodyTime::DEFAULT);
+        let read = time.within(Bytes::from_request(request, state)).await?;
         read.map(Self).map_err(|rejection| match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
                 Problem::too_large().detail(format!("a request's body may have {MAX_BODY_BYTES} bytes"))
@@ -171,12 +183,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 /// # Errors
 /// A problem that names the field by its JSON pointer, and never repeats what stands in it.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Serde would take a list for an object, its fields in their order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::invalid().field("", "expected an object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let pointer = pointer_of(error.path());
+        let mut pointer = pointer_of(error.path());
         let inner = error.into_inner();
+        let text = inner.to_string();
+        // Of these the path is that of the object.
+        if text.starts_with("missing field") || text.starts_with("duplicate field") {
+            pointer.extend(named(&text).map(|field| format!("/{field}")));
+        }
         let problem = if inner.is_data() { Problem::invalid() } else { Problem::malformed() };
-        problem.field(pointer, told(&inner))
+        problem.field(pointer, told(&text))
     })?;
     reader.end().map_err(|_| Problem::malformed().field("", "something follows the JSON value"))?;
     Ok(value)
@@ -193,14 +214,20 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
     path.iter().map(segment).collect()
 }
 
+/// The field that serde names in a message about one.
+fn named(text: &str) -> Option<&str> {
+    let of_a_field =
+        ["missing field", "duplicate field", "unknown field"].iter().any(|of| text.starts_with(of));
+    text.split('`').nth(1).filter(|_| of_a_field)
+}
+
 /// What serde says, without the values it quotes: those are the caller's, and may identify a person.
-fn told(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+fn told(text: &str) -> String {
+    let text = text.rsplit_once(" at line ").map_or(text, |(text, _)| text);
     match text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: ")) {
         Some(rest) => rest.rsplit_once("expected ").map_or_else(
             || "a value of another type is expected".to_owned(),
-            |(_, expected)| format!("expected {expected}"),
+            |(_, expected)| format!("expected {}", plainly(expected)),
         ),
         None if text.starts_with("unknown variant") => text
             .split_once(", expected")
@@ -209,6 +236,19 @@ fn told(error: &serde_json::Error) -> String {
             .split_once(", expected")
             .map_or("unknown field".to_owned(), |(_, expected)| format!("unknown field, expected{expected}")),
         None => text.to_owned(),
+    }
+}
+
+/// In the words of JSON what serde says in those of Rust.
+fn plainly(expected: &str) -> &str {
+    match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "i32" | "i64" | "u32" | "u64" => "a whole number within its range",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        _ if expected.starts_with("struct ") => "an object",
+        _ => expected,
     }
 }
 

@@ -73,6 +73,8 @@ problems! {
         "Mend the fields named and send it again.";
     too_large = "too-large", PAYLOAD_TOO_LARGE, "The request is too large",
         "Send less in one request; the limit is named in the detail.";
+    too_slow = "too-slow", REQUEST_TIMEOUT, "The request came too slowly",
+        "Send the same request again, its body without long pauses; the limit is named in the detail.";
     unavailable = "unavailable", SERVICE_UNAVAILABLE, "Not reachable for now",
         "Send the same request again after the time named: it is done at most once.";
     too_many = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests at once",

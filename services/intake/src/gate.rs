@@ -2,11 +2,17 @@
 //!
 //! Unknown fields, embedded data and over-long fields are refused with a problem that names the field. In an
 //! imminent danger nothing is refused that can be left out: the field is withheld, the rest goes on, and the
-//! verdict says so. What a field holds is never repeated, neither to the caller nor in a log.
+//! verdict says so. What restricts who may be told is never left out: a fault there refuses even an emergency,
+//! since what was told cannot be taken back. What a field holds is never repeated, neither to the caller nor in a
+//! log.
+
+mod lenient;
 
 use chassis::http::parse;
 use chassis::problem::Problem;
-use schemas::codes::{DangerReason, DigestAlgorithm, IncidentKind, RefusalReason, Urgency};
+use schemas::codes::{
+    DangerReason, DigestAlgorithm, IncidentKind, PersonCategory, RefusalReason, Tlp, TransferPolicy, Urgency,
+};
 use schemas::content::{embedded, is_base64};
 use schemas::referral::{GateVerdict, WithheldField};
 use serde_json::Value;
@@ -14,7 +20,7 @@ use serde_json::Value;
 use crate::submission::Submission;
 
 /// Raised with every change to what the gate lets through.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 
 /// Longest text of a field, where no other limit is named.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
@@ -22,11 +28,40 @@ const MAX_TEXT_BYTES: usize = 4 * 1024;
 const MAX_NARRATIVE_BYTES: usize = 256 * 1024;
 /// Longest free text about a person.
 const MAX_NOTES_BYTES: usize = 16 * 1024;
-const MAX_REFERENCE_BYTES: usize = 128;
+pub const MAX_REFERENCE_BYTES: usize = 128;
 const MAX_ITEMS: usize = 1_000;
 const MAX_PEOPLE: usize = 200;
+/// Most faults told at once: enough to mend a submission, and no answer larger than what was sent.
+const MAX_FAULTS: usize = 32;
+/// Most digests of one item: each algorithm, and some forms of each.
+const MAX_DIGESTS: usize = 32;
+/// Longest pointer that is told: a caller may make up a name of any length.
+const MAX_POINTER_CHARS: usize = 256;
+/// Longest name of a field that stands in an event.
+const MAX_NAME_BYTES: usize = 32;
 /// Most fields withheld from one emergency; past it the submission is no referral.
 const MAX_WITHHELD: usize = 64;
+
+/// The fields that hold lists.
+const LISTS: [&str; 17] = [
+    "accounts",
+    "addresses",
+    "annotations",
+    "captures",
+    "classifications",
+    "codes",
+    "digests",
+    "emails",
+    "items",
+    "languages",
+    "names",
+    "nationalities",
+    "never_told",
+    "payments",
+    "people",
+    "phones",
+    "residences",
+];
 
 /// A field at fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,8 +94,20 @@ pub fn problem(faults: &[Fault]) -> Problem {
     let malformed = faults.iter().all(|fault| fault.reason == RefusalReason::Malformed);
     let problem = if malformed { Problem::malformed() } else { Problem::invalid() };
     faults.iter().fold(problem, |problem, fault| {
-        problem.field(&fault.pointer, format!("{}: {}", fault.reason, fault.detail))
+        let pointer: String = fault.pointer.chars().take(MAX_POINTER_CHARS).collect();
+        problem.field(pointer, format!("{}: {}", fault.reason, fault.detail))
     })
+}
+
+/// What a caller made up as a field's name may identify a person, so it stands in no event.
+pub fn without_made_up_names(pointer: &str) -> String {
+    let may_stand = |name: &str| {
+        let mut bytes = name.bytes();
+        name.len() <= MAX_NAME_BYTES
+            && bytes.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+    };
+    let names = pointer.split('/').map(|name| if may_stand(name) { name } else { "?" });
+    names.collect::<Vec<_>>().join("/")
 }
 
 /// Reads a submission from JSON and lets it through, or says what is wrong.
@@ -72,52 +119,59 @@ pub fn admit(bytes: &[u8]) -> Result<(Submission, GateVerdict), Vec<Fault>> {
         Ok(submission) => return Ok((submission, verdict(Vec::new()))),
         Err(faults) => faults,
     };
-    match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) if is_emergency(&value) => salvage(value, faults),
-        _ => Err(faults),
+    match lenient::read(bytes).filter(|read| read.is_emergency) {
+        Some(read) => salvage(read.value, read.faults, faults),
+        None => Err(faults),
     }
 }
 
-/// Checks a submission that came in another form than JSON.
+/// Checks a submission that came as a report with documents on its files.
 ///
 /// # Errors
-/// The faults.
-pub fn check(submission: &Submission) -> Result<(), Vec<Fault>> {
+/// The faults; embedded data by its place in the documents.
+pub fn check(submission: &Submission, report: &str, files: &[String]) -> Result<(), Vec<Fault>> {
     let value = serde_json::to_value(submission).unwrap_or_default();
     let mut faults = inspect(submission, &value);
-    let rest = submission.cybertipline.iter();
-    let parts = rest.flat_map(|rest| {
-        std::iter::once(&rest.report_xml)
-            .chain(&rest.person_xml)
-            .chain(&rest.location_xml)
-            .chain(&rest.narrative_xml)
-    });
-    parts.for_each(|xml| xml_faults(xml, &mut faults));
+    // What was mapped stands in the documents too, and there the reporter knows it.
+    faults.retain(|fault| fault.reason != RefusalReason::EmbeddedContent || fault.pointer == "/reference");
+    xml_faults(report, "", &mut faults);
+    for (index, file) in files.iter().enumerate() {
+        let number = if files.len() == 1 { String::new() } else { format!("[{}]", index + 1) };
+        xml_faults(file, &number, &mut faults);
+    }
+    faults.truncate(MAX_FAULTS);
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
 /// Longest digest of any form that NCMEC's format carries: PhotoDNA as comma-separated numbers.
 const MAX_XML_DIGEST_BYTES: usize = 600;
 
-/// Embedded data in what of a report is kept as XML. Digests have their own element and their own length.
-fn xml_faults(xml: &str, faults: &mut Vec<Fault>) {
-    // The parts were written here a moment ago, so they parse.
+/// Embedded data in a document. Digests have their own element and their own length.
+fn xml_faults(xml: &str, number: &str, faults: &mut Vec<Fault>) {
+    // The document was read a moment ago, so it parses.
     let Ok(document) = roxmltree::Document::parse(xml) else { return };
     for node in document.descendants().filter(roxmltree::Node::is_element) {
-        let texts = node.attributes().map(|attribute| attribute.value()).chain(node.text());
+        let text: String =
+            node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
+        let texts = node.attributes().map(|attribute| attribute.value()).chain([text.as_str()]);
         let digest = |text: &str| node.has_tag_name("originalFileHash") && text.len() <= MAX_XML_DIGEST_BYTES;
         let embedded = texts.filter(|text| !digest(text)).find_map(embedded);
-        faults
-            .extend(embedded.map(|detail| Fault::new(path_of(node), RefusalReason::EmbeddedContent, detail)));
+        faults.extend(
+            embedded.map(|detail| Fault::new(path_of(node, number), RefusalReason::EmbeddedContent, detail)),
+        );
     }
 }
 
-fn path_of(node: roxmltree::Node<'_, '_>) -> String {
-    let mut names: Vec<&str> =
-        node.ancestors().filter(|one| one.is_element()).map(|one| one.tag_name().name()).collect();
-    names.push("");
-    names.reverse();
-    names.join("/")
+/// Such as `/report/victim[2]/victimPerson/firstName`: with a position where the name stands more than once.
+fn path_of(node: roxmltree::Node<'_, '_>, number: &str) -> String {
+    let name = node.tag_name().name();
+    let Some(parent) = node.parent_element() else { return format!("/{name}{number}") };
+    let alike = || parent.children().filter(|child| child.has_tag_name(name));
+    let position = match alike().count() {
+        1 => String::new(),
+        _ => format!("[{}]", alike().take_while(|child| *child != node).count() + 1),
+    };
+    format!("{}/{name}{position}", path_of(parent, number))
 }
 
 pub fn verdict(withheld: Vec<WithheldField>) -> GateVerdict {
@@ -131,44 +185,105 @@ fn read(bytes: &[u8]) -> Result<Submission, Vec<Fault>> {
     if faults.is_empty() { Ok(submission) } else { Err(faults) }
 }
 
-fn is_emergency(value: &Value) -> bool {
-    value.get("urgency").and_then(Value::as_str) == Some(Urgency::ImminentDanger.code())
+fn is_emergency(urgency: &Value) -> bool {
+    urgency.as_str() == Some(Urgency::ImminentDanger.code())
 }
 
-/// Takes out what is at fault until the rest is a referral.
-fn salvage(mut value: Value, first: Vec<Fault>) -> Result<(Submission, GateVerdict), Vec<Fault>> {
-    let mut withheld = Vec::new();
-    let mut faults = first;
-    // Where each element of a list stood in what was sent: withheld fields are named by that.
-    let mut places = Places::default();
-    while withheld.len() < MAX_WITHHELD {
-        // One at a time, and the last first: taking an element out moves those behind it.
-        let Some(fault) = faults.pop() else { break };
-        if !stand_in(&mut value, &fault.pointer) && !take_out(&mut value, &fault.pointer) {
-            faults.push(fault);
-            return Err(faults);
-        }
-        withheld.push(WithheldField { pointer: places.as_sent(&fault.pointer), reason: fault.reason });
-        places.taken_out(&fault.pointer);
-        let bytes = serde_json::to_vec(&value).unwrap_or_default();
-        match read(&bytes) {
-            Ok(submission) => return Ok((submission, verdict(withheld))),
+/// Takes out what cannot be read, and then what is at fault, until the rest is a referral.
+fn salvage(
+    value: Value,
+    unreadable: Vec<Fault>,
+    first: Vec<Fault>,
+) -> Result<(Submission, GateVerdict), Vec<Fault>> {
+    let mut rest = Rest { value, withheld: Vec::new(), places: Places::default() };
+    let mut faults = first.clone();
+    if !unreadable.is_empty() {
+        rest.go_without(unreadable)?;
+        match rest.read() {
+            Ok(submission) => return Ok((submission, verdict(rest.withheld))),
             Err(next) => faults = next,
         }
     }
-    Err(faults)
+    while rest.withheld.len() < MAX_WITHHELD {
+        // One at a time, and the last first: taking an element out moves those behind it.
+        let Some(fault) = faults.pop() else { break };
+        if !rest.take_out(&fault) {
+            faults.push(fault);
+            return Err(faults);
+        }
+        match rest.read() {
+            Ok(submission) => return Ok((submission, verdict(rest.withheld))),
+            Err(next) => faults = next,
+        }
+    }
+    Err(first)
 }
 
-/// What an emergency cannot go on without gets the value that says least.
+/// What is left of an emergency.
+struct Rest {
+    value: Value,
+    withheld: Vec<WithheldField>,
+    /// Where each element of a list stood in what was sent: withheld fields are named by that.
+    places: Places,
+}
+
+impl Rest {
+    fn read(&self) -> Result<Submission, Vec<Fault>> {
+        read(&serde_json::to_vec(&self.value).unwrap_or_default())
+    }
+
+    /// Takes all of these out. What stands in something taken out is out with it.
+    fn go_without(&mut self, unreadable: Vec<Fault>) -> Result<(), Vec<Fault>> {
+        for fault in unreadable.into_iter().rev() {
+            let is_there = self.value.pointer(&fault.pointer).is_some();
+            if is_there && (self.withheld.len() == MAX_WITHHELD || !self.take_out(&fault)) {
+                return Err(vec![fault]);
+            }
+        }
+        Ok(())
+    }
+
+    fn take_out(&mut self, fault: &Fault) -> bool {
+        let pointer = fault.pointer.as_str();
+        let out = if stand_in(&mut self.value, pointer) || take_out(&mut self.value, pointer) {
+            pointer
+        } else {
+            // What lacks a field that it must have goes whole.
+            match pointer.rsplit_once('/') {
+                Some((whole, _)) if take_out(&mut self.value, whole) => whole,
+                _ => return false,
+            }
+        };
+        let pointer = without_made_up_names(&self.places.as_sent(out));
+        self.withheld.push(WithheldField { pointer, reason: fault.reason });
+        self.places.taken_out(out);
+        true
+    }
+}
+
+/// What an emergency cannot go on without gets the value that says least, and what restricts the one that allows
+/// least.
 fn stand_in(value: &mut Value, pointer: &str) -> bool {
     let least = match pointer {
         "/kind" => IncidentKind::Other.code(),
+        "/urgency" => Urgency::ImminentDanger.code(),
         "/danger_reason" => DangerReason::ReporterEscalation.code(),
+        "/handling/tlp" => Tlp::Red.code(),
+        "/handling/transfers" => TransferPolicy::PerCase.code(),
+        _ if is_category(pointer) => PersonCategory::Undetermined.code(),
         _ => return false,
     };
-    let Some(fields) = value.as_object_mut() else { return false };
+    let Some((parent, field)) = pointer.rsplit_once('/') else { return false };
+    let Some(fields) = value.pointer_mut(parent).and_then(Value::as_object_mut) else { return false };
     // A field that holds it already was not at fault for its value.
-    fields.insert(pointer[1..].to_owned(), least.into()).is_none_or(|before| before != least)
+    fields.insert(field.to_owned(), least.into()).is_none_or(|before| before != least)
+}
+
+fn is_category(pointer: &str) -> bool {
+    pointer
+        .strip_prefix("/people/")
+        .and_then(|rest| rest.split_once('/'))
+        .is_some_and(|(_, field)| field == "category")
 }
 
 /// The elements taken out of lists so far, by the list's pointer and the place they had then.
@@ -200,6 +315,10 @@ impl Places {
 
 /// Removes the field from the value. An element that cannot stand goes whole: a list has no empty places.
 fn take_out(value: &mut Value, pointer: &str) -> bool {
+    // Without it more might be told to more than the reporter allows.
+    if pointer == "/handling" || pointer.starts_with("/handling/") {
+        return false;
+    }
     let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
     let key = key.replace("~1", "/").replace("~0", "~");
     match value.pointer_mut(parent) {
@@ -217,6 +336,7 @@ fn inspect(submission: &Submission, value: &Value) -> Vec<Fault> {
     rules(submission, &mut faults);
     texts(value, &mut String::new(), &mut faults);
     faults.sort_by(|one, other| one.pointer.cmp(&other.pointer));
+    faults.truncate(MAX_FAULTS);
     faults
 }
 
@@ -240,6 +360,9 @@ fn rules(submission: &Submission, faults: &mut Vec<Fault>) {
         fault("/people", "more than 200 people");
     }
     for (index, item) in submission.items.iter().enumerate() {
+        if item.digests.len() > MAX_DIGESTS {
+            fault(&format!("/items/{index}/digests"), "more than 32 digests of one item");
+        }
         for (number, digest) in item.digests.iter().enumerate() {
             if !is_digest(digest.algorithm, &digest.value) {
                 let pointer = format!("/items/{index}/digests/{number}/value");
@@ -257,40 +380,64 @@ fn rules(submission: &Submission, faults: &mut Vec<Fault>) {
 /// The known forms: a digest of one is never taken for embedded data, and nothing else passes as one.
 pub fn is_digest(algorithm: DigestAlgorithm, value: &str) -> bool {
     let hex = |digits: usize| value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let base64 = |most: usize| {
-        !value.is_empty() && value.len() <= most && value.bytes().all(|byte| is_base64(byte) || byte == b',')
-    };
+    let base64 = |most: usize| !value.is_empty() && value.len() <= most && value.bytes().all(is_base64);
     match algorithm {
         DigestAlgorithm::Md5 => hex(32),
         DigestAlgorithm::Sha1 => hex(40),
         DigestAlgorithm::Sha256 | DigestAlgorithm::Pdq => hex(64),
         DigestAlgorithm::Sha512 => hex(128),
         // 144 bytes, as hex, base64 or comma-separated numbers.
-        DigestAlgorithm::PhotoDna => hex(288) || base64(600),
+        DigestAlgorithm::PhotoDna => {
+            let numbers = value.split(',').filter(|number| number.parse::<u8>().is_ok()).count();
+            hex(288)
+                || (value.len() == 192 && base64(192))
+                || (numbers == 144 && value.split(',').count() == 144)
+        }
         DigestAlgorithm::TmkPdqf => base64(2_048),
     }
+}
+
+/// The pointer to a field or element of what a pointer points to.
+fn step(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 fn texts(value: &Value, pointer: &mut String, faults: &mut Vec<Fault>) {
     let length = pointer.len();
     match value {
         Value::String(text) => faults.extend(text_fault(pointer, text)),
+        // Serde takes a list for an object, its fields in their order; nobody who writes one means that.
+        Value::Array(_) if !is_list(pointer) => {
+            faults.push(Fault::new(pointer.as_str(), RefusalReason::InvalidValue, "expected an object"));
+        }
         Value::Array(items) => {
+            let before = faults.len();
             for (index, item) in items.iter().enumerate() {
                 pointer.push_str(&format!("/{index}"));
                 texts(item, pointer, faults);
                 pointer.truncate(length);
             }
+            // Data can be cut into a list of texts, each of which says nothing.
+            let all: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            let embedded = embedded(&all.join("\n")).filter(|_| faults.len() == before);
+            faults.extend(
+                embedded.map(|detail| Fault::new(pointer.as_str(), RefusalReason::EmbeddedContent, detail)),
+            );
         }
         Value::Object(fields) => {
             for (name, field) in fields {
-                pointer.push_str(&format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+                *pointer = step(pointer, name);
                 texts(field, pointer, faults);
                 pointer.truncate(length);
             }
         }
         _ => {}
     }
+}
+
+/// Whether a list belongs there, and no object.
+fn is_list(pointer: &str) -> bool {
+    pointer.rsplit('/').next().is_some_and(|name| LISTS.contains(&name))
 }
 
 fn text_fault(pointer: &str, text: &str) -> Option<Fault> {
@@ -351,7 +498,7 @@ mod tests {
         check(r#"{"reference":"R-1","kind":"csam"}"#, &[]);
         check(r#"{"reference":"R-1","kind":"csam","image":"x"}"#, &[("/image", UnknownField)]);
         check(r#"{"reference":"R-1","kind":"nonsense"}"#, &[("/kind", InvalidValue)]);
-        check(r#"{"reference":"R-1","kind":"csam","kind":"csam"}"#, &[("", InvalidValue)]);
+        check(r#"{"reference":"R-1","kind":"csam","kind":"csam"}"#, &[("/kind", InvalidValue)]);
         check(r#"{"reference":"","kind":"csam"}"#, &[("/reference", InvalidValue)]);
         check(r#"{"reference":"R-1","#, &[("", Malformed)]);
         let person = r#"{"category":"victim","portrait":"x"}"#;

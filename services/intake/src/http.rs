@@ -27,7 +27,7 @@ use crate::cybertipline::MAX_TOTAL_BYTES;
 use crate::prepare::Preparer;
 use receive::Desk;
 
-pub use batch::LineResult;
+pub use batch::{Broken, LineResult, lines};
 pub use receive::Withdraw;
 
 /// Who may file referrals.

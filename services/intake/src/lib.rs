@@ -13,7 +13,7 @@ pub mod submission;
 
 pub mod domain;
 pub mod facets;
-mod gate;
+pub mod gate;
 pub mod geo;
 pub mod http;
 mod news;

@@ -13,7 +13,7 @@ use schemas::referral::{CountRefusals, ReferralCommand, RefusalCount};
 use schemas::{Actor, Body};
 
 use crate::Intake;
-use crate::gate::Fault;
+use crate::gate::{Fault, without_made_up_names};
 
 /// Counts are written this often.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -90,6 +90,5 @@ fn command(agency: AgencyId, fields: Fields) -> Request<ReferralCommand> {
 /// `/people/3/names/0` counts as `/people/names`; what a caller made up as a name is cut short.
 fn without_positions(pointer: &str) -> String {
     let kept = pointer.split('/').filter(|part| !part.is_empty() && part.parse::<usize>().is_err());
-    let known = |part: &str| part.len() <= 32 && part.bytes().all(|c| c.is_ascii_lowercase() || c == b'_');
-    kept.map(|part| if known(part) { format!("/{part}") } else { "/?".to_owned() }).collect()
+    kept.map(|part| format!("/{}", without_made_up_names(part))).collect()
 }

@@ -18,6 +18,7 @@ use schemas::Timestamp;
 use crate::http::Pages;
 use crate::inbox;
 
+const LAST_EVENT_ID: &str = "last-event-id";
 /// Entries read at once; the stream goes on at once while there are more.
 const PAGE: usize = 200;
 /// Something is sent at least this often, so that a dead connection is noticed.
@@ -32,9 +33,15 @@ pub async fn follow(
     State(pages): State<Pages>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let cursor =
-        last.map(|text| pages.cursors.read(&caller.agency.id, text)).transpose()?.unwrap_or_default();
+    let cursor = match headers.get(LAST_EVENT_ID) {
+        // A text that is no ASCII is no cursor either.
+        Some(value) => {
+            pages.cursors.read(&caller.agency.id, value.to_str().unwrap_or_default()).map_err(|_| {
+                Problem::malformed().field(LAST_EVENT_ID, "not an id that was given to this agency")
+            })?
+        }
+        None => Cursor::default(),
+    };
     let stream = entries(caller, pages, cursor);
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }

@@ -8,6 +8,7 @@ use super::person::{self, Incident};
 use super::split::Parts;
 use super::tree::Element;
 use super::value;
+use crate::gate::is_digest;
 use crate::submission::{
     ContentItem, HandlingTerms, Hosting, ItemDigest, Occurred, PersonReport, Provider, Submission,
 };
@@ -159,22 +160,21 @@ fn media_kind(file_name: &str) -> Option<MediaKind> {
     })
 }
 
-/// A digest of a known kind and of its length; any other stays in the sealed XML, where the format allows it.
+/// A digest of a known kind and of its form; any other stays in the sealed XML, where the format allows it.
 fn digest(hash: &Element) -> Option<ItemDigest> {
     let kind: String = hash.attribute("hashType")?.chars().filter(char::is_ascii_alphanumeric).collect();
-    let (algorithm, hex_digits) = match kind.to_ascii_uppercase().as_str() {
-        "MD5" => (DigestAlgorithm::Md5, Some(32)),
-        "SHA1" => (DigestAlgorithm::Sha1, Some(40)),
-        "SHA256" => (DigestAlgorithm::Sha256, Some(64)),
-        "SHA512" => (DigestAlgorithm::Sha512, Some(128)),
-        "PDQ" => (DigestAlgorithm::Pdq, Some(64)),
-        "PHOTODNA" => (DigestAlgorithm::PhotoDna, None),
-        "TMKPDQF" => (DigestAlgorithm::TmkPdqf, None),
+    let algorithm = match kind.to_ascii_uppercase().as_str() {
+        "MD5" => DigestAlgorithm::Md5,
+        "SHA1" => DigestAlgorithm::Sha1,
+        "SHA256" => DigestAlgorithm::Sha256,
+        "SHA512" => DigestAlgorithm::Sha512,
+        "PDQ" => DigestAlgorithm::Pdq,
+        "PHOTODNA" => DigestAlgorithm::PhotoDna,
+        "TMKPDQF" => DigestAlgorithm::TmkPdqf,
         _ => return None,
     };
     let value = hash.trimmed()?;
-    let is_hex = |digits| value.len() == digits && value.bytes().all(|digit| digit.is_ascii_hexdigit());
-    hex_digits.is_none_or(is_hex).then(|| ItemDigest { algorithm, value: value.to_owned() })
+    is_digest(algorithm, value).then(|| ItemDigest { algorithm, value: value.to_owned() })
 }
 
 fn people(parts: &Parts, occurred: Option<Timestamp>, platform: Option<&str>) -> Vec<PersonReport> {

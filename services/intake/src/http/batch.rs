@@ -9,11 +9,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use chassis::auth::Caller;
 use chassis::front::Answer;
+use chassis::limits::BodyTime;
 use chassis::problem::Problem;
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use schemas::codes::RefusalReason;
 use serde::{Deserialize, Serialize};
-use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
+use tokio::io::AsyncRead;
+use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead};
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
@@ -42,46 +44,64 @@ pub struct LineResult {
 #[utoipa::path(post, path = "/v1/referrals:batch", tag = "intake",
     request_body(content = Submission, content_type = "application/x-ndjson"),
     responses((status = 200, body = LineResult, content_type = "application/x-ndjson")))]
-pub async fn file_batch(caller: Caller, State(desk): State<Desk>, body: Body) -> Result<Response, Problem> {
+pub async fn file_batch(
+    caller: Caller,
+    State(desk): State<Desk>,
+    time: BodyTime,
+    body: Body,
+) -> Result<Response, Problem> {
     caller.must_be(&REPORTERS)?;
     let results =
-        results(caller, desk, body).map(|result| Ok::<_, std::convert::Infallible>(line_of(&result)));
+        results(caller, desk, time, body).map(|result| Ok::<_, std::convert::Infallible>(line_of(&result)));
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
     Ok((headers, Body::from_stream(results)).into_response())
 }
 
-fn results(caller: Caller, desk: Desk, body: Body) -> impl Stream<Item = LineResult> {
+fn results(caller: Caller, desk: Desk, time: BodyTime, body: Body) -> impl Stream<Item = LineResult> {
     let bytes = body.into_data_stream().map_err(std::io::Error::other);
-    let lines =
-        FramedRead::new(StreamReader::new(bytes), LinesCodec::new_with_max_length(MAX_REFERRAL_BYTES));
-    // A line that cannot be read ends the stream after its result: where the next begins is unknown.
-    let mut broken = false;
-    let lines = lines.take_while(move |line| {
-        let go_on = !broken;
-        broken |= line.is_err();
-        std::future::ready(go_on)
-    });
-    let numbered = lines.enumerate().filter(|(_, line)| {
-        let blank = matches!(line, Ok(text) if text.trim().is_empty());
-        std::future::ready(!blank)
-    });
-    numbered
-        .map(move |(index, line)| {
+    lines(StreamReader::new(bytes), time)
+        .map(move |(number, line)| {
             let (caller, desk) = (caller.clone(), desk.clone());
-            async move { result(&caller, &desk, index as u64 + 1, line).await }
+            async move { result(&caller, &desk, number, line).await }
         })
         .buffered(IN_FLIGHT)
 }
 
-async fn result(
-    caller: &Caller,
-    desk: &Desk,
-    line: u64,
-    text: Result<String, LinesCodecError>,
-) -> LineResult {
+/// Why a stream ends before its sender ended it: where a next line would begin is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    TooLong,
+    Ended,
+    TooSlow(Problem),
+}
+
+/// The lines that are not blank, with their numbers from 1 on; the last of them may say why it is the last.
+pub fn lines(reader: impl AsyncRead, time: BodyTime) -> impl Stream<Item = (u64, Result<Bytes, Broken>)> {
+    let codec = AnyDelimiterCodec::new_with_max_length(b"\n".to_vec(), b"\n".to_vec(), MAX_REFERRAL_BYTES);
+    let framed = Some(Box::pin(FramedRead::new(reader, codec)));
+    let lines = stream::unfold(framed, move |framed| async move {
+        let mut framed = framed?;
+        let line = match time.within(framed.next()).await {
+            Ok(line) => line?.map_err(|error| match error {
+                AnyDelimiterCodecError::MaxChunkLengthExceeded => Broken::TooLong,
+                AnyDelimiterCodecError::Io(_) => Broken::Ended,
+            }),
+            Err(problem) => Err(Broken::TooSlow(problem)),
+        };
+        let rest = line.is_ok().then_some(framed);
+        Some((line, rest))
+    });
+    let numbered = lines.enumerate().map(|(index, line)| (index as u64 + 1, line));
+    numbered.filter(|(_, line)| {
+        let is_blank = matches!(line, Ok(text) if text.trim_ascii().is_empty());
+        std::future::ready(!is_blank)
+    })
+}
+
+async fn result(caller: &Caller, desk: &Desk, line: u64, text: Result<Bytes, Broken>) -> LineResult {
     let received = match text {
-        Ok(text) => desk.receive_json(caller, text.as_bytes(), None).await,
-        Err(error) => Err(desk.refuse(caller, &[fault(&error)])),
+        Ok(text) => desk.receive_json(caller, &text, None).await,
+        Err(broken) => Err(refused(caller, desk, broken)),
     };
     match received {
         Ok((receipt, answer)) => {
@@ -91,19 +111,16 @@ async fn result(
     }
 }
 
-fn fault(error: &LinesCodecError) -> Fault {
-    match error {
-        LinesCodecError::MaxLineLengthExceeded => Fault {
-            pointer: String::new(),
-            reason: RefusalReason::TooLarge,
-            detail: format!("a line may have {MAX_REFERRAL_BYTES} bytes"),
-        },
-        LinesCodecError::Io(_) => Fault {
-            pointer: String::new(),
-            reason: RefusalReason::Malformed,
-            detail: "the stream broke off, or is not UTF-8".to_owned(),
-        },
-    }
+fn refused(caller: &Caller, desk: &Desk, broken: Broken) -> Problem {
+    let (reason, detail) = match broken {
+        Broken::TooLong => (
+            RefusalReason::TooLarge,
+            format!("a line may have {MAX_REFERRAL_BYTES} bytes; nothing behind it was read"),
+        ),
+        Broken::Ended => (RefusalReason::Malformed, "the stream broke off".to_owned()),
+        Broken::TooSlow(problem) => return problem,
+    };
+    desk.refuse(caller, &[Fault { pointer: String::new(), reason, detail }])
 }
 
 fn status(answer: &Answer) -> u16 {

@@ -1,22 +1,25 @@
 //! A CyberTipline report: one `report` and any number of `fileDetails`, as a provider's system already sends it.
 
-use axum::extract::multipart::MultipartRejection;
+use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
 use axum::extract::{Multipart, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::front::signature_of;
+use chassis::limits::BodyTime;
 use chassis::problem::Problem;
 use schemas::codes::RefusalReason;
 
 use crate::Intake;
-use crate::cybertipline;
-use crate::gate::{self, Fault};
+use crate::cybertipline::{self, MAX_TOTAL_BYTES};
+use crate::gate::{self, Fault, MAX_REFERENCE_BYTES};
 use crate::http::receive::Desk;
 use crate::http::{REPORTERS, Receipt, answered};
 
 /// The reporter's own reference: NCMEC's format has none.
 const REFERENCE: &str = "reporter-reference";
+/// Longest name of an unknown part that is told.
+const MAX_NAME_CHARS: usize = 64;
 /// Most files described in one report.
 const MAX_FILES: usize = 1_000;
 
@@ -31,19 +34,33 @@ pub async fn file_report(
     caller: Caller,
     State(desk): State<Desk>,
     headers: HeaderMap,
+    time: BodyTime,
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
     caller.must_be(&REPORTERS)?;
     let not_multipart = |_| desk.refuse(&caller, &[malformed("", "not multipart/form-data")]);
     let multipart = multipart.map_err(not_multipart)?;
-    let reference = headers.get(REFERENCE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let parts = Parts::read(multipart).await.map_err(|fault| desk.refuse(&caller, &[fault]))?;
+    let reference = reference(&headers).map_err(|fault| desk.refuse(&caller, &[fault]))?;
+    let parts = time.within(Parts::read(multipart)).await?.map_err(|refused| match refused {
+        Unread::Fault(fault) => desk.refuse(&caller, &[fault]),
+        Unread::TooLarge => Problem::too_large()
+            .detail(format!("a report with its documents may have {MAX_TOTAL_BYTES} bytes")),
+    })?;
     let submission = cybertipline::read(&parts.report, &parts.files, reference)
         .map_err(|refused| desk.refuse(&caller, &faults(refused)))?;
-    gate::check(&submission).map_err(|faults| desk.refuse(&caller, &faults))?;
+    gate::check(&submission, &parts.report, &parts.files).map_err(|faults| desk.refuse(&caller, &faults))?;
     let signature = signature_of(&headers)?;
     let (receipt, answer) = desk.receive(&caller, &submission, gate::verdict(Vec::new()), signature).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &receipt))
+}
+
+/// The header, since the report itself has no place for it.
+fn reference(headers: &HeaderMap) -> Result<&str, Fault> {
+    let text = headers.get(REFERENCE).map(|value| value.to_str().unwrap_or_default());
+    text.filter(|text| (1..=MAX_REFERENCE_BYTES).contains(&text.len())).ok_or_else(|| Fault {
+        reason: RefusalReason::InvalidValue,
+        ..malformed(REFERENCE, &format!("expected 1 to {MAX_REFERENCE_BYTES} printable ASCII characters"))
+    })
 }
 
 fn faults(refused: cybertipline::Refused) -> Vec<Fault> {
@@ -71,28 +88,54 @@ struct Parts {
     files: Vec<String>,
 }
 
+/// Why there are no parts.
+enum Unread {
+    Fault(Fault),
+    TooLarge,
+}
+
+impl From<Fault> for Unread {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Unread {
+    fn broken(error: &MultipartError, part: &str) -> Self {
+        match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            _ => malformed(part, "not multipart/form-data, or broken off").into(),
+        }
+    }
+}
+
 impl Parts {
-    async fn read(mut multipart: Multipart) -> Result<Self, Fault> {
+    async fn read(mut multipart: Multipart) -> Result<Self, Unread> {
         let (mut report, mut files) = (None, Vec::new());
-        loop {
-            let field = multipart.next_field().await.map_err(|_| malformed("", "not multipart/form-data"))?;
-            let Some(field) = field else { break };
-            let name = field.name().unwrap_or_default().to_owned();
-            let text = field.text().await.map_err(|_| malformed(&name, "not UTF-8, or broken off"))?;
-            match name.as_str() {
-                "report" if report.is_none() => report = Some(text),
-                "report" => return Err(malformed("report", "more than one report")),
-                "fileDetails" if files.len() < MAX_FILES => files.push(text),
-                "fileDetails" => return Err(malformed("fileDetails", "more than 1000 files")),
-                _ => {
+        while let Some(field) = multipart.next_field().await.map_err(|error| Unread::broken(&error, ""))? {
+            match field.name().unwrap_or_default() {
+                "report" if report.is_none() => report = Some(text(field, "report").await?),
+                "report" => return Err(malformed("report", "more than one report").into()),
+                "fileDetails" if files.len() < MAX_FILES => files.push(text(field, "fileDetails").await?),
+                "fileDetails" => return Err(malformed("fileDetails", "more than 1000 files").into()),
+                other => {
                     let detail = "parts are report and fileDetails; content is never taken in";
-                    return Err(Fault { reason: RefusalReason::Attachment, ..malformed("", detail) });
+                    let name: String = other.chars().take(MAX_NAME_CHARS).collect();
+                    return Err(
+                        Fault { reason: RefusalReason::Attachment, ..malformed(&name, detail) }.into()
+                    );
                 }
             }
         }
         let report = report.ok_or_else(|| malformed("report", "missing"))?;
         Ok(Self { report, files })
     }
+}
+
+/// What a part says, as it was sent: nothing is replaced by what can be shown.
+async fn text(field: Field<'_>, part: &str) -> Result<String, Unread> {
+    let bytes = field.bytes().await.map_err(|error| Unread::broken(&error, part))?;
+    String::from_utf8(bytes.into()).map_err(|_| malformed(part, "not UTF-8").into())
 }
 
 fn malformed(part: &str, detail: &str) -> Fault {
