@@ -91,9 +91,33 @@ pub struct Fold<S: Service> {
     cache: Mutex<LruCache<String, Arc<Aggregate<S::State>>>>,
     positions: watch::Sender<Positions>,
     inputs: Mutex<HashMap<(String, i32), i64>>,
-    waiting: Mutex<HashMap<CommandId, Vec<oneshot::Sender<Outcome>>>>,
+    waiting: Mutex<Waiting>,
     /// Whoever applies holds this: one batch after the other.
     applying: Mutex<()>,
+}
+
+/// Who waits for which command's outcome.
+#[derive(Default)]
+struct Waiting {
+    senders: HashMap<CommandId, Vec<oneshot::Sender<Outcome>>>,
+    /// At so many, those that have gone are looked for.
+    sweep_at: usize,
+}
+
+/// Fewer than this are not worth a sweep.
+const LEAST_SWEPT: usize = 1_024;
+
+impl Waiting {
+    fn add(&mut self, command: CommandId, sender: oneshot::Sender<Outcome>) {
+        if self.senders.len() >= self.sweep_at.max(LEAST_SWEPT) {
+            self.senders.retain(|_, senders| {
+                senders.retain(|sender| !sender.is_closed());
+                !senders.is_empty()
+            });
+            self.sweep_at = self.senders.len() * 2;
+        }
+        self.senders.entry(command).or_default().push(sender);
+    }
 }
 
 /// The next offset per partition of the own event topic.
@@ -171,12 +195,7 @@ impl<S: Service> Fold<S> {
     /// Hears of the command's outcome once it is folded. Ask for [`Fold::outcome`] after, not before.
     pub fn wait_for(&self, command: CommandId) -> oneshot::Receiver<Outcome> {
         let (sender, receiver) = oneshot::channel();
-        let mut waiting = self.waiting.lock();
-        waiting.retain(|_, senders| {
-            senders.retain(|sender| !sender.is_closed());
-            !senders.is_empty()
-        });
-        waiting.entry(command).or_default().push(sender);
+        self.waiting.lock().add(command, sender);
         receiver
     }
 
@@ -217,8 +236,8 @@ impl<S: Service> Fold<S> {
         self.store.apply(batch)?;
         {
             let mut cache = self.cache.lock();
-            for (id, aggregate) in aggregates {
-                cache.put(id, Arc::new(aggregate));
+            for (id, changed) in aggregates {
+                cache.put(id, Arc::new(changed.aggregate));
             }
         }
         self.inputs.lock().extend(inputs);
@@ -243,7 +262,7 @@ impl<S: Service> Fold<S> {
     fn answer(&self, outcomes: HashMap<CommandId, Outcome>) {
         let mut waiting = self.waiting.lock();
         for (command, outcome) in outcomes {
-            for sender in waiting.remove(&command).unwrap_or_default() {
+            for sender in waiting.senders.remove(&command).unwrap_or_default() {
                 // Whoever asked may have gone; the outcome stands in the store all the same.
                 let _ = sender.send(outcome.clone());
             }
@@ -258,11 +277,18 @@ impl<S: Service> Fold<S> {
 /// What one call of [`Fold::apply`] changes, until it is written as one batch.
 struct Changes<'a, S: Service> {
     fold: &'a Fold<S>,
-    aggregates: HashMap<String, Aggregate<S::State>>,
+    aggregates: HashMap<String, Changed<S>>,
     positions: Positions,
     inputs: HashMap<(String, i32), i64>,
     outcomes: HashMap<CommandId, Outcome>,
     batch: Batch,
+}
+
+/// An aggregate that a batch changes: as it is by now, and the clocks that ran before.
+struct Changed<S: Service> {
+    aggregate: Aggregate<S::State>,
+    partition: i32,
+    clocks_before: Vec<Clock<S::Command>>,
 }
 
 impl<'a, S: Service> Changes<'a, S> {
@@ -283,9 +309,14 @@ impl<'a, S: Service> Changes<'a, S> {
 
     fn take_in(&mut self, record: &Recorded<S::Event>) -> Result<(), FoldError> {
         let event = &record.event;
-        let mut aggregate = match self.aggregates.remove(&event.aggregate_id) {
-            Some(aggregate) => aggregate,
-            None => Aggregate::clone(&*self.fold.aggregate(&event.aggregate_id)?),
+        if !self.aggregates.contains_key(&event.aggregate_id) {
+            let aggregate = Aggregate::clone(&*self.fold.aggregate(&event.aggregate_id)?);
+            let clocks_before = S::clocks(&aggregate.state);
+            let changed = Changed { aggregate, partition: record.place.partition, clocks_before };
+            self.aggregates.insert(event.aggregate_id.clone(), changed);
+        }
+        let Some(Changed { aggregate, .. }) = self.aggregates.get_mut(&event.aggregate_id) else {
+            return Ok(());
         };
         if event.sequence != aggregate.sequence + 1 {
             return Err(FoldError::Gap {
@@ -294,11 +325,9 @@ impl<'a, S: Service> Changes<'a, S> {
                 after: aggregate.sequence,
             });
         }
-        let clocks_before = S::clocks(&aggregate.state);
         S::evolve(&mut aggregate.state, event);
         aggregate.sequence = event.sequence;
         aggregate.predecessor = record.digest.to_vec();
-        self.move_clocks(record, &clocks_before, &S::clocks(&aggregate.state));
         for entry in S::index(&aggregate.state, event, record.place) {
             match entry.value {
                 Some(value) => self.batch.put(Kind::Index, &entry.key, value),
@@ -310,31 +339,7 @@ impl<'a, S: Service> Changes<'a, S> {
         let last = self.inputs.entry(input).or_insert(event.input.offset);
         *last = event.input.offset.max(*last);
         self.positions.insert(record.place.partition, record.place.offset + 1);
-        self.aggregates.insert(event.aggregate_id.clone(), aggregate);
         Ok(())
-    }
-
-    fn move_clocks(
-        &mut self,
-        record: &Recorded<S::Event>,
-        before: &[Clock<S::Command>],
-        after: &[Clock<S::Command>],
-    ) {
-        let key = |clock: &Clock<S::Command>| {
-            DueClock {
-                due: clock.due,
-                partition: record.place.partition,
-                aggregate_id: record.event.aggregate_id.clone(),
-                name: clock.name.clone(),
-            }
-            .write()
-        };
-        for clock in before.iter().filter(|clock| !after.contains(clock)) {
-            self.batch.delete(Kind::Clock, &key(clock));
-        }
-        for clock in after.iter().filter(|clock| !before.contains(clock)) {
-            self.batch.put(Kind::Clock, &key(clock), Vec::new());
-        }
     }
 
     fn note_outcome(&mut self, record: &Recorded<S::Event>) {
@@ -363,8 +368,9 @@ impl<'a, S: Service> Changes<'a, S> {
     }
 
     fn finish(mut self) -> Result<Self, FoldError> {
-        for (id, aggregate) in &self.aggregates {
-            self.batch.put(Kind::Aggregate, id.as_bytes(), encode(aggregate)?);
+        for (id, changed) in &self.aggregates {
+            self.batch.put(Kind::Aggregate, id.as_bytes(), encode(&changed.aggregate)?);
+            move_clocks(&mut self.batch, id, changed);
         }
         for (partition, offset) in &self.positions {
             self.batch.put(Kind::Position, &partition.to_be_bytes(), offset.to_be_bytes());
@@ -378,6 +384,20 @@ impl<'a, S: Service> Changes<'a, S> {
             self.batch.put(Kind::Outcome, command.as_uuid().as_bytes(), encode(outcome)?);
         }
         Ok(self)
+    }
+}
+
+fn move_clocks<S: Service>(batch: &mut Batch, id: &str, changed: &Changed<S>) {
+    let (before, after) = (&changed.clocks_before, S::clocks(&changed.aggregate.state));
+    let key = |clock: &Clock<S::Command>| {
+        let (aggregate_id, name) = (id.to_owned(), clock.name.clone());
+        DueClock { due: clock.due, partition: changed.partition, aggregate_id, name }.write()
+    };
+    for clock in before.iter().filter(|clock| !after.contains(clock)) {
+        batch.delete(Kind::Clock, &key(clock));
+    }
+    for clock in after.iter().filter(|clock| !before.contains(clock)) {
+        batch.put(Kind::Clock, &key(clock), Vec::new());
     }
 }
 

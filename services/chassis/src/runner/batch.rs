@@ -52,15 +52,17 @@ pub struct Draft<S: Service> {
     pub partition: i32,
     pub key: String,
     pub value: Vec<u8>,
-    pub headers: OwnedHeaders,
-    pub event: Option<Event<S::Event>>,
+    /// Taken when the record is handed over.
+    pub headers: Option<OwnedHeaders>,
+    /// With the digest of its record.
+    pub event: Option<(Event<S::Event>, [u8; 32])>,
 }
 
 impl<S: Service> Draft<S> {
     /// The event as it stands in the topic, where the draft is an event of the service's own.
     pub fn into_recorded(self, offset: i64) -> Option<Recorded<S::Event>> {
         let place = Place { partition: self.partition, offset };
-        self.event.map(|event| Recorded::new(place, event, &self.value))
+        self.event.map(|(event, digest)| Recorded { place, event, digest })
     }
 }
 
@@ -258,7 +260,8 @@ impl<'a, S: Service> Batch<'a, S> {
         S::evolve(&mut aggregate.state, &event);
         aggregate.sequence = event.sequence;
         let key = event.aggregate_id.clone();
-        aggregate.predecessor = digest::of_record(S::Event::TOPIC, key.as_bytes(), &value).to_vec();
+        let digest = digest::of_record(S::Event::TOPIC, key.as_bytes(), &value);
+        aggregate.predecessor = digest.to_vec();
         let told = self
             .runner
             .service
@@ -268,10 +271,10 @@ impl<'a, S: Service> Batch<'a, S> {
             return Err(Poison("a record for another topic is over the limit"));
         }
         let type_name = format!("{}.{}", S::NAME, event.body.name());
-        let headers = self.headers(&event.event_id.to_string(), &type_name, event.time, &key);
+        let headers = Some(self.headers(&event.event_id.to_string(), &type_name, event.time, &key));
         let partition = input.position.partition;
         let topic = self.runner.kafka.topic(S::Event::TOPIC);
-        drafts.push(Draft { topic, partition, key, value, headers, event: Some(event) });
+        drafts.push(Draft { topic, partition, key, value, headers, event: Some((event, digest)) });
         let time = request.time;
         drafts.extend(told.into_iter().map(|outgoing| self.draft_outgoing(outgoing, time)));
         Ok(())
@@ -305,7 +308,7 @@ impl<'a, S: Service> Batch<'a, S> {
     }
 
     fn draft_outgoing(&self, outgoing: Outgoing, time: Timestamp) -> Draft<S> {
-        let headers = self.headers(&outgoing.id, &outgoing.type_name, time, &outgoing.key);
+        let headers = Some(self.headers(&outgoing.id, &outgoing.type_name, time, &outgoing.key));
         Draft {
             topic: self.runner.kafka.topic(&outgoing.topic),
             partition: outgoing.partition,
@@ -345,7 +348,7 @@ impl<'a, S: Service> Batch<'a, S> {
         let position = &input.position;
         let id = format!("{}/{}/{}", position.topic, position.partition, position.offset);
         let type_name = format!("{}.{}", DeadLetter::TOPIC, letter.name());
-        let headers = self.headers(&id, &type_name, time, &key);
+        let headers = Some(self.headers(&id, &type_name, time, &key));
         let topic = self.runner.kafka.topic(&topics::dead_letter(&input.position.topic));
         self.drafts.push(Draft { topic, partition: 0, key, value, headers, event: None });
         if let Some(request) = request {

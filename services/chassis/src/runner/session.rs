@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Message, OwnedHeaders};
+use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::envelope::Body;
@@ -273,6 +273,7 @@ impl<'a, S: Service> Session<'a, S> {
     }
 
     fn answer(&mut self, inputs: Vec<Input>) -> Result<(), SessionError> {
+        let begun = Instant::now();
         let mut batch = Batch::new(self.runner);
         let mut stopped = BTreeSet::new();
         for input in &inputs {
@@ -291,6 +292,8 @@ impl<'a, S: Service> Session<'a, S> {
             }
         }
         let Batch { drafts, next, mut hops, .. } = batch;
+        let decided_ms = begun.elapsed().as_millis() as u64;
+        debug!(service = S::NAME, inputs = inputs.len(), decided_ms, "batch decided");
         if !next.is_empty() && !self.write(drafts, next)? {
             hops.iter_mut().for_each(Hop::fail);
         }
@@ -307,12 +310,14 @@ impl<'a, S: Service> Session<'a, S> {
     /// is tried again.
     fn write(
         &mut self,
-        drafts: Vec<Draft<S>>,
+        mut drafts: Vec<Draft<S>>,
         next: BTreeMap<(String, i32), i64>,
     ) -> Result<bool, SessionError> {
         self.turn = 1 - self.turn;
-        match self.commit(&drafts, &next) {
+        let begun = Instant::now();
+        match self.commit(&mut drafts, &next) {
             Ok(offsets) => {
+                let committed = begun.elapsed();
                 self.abort_pause = ABORT_PAUSE;
                 let records: Vec<_> = drafts
                     .into_iter()
@@ -320,6 +325,9 @@ impl<'a, S: Service> Session<'a, S> {
                     .filter_map(|(draft, offset)| draft.into_recorded(offset))
                     .collect();
                 self.runner.fold.apply(&records)?;
+                let folded_ms = (begun.elapsed() - committed).as_millis() as u64;
+                let (committed_ms, records) = (committed.as_millis() as u64, records.len());
+                debug!(service = S::NAME, records, committed_ms, folded_ms, "batch committed");
                 self.runner.failpoints.pass(Step::Fold);
                 for ((topic, partition), offset) in next {
                     if let Some(owned) = self.owned.get_mut(&partition) {
@@ -345,14 +353,14 @@ impl<'a, S: Service> Session<'a, S> {
 
     fn commit(
         &self,
-        drafts: &[Draft<S>],
+        drafts: &mut [Draft<S>],
         next: &BTreeMap<(String, i32), i64>,
     ) -> Result<Vec<i64>, TransactionError> {
         let (producer, failpoints) = (&self.producers[self.turn], &self.runner.failpoints);
         producer.begin()?;
         failpoints.pass(Step::Begin);
-        for (slot, draft) in drafts.iter().enumerate() {
-            let headers: OwnedHeaders = draft.headers.clone();
+        for (slot, draft) in drafts.iter_mut().enumerate() {
+            let headers = draft.headers.take().unwrap_or_default();
             producer.send(&draft.topic, draft.partition, &draft.key, &draft.value, headers, slot)?;
         }
         failpoints.pass(Step::Produce);
