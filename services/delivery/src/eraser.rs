@@ -51,8 +51,6 @@ pub fn entries(event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
 
 #[derive(Debug, thiserror::Error)]
 enum EraseError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
     #[error("failed to read a key set")]
     Keys(#[from] KeyError),
     #[error("failed to write a key set")]
@@ -90,18 +88,21 @@ impl Eraser {
                 }
             }
             if let Err(error) = self.look(&front).await {
-                tracing::warn!(error = %chain(&error), "an erasure waits, and is tried again");
+                tracing::warn!(error = %chain(&error), "failed to look for erasures, trying again");
             }
         }
     }
 
-    async fn look(&self, front: &Front<Delivery>) -> Result<(), EraseError> {
+    async fn look(&self, front: &Front<Delivery>) -> Result<(), StoreError> {
         let end = [PENDING, &[u8::MAX; 17]].concat();
         let pending: Vec<_> = front.fold().index(PENDING, &end).collect::<Result<_, _>>()?;
         for (_, value) in pending {
             let Some((id, incident)) = value.split_first_chunk::<16>() else { continue };
             let Ok(incident) = String::from_utf8_lossy(incident).parse::<IncidentId>() else { continue };
-            self.go_on(front, KeySetId::from_bytes(*id), incident).await?;
+            // One that cannot go on keeps no other waiting.
+            if let Err(error) = self.go_on(front, KeySetId::from_bytes(*id), incident).await {
+                tracing::warn!(%incident, error = %chain(&error), "an erasure waits, and is tried again");
+            }
         }
         Ok(())
     }

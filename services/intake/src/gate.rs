@@ -76,6 +76,12 @@ impl Fault {
         Self { pointer: pointer.into(), reason, detail: detail.into() }
     }
 
+    /// A retention date that has come already: the referral would be erased as soon as it is taken in.
+    pub fn of_retention() -> Self {
+        let detail = "a moment that has passed: say until when it is to be kept, or leave it out";
+        Self::new("/handling/retain_until", RefusalReason::InvalidValue, detail)
+    }
+
     fn of_problem(problem: &Problem) -> Self {
         let error = problem.errors.first();
         let pointer = error.map_or(String::new(), |error| error.pointer.clone());

@@ -150,6 +150,11 @@ impl Desk {
         // A resend needs no keys: its first outcome stands.
         let wrote = self.front.outcome(command_id)?.is_none();
         if wrote {
+            // What is sent again is answered as before, even when its date has come meanwhile.
+            let until = referral.handling.retain_until;
+            if until.is_some_and(|until| until <= self.front.clock().now()) {
+                return Err(self.refuse(caller, &[Fault::of_retention()]));
+            }
             self.sealing.write(&key_set).await?;
         }
         let request = Request {
