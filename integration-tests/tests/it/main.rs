@@ -9,5 +9,6 @@ mod erasure;
 mod faults;
 mod outside;
 mod poison;
+mod privacy;
 mod report;
 mod straight_line;

@@ -203,10 +203,10 @@ fn told(error: &serde_json::Error) -> String {
             |(_, expected)| format!("expected {expected}"),
         ),
         None if text.starts_with("unknown variant") => text
-            .split_once(", expected")
+            .rsplit_once("`, expected")
             .map_or("unknown value".to_owned(), |(_, expected)| format!("unknown value, expected{expected}")),
         None if text.starts_with("unknown field") => text
-            .split_once(", expected")
+            .rsplit_once("`, expected")
             .map_or("unknown field".to_owned(), |(_, expected)| format!("unknown field, expected{expected}")),
         None => text.to_owned(),
     }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::submission::Submission;
 
 /// Raised with every change to what the gate lets through.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 
 /// Longest text of a field, where no other limit is named.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
@@ -51,6 +51,16 @@ impl Fault {
             _ => RefusalReason::InvalidValue,
         };
         Self { pointer, reason, detail }
+    }
+}
+
+impl Fault {
+    /// The pointer as it may stand on record: what a caller made up as a field's name may be a person's.
+    pub fn recorded_pointer(&self) -> String {
+        match self.pointer.rsplit_once('/') {
+            Some((known, _)) if self.reason == RefusalReason::UnknownField => format!("{known}/?"),
+            _ => self.pointer.clone(),
+        }
     }
 }
 
@@ -148,7 +158,8 @@ fn salvage(mut value: Value, first: Vec<Fault>) -> Result<(Submission, GateVerdi
             faults.push(fault);
             return Err(faults);
         }
-        withheld.push(WithheldField { pointer: places.as_sent(&fault.pointer), reason: fault.reason });
+        let pointer = places.as_sent(&fault.recorded_pointer());
+        withheld.push(WithheldField { pointer, reason: fault.reason });
         places.taken_out(&fault.pointer);
         let bytes = serde_json::to_vec(&value).unwrap_or_default();
         match read(&bytes) {
@@ -244,6 +255,14 @@ fn rules(submission: &Submission, faults: &mut Vec<Fault>) {
             if !is_digest(digest.algorithm, &digest.value) {
                 let pointer = format!("/items/{index}/digests/{number}/value");
                 fault(&pointer, &format!("not a digest of the form of {}", digest.algorithm));
+            }
+        }
+    }
+    for (index, item) in submission.items.iter().enumerate() {
+        for (number, classification) in item.classifications.iter().enumerate() {
+            if !classification.scheme.takes(&classification.value) {
+                let pointer = format!("/items/{index}/classifications/{number}/value");
+                fault(&pointer, &format!("not a value of the scheme {}", classification.scheme));
             }
         }
     }
@@ -397,14 +416,35 @@ mod tests {
     }
 
     #[test]
+    fn a_classification_is_a_value_of_its_scheme_and_no_free_text() {
+        for (scheme, value, taken) in [
+            ("industry", "A1", true),
+            ("industry", "A3", false),
+            ("iwf", "C", true),
+            ("inhope", "baseline", true),
+            ("national", "184b-1", true),
+            ("national", "a child of nine", false),
+            ("national", "an-unbroken-sentence-of-words", false),
+        ] {
+            let json = format!(
+                r#"{{"reference":"r","kind":"csam","items":[{{"media_kind":"image",
+                "classifications":[{{"scheme":"{scheme}","value":"{value}"}}]}}]}}"#
+            );
+            let wrong = [("/items/0/classifications/0/value", RefusalReason::InvalidValue)];
+            check(&json, if taken { &[] } else { &wrong });
+        }
+    }
+
+    #[test]
     fn an_emergency_is_never_lost() {
         let json = r#"{"reference":"R-1","kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child",
             "image":"x","people":[{"category":"victim","captures":[{"ip":"not an address"}],"portrait":"y"}]}"#;
         let (submission, verdict) = admit(json.as_bytes()).unwrap();
         assert_eq!(submission.people.len(), 1);
         let withheld: Vec<&str> = verdict.withheld.iter().map(|field| field.pointer.as_str()).collect();
-        assert!(withheld.contains(&"/image"), "{withheld:?}");
-        assert!(withheld.contains(&"/people/0/portrait"), "{withheld:?}");
+        // What a reporter made up as a name stays out of the record: it may be a person's.
+        assert!(withheld.contains(&"/?"), "{withheld:?}");
+        assert!(withheld.contains(&"/people/0/?"), "{withheld:?}");
         assert_eq!(verdict.version, VERSION);
         assert!(withheld.contains(&"/people/0/captures/0"), "{withheld:?}");
         // What cannot be left out gets the value that says least.

@@ -48,8 +48,12 @@ pub async fn file_report(
 
 fn faults(refused: cybertipline::Refused) -> Vec<Fault> {
     let fault = |violation: cybertipline::Violation| Fault {
+        reason: if violation.is_unknown() {
+            RefusalReason::UnknownField
+        } else {
+            RefusalReason::InvalidValue
+        },
         pointer: violation.path,
-        reason: RefusalReason::InvalidValue,
         detail: violation.detail,
     };
     refused.violations.into_iter().map(fault).collect()
