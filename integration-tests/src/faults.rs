@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 pub use fleet::Brokers;
 use fleet::{Fleet, FleetOptions};
-pub use network::Lane;
+pub use network::{Lane, Network, Weather};
 use senders::Senders;
 
 use crate::search::Search;

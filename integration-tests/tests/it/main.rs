@@ -8,6 +8,7 @@ mod danger;
 mod erasure;
 mod faults;
 mod outside;
+mod pause;
 mod poison;
 mod privacy;
 mod report;
