@@ -316,6 +316,10 @@ fn show_logs() {
 pub const SERVICES: [&str; 4] = ["directory", "intake", "routing", "delivery"];
 
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
+    if let Some(status) = child.try_wait()? {
+        anyhow::ensure!(status.success(), "a service had ended with {status}");
+        return Ok(());
+    }
     let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
     anyhow::ensure!(status.success(), "the process could not be asked to end");
     let asked = Instant::now();

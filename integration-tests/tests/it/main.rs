@@ -12,4 +12,5 @@ mod pause;
 mod poison;
 mod privacy;
 mod report;
+mod stores;
 mod straight_line;
