@@ -3,7 +3,8 @@
 Speaks OTLP over HTTP with OpenTelemetry's own messages and shares no code with the product. The first line of
 its output is the address that it listens on; then each span is one JSON object on a line. Of metrics it says
 on stderr which there are. Runs until it is told to stop. With --summarise it reads such lines again and prints
-each trace as a table: when each span began after the trace's first, and how long it took, in milliseconds.
+each trace as a table: when each span began after the trace's first, and how long it took, in milliseconds. With
+--raw everything that comes in is also kept as it came, unpacked.
 Exit code 0; 1 when a file cannot be read or written; 2 for wrong arguments.
 """
 
@@ -38,7 +39,7 @@ def main():
         if arguments.summarise:
             summarise(arguments.summarise, arguments.trace)
         else:
-            listen(arguments.port, arguments.out)
+            listen(arguments)
     except OSError as error:
         print(f"receive_spans: {error}", file=sys.stderr)
         return 1
@@ -49,15 +50,17 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=0, help="where to listen; 0 takes any that is free")
     parser.add_argument("--out", metavar="FILE", help="where spans are added, instead of stdout")
+    parser.add_argument("--raw", metavar="FILE", help="where each message is added as it came")
     parser.add_argument("--summarise", metavar="FILE", help="print the traces in a file, and listen to nothing")
     parser.add_argument("--trace", metavar="ID", help="of all traces in the file only this one")
     return parser.parse_args()
 
 
-def listen(port, path):
-    out = open(path, "a", encoding="utf-8") if path else sys.stdout
-    server = ThreadingHTTPServer(("127.0.0.1", port), Receiver)
-    server.record = Record(out)
+def listen(arguments):
+    out = open(arguments.out, "a", encoding="utf-8") if arguments.out else sys.stdout
+    raw = open(arguments.raw, "ab") if arguments.raw else None
+    server = ThreadingHTTPServer(("127.0.0.1", arguments.port), Receiver)
+    server.record = Record(out, raw)
     # What asks the loop to end waits until it has ended, so it cannot be called from within.
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda *_: threading.Thread(target=server.shutdown).start())
@@ -70,10 +73,16 @@ def listen(port, path):
 class Record:
     """What has come in. Requests come side by side, lines go out one after the other."""
 
-    def __init__(self, out):
-        self.out = out
+    def __init__(self, out, raw):
+        self.out, self.raw = out, raw
         self.lock = threading.Lock()
         self.metrics = set()
+
+    def keep(self, body):
+        if self.raw:
+            with self.lock:
+                self.raw.write(body)
+                self.raw.flush()
 
     def add_spans(self, request):
         lines = [json.dumps(span) + "\n" for span in spans_of(request)]
@@ -114,7 +123,9 @@ class Receiver(BaseHTTPRequestHandler):
             return self.answer(415)
         message, add, response = SIGNALS[self.path]
         try:
-            request = message.FromString(self.unpacked(body))
+            unpacked = self.unpacked(body)
+            self.server.record.keep(unpacked)
+            request = message.FromString(unpacked)
         except (DecodeError, OSError, EOFError, zlib.error) as error:
             print(f"refused {self.path}: {error}", file=sys.stderr, flush=True)
             return self.answer(400)

@@ -22,8 +22,10 @@ use serde::Deserialize;
 
 pub use fleet::Brokers;
 use fleet::{Fleet, FleetOptions};
-pub use network::Lane;
+pub use network::{Lane, Network, Weather};
 use senders::Senders;
+
+use crate::search::Search;
 
 /// How long the services may take to answer everything once the faults are over.
 const SETTLE: Duration = Duration::from_secs(180);
@@ -41,6 +43,8 @@ pub struct Options {
     pub brokers: String,
     /// Brokers that may be killed, and whose keeper starts them anew.
     pub broker_nodes: Option<Brokers>,
+    /// Where the brokers keep their files: `node-<n>/log` below it.
+    pub kafka_data: Option<PathBuf>,
     /// Where a network that fails can stand.
     pub lane: Option<Lane>,
     pub replication: i32,
@@ -125,6 +129,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
     fleet.stop_all()?;
     compare_stores(options, &fleet)?;
     fleet.check_failpoints()?;
+    search(options, &prefix, state, &fleet, &senders)?;
     let verified = verify(options, &prefix, &senders)?;
     ensure!(verified.gaps == 0, "{} gaps in sequences", verified.gaps);
     ensure!(verified.key_sets_erased == 0, "{} key sets erased that are named", verified.key_sets_erased);
@@ -165,6 +170,29 @@ fn compare_stores(options: &Options, fleet: &Fleet) -> anyhow::Result<()> {
         ensure!(different.len() == 1, "the stores of {service} differ: {digests:#?}");
         eprintln!("faults: {} stores of {service} are the same, byte for byte", digests.len());
     }
+    Ok(())
+}
+
+/// What is sealed stands in no store, log or file of Kafka's, whatever was killed while it was written.
+fn search(
+    options: &Options,
+    prefix: &str,
+    state: &Path,
+    fleet: &Fleet,
+    senders: &Senders,
+) -> anyhow::Result<()> {
+    // Agencies stand in clear by design: where they are found was read.
+    let known = "de-police".to_owned();
+    let mut expected = vec![("stores", known.clone())];
+    expected.extend(options.kafka_data.is_some().then_some(("kafka", known)));
+    let search = Search {
+        python: &options.python,
+        markers: senders.markers(),
+        places: vec![("stores", state.join("stores")), ("logs", fleet.logs())],
+        kafka: options.kafka_data.as_deref().map(|directory| (directory, prefix)),
+        expected,
+    };
+    eprint!("faults: {}", search.run()?);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 pub mod bad_input;
 pub mod bench;
 pub mod faults;
+pub mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
@@ -73,6 +74,10 @@ pub struct Deployment {
     pub environment: Vec<(String, String)>,
     /// What a test sets otherwise for services in this process.
     pub adjust: fn(&mut Settings),
+    /// What starts them in its own place, such as `prlimit` with its arguments; nothing does so otherwise.
+    pub through: Vec<String>,
+    /// Where each of them logs, to `<service>.<instance>.log`; otherwise with the test.
+    pub logs: Option<PathBuf>,
     state: tempfile::TempDir,
     running: Vec<Running>,
     /// Where each service answers.
@@ -81,7 +86,7 @@ pub struct Deployment {
 
 enum Running {
     Inside { stop: CancellationToken, serving: JoinHandle<anyhow::Result<()>> },
-    Process(Child),
+    Process { service: &'static str, child: Child },
 }
 
 impl Deployment {
@@ -119,6 +124,8 @@ impl Deployment {
             erase_within_seconds,
             environment,
             adjust,
+            through: Vec::new(),
+            logs: None,
             state,
             running,
             addresses,
@@ -172,15 +179,63 @@ impl Deployment {
     /// When it does not become ready.
     pub async fn serve_apart(&mut self, service: &'static str, instance: &str) -> anyhow::Result<()> {
         let address = free_address()?;
+        self.spawn(service, instance, address)?;
+        self.await_ready(address).await
+    }
+
+    /// Starts one service in a process of its own, whether it becomes ready or not.
+    ///
+    /// # Errors
+    /// When the process cannot be started.
+    pub fn begin_apart(&mut self, service: &'static str, instance: &str) -> anyhow::Result<()> {
+        self.spawn(service, instance, free_address()?)
+    }
+
+    fn spawn(&mut self, service: &'static str, instance: &str, address: SocketAddr) -> anyhow::Result<()> {
         let config = self.world.config(&self.place(instance, address))?;
         let program = program()?;
-        let mut command = Command::new(&program);
+        let mut command = match self.through.split_first() {
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(&program);
+                command
+            }
+            None => Command::new(&program),
+        };
         command.arg("serve").arg(service).arg("--config").arg(config).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(logs) = &self.logs {
+            std::fs::create_dir_all(logs)?;
+            let log = logs.join(format!("{service}.{instance}.log"));
+            let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
+            command.stdout(log.try_clone()?).stderr(log);
+        }
         let child = command.spawn().with_context(|| format!("failed to start {}", program.display()))?;
-        self.running.push(Running::Process(child));
+        self.running.push(Running::Process { service, child });
         self.addresses.insert(service, address);
-        self.await_ready(address).await
+        Ok(())
+    }
+
+    /// The process of a service that runs in one of its own.
+    pub fn process(&mut self, service: &str) -> Option<&mut Child> {
+        self.running.iter_mut().find_map(|running| match running {
+            Running::Process { service: named, child } if *named == service => Some(child),
+            _ => None,
+        })
+    }
+
+    /// Stops one service that runs in a process of its own: it drains.
+    ///
+    /// # Errors
+    /// When it ends with an error.
+    pub fn stop_apart(&mut self, service: &str) -> anyhow::Result<()> {
+        let place = self.running.iter().position(
+            |running| matches!(running, Running::Process { service: named, .. } if *named == service),
+        );
+        match self.running.remove(place.context("no such service runs apart")?) {
+            Running::Process { mut child, .. } => terminate(&mut child),
+            Running::Inside { .. } => Ok(()),
+        }
     }
 
     fn place(&self, instance: &str, listen: SocketAddr) -> Place {
@@ -213,7 +268,7 @@ impl Deployment {
                     stop.cancel();
                     serving.await??;
                 }
-                Running::Process(mut child) => terminate(&mut child)?,
+                Running::Process { mut child, .. } => terminate(&mut child)?,
             }
         }
         Ok(())
@@ -247,7 +302,7 @@ impl Drop for Deployment {
             match running {
                 Running::Inside { stop, .. } => stop.cancel(),
                 // A process that has ended already is what is wanted.
-                Running::Process(child) => drop(child.kill().and_then(|()| child.wait())),
+                Running::Process { child, .. } => drop(child.kill().and_then(|()| child.wait())),
             }
         }
     }
@@ -268,6 +323,10 @@ fn show_logs() {
 pub const SERVICES: [&str; 4] = ["directory", "intake", "routing", "delivery"];
 
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
+    if let Some(status) = child.try_wait()? {
+        anyhow::ensure!(status.success(), "a service had ended with {status}");
+        return Ok(());
+    }
     let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
     anyhow::ensure!(status.success(), "the process could not be asked to end");
     let asked = Instant::now();

@@ -94,6 +94,26 @@ pub struct Classification {
     pub value: String,
 }
 
+/// Longest value of a scheme whose values are not known here: room for a code, not for a sentence.
+const MAX_CLASSIFICATION_BYTES: usize = 16;
+
+/// Whether the text can be a value of some scheme. It stands in clear, so it MUST NOT be free text.
+pub fn is_classification(value: &str) -> bool {
+    let code = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'+');
+    !value.is_empty() && value.len() <= MAX_CLASSIFICATION_BYTES && value.bytes().all(code)
+}
+
+impl ClassificationScheme {
+    /// Whether the scheme has this value; of a scheme whose values are not known here, whether it can be a code.
+    pub fn takes(self, value: &str) -> bool {
+        match self {
+            Self::Industry => ["A1", "A2", "B1", "B2"].contains(&value),
+            Self::Iwf => ["A", "B", "C"].contains(&value),
+            Self::Inhope | Self::National | Self::LawfulSameSeries => is_classification(value),
+        }
+    }
+}
+
 /// All that stands in clear of a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.referral")]

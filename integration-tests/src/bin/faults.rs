@@ -40,6 +40,7 @@ async fn main() -> anyhow::Result<()> {
         kills: arguments.kills,
         seed: arguments.seed.unwrap_or_else(|| rand::random::<u32>().into()),
         brokers: arguments.brokers,
+        kafka_data: arguments.broker_nodes.clone(),
         broker_nodes: arguments.broker_nodes.map(Brokers),
         lane: arguments.lane,
         replication: arguments.replication,

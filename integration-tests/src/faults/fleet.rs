@@ -274,6 +274,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// Where the members log, each to a file of its own.
+    pub fn logs(&self) -> PathBuf {
+        self.0.options.state.join("logs")
+    }
+
     fn hits_file(&self) -> PathBuf {
         self.0.options.state.join("hits")
     }
@@ -320,7 +325,9 @@ impl Fleet {
 
     pub(super) fn spawn(&self, member: &mut Member) -> anyhow::Result<()> {
         let options = &self.0.options;
-        let log = options.state.join(format!("{}.log", member.instance));
+        let logs = self.logs();
+        fs::create_dir_all(&logs)?;
+        let log = logs.join(format!("{}.log", member.instance));
         let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
         let mut command = Command::new(&options.program);
         command.args(["serve", member.service, "--config"]).arg(&member.config);

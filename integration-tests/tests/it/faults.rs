@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use integration_tests::faults::{Options, run};
-use integration_tests::{FAULTS_LANE, brokers, lane, program};
+use integration_tests::{FAULTS_LANE, brokers, kafka_data, lane, program};
 
 use crate::outside::{named, script};
 
@@ -15,6 +15,7 @@ async fn nothing_is_lost_doubled_or_leaked_while_processes_are_killed() {
         seed: 2022,
         brokers: brokers().unwrap(),
         broker_nodes: None,
+        kafka_data: kafka_data().ok(),
         lane: lane(FAULTS_LANE).unwrap(),
         replication: 1,
         program: program().unwrap(),

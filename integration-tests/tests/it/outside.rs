@@ -17,7 +17,7 @@ pub fn named(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run `cargo xtask test`"))
 }
 
-fn python(arguments: &[&str]) -> Output {
+pub fn python(arguments: &[&str]) -> Output {
     Command::new(named("CAUSEWAY_TEST_PYTHON")).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
@@ -166,19 +166,22 @@ async fn the_asyncapi_document_is_one() {
 }
 
 /// A collector that writes down each span it is sent.
-struct Collector {
+pub struct Collector {
     process: Child,
-    address: String,
+    pub address: String,
     spans: PathBuf,
 }
 
 impl Collector {
-    fn start(directory: &Path) -> Self {
+    /// Keeps all that it is sent below the directory too, as it comes, in `telemetry`.
+    pub fn start(directory: &Path) -> Self {
         let spans = directory.join("spans.ndjson");
         let mut process = Command::new(named("CAUSEWAY_TEST_PYTHON"))
             .arg(script("receive_spans.py"))
             .arg("--out")
             .arg(&spans)
+            .arg("--raw")
+            .arg(directory.join("telemetry"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -82,7 +82,8 @@ pub enum FoldError {
 impl FoldError {
     /// Whether emptying the store and folding again can mend it.
     pub fn is_of_the_store(&self) -> bool {
-        matches!(self, Self::Gap { .. } | Self::Store(StoreError::Decode(_) | StoreError::Read(_)))
+        use StoreError::{Decode, Read, Write};
+        matches!(self, Self::Gap { .. } | Self::Store(Decode(_) | Read(_) | Write(_)))
     }
 }
 
@@ -252,7 +253,8 @@ impl<S: Service> Fold<S> {
     /// When the disk does not take it.
     pub fn clear(&self) -> Result<(), FoldError> {
         let _applying = self.applying.lock();
-        self.store.clear()?;
+        // One that a write has failed on cannot even be emptied.
+        self.store.clear().or_else(|_| self.store.renew())?;
         self.cache.lock().clear();
         self.inputs.lock().clear();
         self.positions.send_replace(Positions::new());

@@ -230,10 +230,10 @@ fn told(text: &str) -> String {
             |(_, expected)| format!("expected {}", plainly(expected)),
         ),
         None if text.starts_with("unknown variant") => text
-            .split_once(", expected")
+            .rsplit_once("`, expected")
             .map_or("unknown value".to_owned(), |(_, expected)| format!("unknown value, expected{expected}")),
         None if text.starts_with("unknown field") => text
-            .split_once(", expected")
+            .rsplit_once("`, expected")
             .map_or("unknown field".to_owned(), |(_, expected)| format!("unknown field, expected{expected}")),
         None => text.to_owned(),
     }

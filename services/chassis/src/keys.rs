@@ -166,8 +166,18 @@ impl KeyIndex {
         while !stopping() {
             if let Err(error) = self.follow_once(&stopping) {
                 error!(error = %chain(&*error), "following sealed-keys failed, retrying");
+                if error.is::<StoreError>() {
+                    self.renew();
+                }
                 std::thread::sleep(AGAIN);
             }
+        }
+    }
+
+    /// The index is rebuilt from the topic, as every store is.
+    fn renew(&self) {
+        if let Err(error) = self.inner.store.renew() {
+            error!(error = %chain(&error), "failed to begin a new store");
         }
     }
 

@@ -46,17 +46,19 @@ impl RecordReader {
     pub fn read(&self, topic: &str, partition: i32, offset: i64) -> Result<Found, ReadError> {
         let full = self.kafka.topic(topic);
         let failed = |source| ReadError::Kafka { topic: full.clone(), partition, offset, source };
-        let consumer = self.consumer.lock();
+        let late = || ReadError::Late { topic: full.clone(), partition, offset };
+        // Who waits for the readers before it waits no longer than it would by itself.
+        let deadline = Instant::now() + TIMEOUT;
+        let consumer = self.consumer.try_lock_until(deadline).ok_or_else(late)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&full, partition, Offset::Offset(offset)).map_err(failed)?;
         consumer.assign(&list).map_err(failed)?;
-        let found = Self::first_from(&consumer, offset);
+        let found = Self::first_from(&consumer, offset, deadline);
         consumer.unassign().map_err(failed)?;
-        found.ok_or(ReadError::Late { topic: full, partition, offset })
+        found.ok_or_else(late)
     }
 
-    fn first_from(consumer: &BaseConsumer, offset: i64) -> Option<Found> {
-        let deadline = Instant::now() + TIMEOUT;
+    fn first_from(consumer: &BaseConsumer, offset: i64, deadline: Instant) -> Option<Found> {
         while Instant::now() < deadline {
             match consumer.poll(POLL) {
                 Some(Ok(message)) if message.offset() == offset => {

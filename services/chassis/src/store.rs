@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLock;
 use schemas::digest;
 use tracing::{error, info};
 
@@ -79,8 +81,10 @@ impl Batch {
 
 #[derive(Clone)]
 pub struct Store {
-    db: sled::Db,
+    /// Another one after [`Store::renew`], for every clone.
+    db: Arc<RwLock<sled::Db>>,
     path: PathBuf,
+    cache_bytes: u64,
 }
 
 impl Store {
@@ -91,7 +95,7 @@ impl Store {
     pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
         match Self::open_unlocked(path, cache_bytes) {
             Ok(store) if store.layout()? == Some(LAYOUT) => Ok(store),
-            Ok(store) if store.db.is_empty() => store.begin(),
+            Ok(store) if store.db().is_empty() => store.begin(),
             Ok(store) => {
                 drop(store);
                 Self::anew(path, cache_bytes, "it was written by another build's layout")
@@ -142,7 +146,7 @@ impl Store {
             .mode(sled::Mode::HighThroughput)
             .open()
             .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-        Ok(Self { db, path: path.to_owned() })
+        Ok(Self { db: Arc::new(RwLock::new(db)), path: path.to_owned(), cache_bytes })
     }
 
     /// Moves what is there out of the way: an operator may want to look at it, nothing here needs it.
@@ -152,6 +156,29 @@ impl Store {
         std::fs::rename(path, &aside).map_err(|source| StoreError::Directory { path: aside, source })?;
         forget_old_asides(path);
         Self::try_open(path, cache_bytes)?.begin()
+    }
+
+    /// Sets the store aside while it is open, and goes on with a new one: after a write that failed, this one takes
+    /// none again. What was set aside before gives up its room first, since the disk may be full.
+    ///
+    /// # Errors
+    /// When not even an empty store can be made.
+    pub fn renew(&self) -> Result<(), StoreError> {
+        let mut db = self.db.write();
+        for (_, old) in asides(&self.path) {
+            // One that cannot be removed only takes room.
+            let _ = std::fs::remove_dir_all(old);
+        }
+        if self.path.exists() {
+            *db = Self::anew(&self.path, self.cache_bytes, "it takes no more writes")?.db();
+        } else {
+            *db = Self::try_open(&self.path, self.cache_bytes)?.begin()?.db();
+        }
+        Ok(())
+    }
+
+    fn db(&self) -> sled::Db {
+        self.db.read().clone()
     }
 
     fn begin(self) -> Result<Self, StoreError> {
@@ -170,7 +197,7 @@ impl Store {
     /// # Errors
     /// When the disk does not take it.
     pub fn clear(&self) -> Result<(), StoreError> {
-        self.db.clear().map_err(StoreError::Write)?;
+        self.db().clear().map_err(StoreError::Write)?;
         self.note_layout()
     }
 
@@ -182,14 +209,14 @@ impl Store {
     /// # Errors
     /// When the disk does not give the value.
     pub fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.db.get(prefixed(kind, key)).map_err(StoreError::Read)?;
+        let value = self.db().get(prefixed(kind, key)).map_err(StoreError::Read)?;
         Ok(value.map(|value| value.to_vec()))
     }
 
     /// # Errors
     /// When the disk does not take the batch; then none of it is written.
     pub fn apply(&self, batch: Batch) -> Result<(), StoreError> {
-        self.db.apply_batch(batch.0).map_err(StoreError::Write)
+        self.db().apply_batch(batch.0).map_err(StoreError::Write)
     }
 
     /// Entries of a kind with `from <= key < to`, in key order, without the kind's byte.
@@ -200,7 +227,7 @@ impl Store {
         to: &[u8],
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
         let range = prefixed(kind, from)..prefixed(kind, to);
-        self.db.range(range).map(|entry| {
+        self.db().range(range).map(|entry| {
             let (key, value) = entry.map_err(StoreError::Read)?;
             Ok((key[1..].to_vec(), value.to_vec()))
         })
@@ -211,7 +238,7 @@ impl Store {
         &self,
         kind: Kind,
     ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<> {
-        self.db.scan_prefix([kind as u8]).map(|entry| {
+        self.db().scan_prefix([kind as u8]).map(|entry| {
             let (key, value) = entry.map_err(StoreError::Read)?;
             Ok((key[1..].to_vec(), value.to_vec()))
         })
@@ -222,7 +249,7 @@ impl Store {
     /// # Errors
     /// When the disk does not take it.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(|_| ()).map_err(StoreError::Write)
+        self.db().flush().map(|_| ()).map_err(StoreError::Write)
     }
 
     /// SHA-256 over the entries of each kind in key order: two stores that say the same have the same digests.
@@ -351,6 +378,23 @@ mod tests {
         assert_eq!(next.get(Kind::Aggregate, b"x").unwrap().unwrap(), b"y");
         assert!(asides(&path).is_empty());
         release.join().unwrap();
+    }
+
+    #[test]
+    fn a_renewed_store_is_empty_for_every_clone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("routing");
+        let (store, mut batch) = (Store::open(&path, CACHE).unwrap(), Batch::default());
+        let clone = store.clone();
+        batch.put(Kind::Aggregate, b"x", b"y".to_vec());
+        store.apply(batch).unwrap();
+        clone.renew().unwrap();
+        assert_eq!(store.get(Kind::Aggregate, b"x").unwrap(), None);
+        let mut batch = Batch::default();
+        batch.put(Kind::Aggregate, b"x", b"z".to_vec());
+        store.apply(batch).unwrap();
+        drop((store, clone));
+        assert_eq!(Store::open(&path, CACHE).unwrap().get(Kind::Aggregate, b"x").unwrap().unwrap(), b"z");
     }
 
     #[test]

@@ -95,6 +95,23 @@ impl Fault {
     }
 }
 
+impl Fault {
+    /// The pointer as it may stand on record.
+    pub fn recorded_pointer(&self) -> String {
+        recorded(&self.pointer, self.reason)
+    }
+}
+
+/// What a caller made up as a field's name may be a person's, so it stands in no event.
+fn recorded(pointer: &str, reason: RefusalReason) -> String {
+    match pointer.rsplit_once('/') {
+        Some((known, _)) if reason == RefusalReason::UnknownField => {
+            format!("{}/?", without_made_up_names(known))
+        }
+        _ => without_made_up_names(pointer),
+    }
+}
+
 /// Everything that is wrong, as one problem.
 pub fn problem(faults: &[Fault]) -> Problem {
     let malformed = faults.iter().all(|fault| fault.reason == RefusalReason::Malformed);
@@ -105,7 +122,7 @@ pub fn problem(faults: &[Fault]) -> Problem {
     })
 }
 
-/// What a caller made up as a field's name may identify a person, so it stands in no event.
+/// Names that no field of ours has the form of.
 pub fn without_made_up_names(pointer: &str) -> String {
     let may_stand = |name: &str| {
         let mut bytes = name.bytes();
@@ -260,7 +277,7 @@ impl Rest {
                 _ => return false,
             }
         };
-        let pointer = without_made_up_names(&self.places.as_sent(out));
+        let pointer = recorded(&self.places.as_sent(out), fault.reason);
         self.withheld.push(WithheldField { pointer, reason: fault.reason });
         self.places.taken_out(out);
         true
@@ -376,6 +393,14 @@ fn rules(submission: &Submission, faults: &mut Vec<Fault>) {
             }
         }
     }
+    for (index, item) in submission.items.iter().enumerate() {
+        for (number, classification) in item.classifications.iter().enumerate() {
+            if !classification.scheme.takes(&classification.value) {
+                let pointer = format!("/items/{index}/classifications/{number}/value");
+                fault(&pointer, &format!("not a value of the scheme {}", classification.scheme));
+            }
+        }
+    }
     for (index, person) in submission.people.iter().enumerate() {
         if person.age.as_ref().is_some_and(|age| age.from > age.to || age.to > 120) {
             fault(&format!("/people/{index}/age"), "not a range of years");
@@ -470,116 +495,4 @@ fn limit_of(pointer: &str) -> usize {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-mod tests {
-    use super::*;
-
-    fn faults(json: &str) -> Vec<(String, RefusalReason)> {
-        match admit(json.as_bytes()) {
-            Ok(_) => Vec::new(),
-            Err(faults) => faults.into_iter().map(|fault| (fault.pointer, fault.reason)).collect(),
-        }
-    }
-
-    fn check(json: &str, expected: &[(&str, RefusalReason)]) {
-        let expected: Vec<_> =
-            expected.iter().map(|(pointer, reason)| ((*pointer).to_owned(), *reason)).collect();
-        assert_eq!(faults(json), expected, "{json}");
-    }
-
-    fn picture() -> String {
-        let bytes = (0..600u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]);
-        bytes
-            .map(|byte| {
-                char::from(
-                    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-                        [usize::from(byte % 64)],
-                )
-            })
-            .collect()
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_by_its_field() {
-        use RefusalReason::*;
-        check(r#"{"reference":"R-1","kind":"csam"}"#, &[]);
-        check(r#"{"reference":"R-1","kind":"csam","image":"x"}"#, &[("/image", UnknownField)]);
-        check(r#"{"reference":"R-1","kind":"nonsense"}"#, &[("/kind", InvalidValue)]);
-        check(r#"{"reference":"R-1","kind":"csam","kind":"csam"}"#, &[("/kind", InvalidValue)]);
-        check(r#"{"reference":"","kind":"csam"}"#, &[("/reference", InvalidValue)]);
-        check(r#"{"reference":"R-1","#, &[("", Malformed)]);
-        let person = r#"{"category":"victim","portrait":"x"}"#;
-        check(
-            &format!(r#"{{"reference":"R-1","kind":"csam","people":[{person}]}}"#),
-            &[("/people/0/portrait", UnknownField)],
-        );
-        let uri = "see data:image/png;base64,iVBORw0KGgo=";
-        check(
-            &format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{uri}"}}"#),
-            &[("/narrative", EmbeddedContent)],
-        );
-        let narrative = format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{}"}}"#, picture());
-        check(&narrative, &[("/narrative", EmbeddedContent)]);
-        let hex: String = picture().bytes().map(|byte| format!("{byte:02x}")).collect();
-        check(
-            &format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{hex}"}}"#),
-            &[("/narrative", EmbeddedContent)],
-        );
-        let long = "x ".repeat(3_000);
-        check(
-            &format!(r#"{{"reference":"R-1","kind":"csam","local_case_number":"{long}"}}"#),
-            &[("/local_case_number", FieldTooLong)],
-        );
-        let digest = r#"{"media_kind":"image","digests":[{"algorithm":"md5","value":"no"}]}"#;
-        check(
-            &format!(r#"{{"reference":"R-1","kind":"csam","items":[{digest}]}}"#),
-            &[("/items/0/digests/0/value", InvalidValue)],
-        );
-    }
-
-    #[test]
-    fn what_only_looks_like_content_gets_in() {
-        let chat = "[21:04] a: hahahahaha\n[21:05] b: ".repeat(5_000);
-        check(&format!(r#"{{"reference":"R-1","kind":"csam","narrative":{}}}"#, Value::from(chat)), &[]);
-        let laughter = "ha".repeat(600);
-        check(&format!(r#"{{"reference":"R-1","kind":"csam","narrative":"{laughter}"}}"#), &[]);
-        let photodna = "A".repeat(192);
-        let item = format!(
-            r#"{{"media_kind":"image","digests":[{{"algorithm":"photodna","value":"{photodna}"}}]}}"#
-        );
-        check(&format!(r#"{{"reference":"R-1","kind":"csam","items":[{item}]}}"#), &[]);
-    }
-
-    #[test]
-    fn an_emergency_is_never_lost() {
-        let json = r#"{"reference":"R-1","kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child",
-            "image":"x","people":[{"category":"victim","captures":[{"ip":"not an address"}],"portrait":"y"}]}"#;
-        let (submission, verdict) = admit(json.as_bytes()).unwrap();
-        assert_eq!(submission.people.len(), 1);
-        let withheld: Vec<&str> = verdict.withheld.iter().map(|field| field.pointer.as_str()).collect();
-        assert!(withheld.contains(&"/image"), "{withheld:?}");
-        assert!(withheld.contains(&"/people/0/portrait"), "{withheld:?}");
-        assert_eq!(verdict.version, VERSION);
-        assert!(withheld.contains(&"/people/0/captures/0"), "{withheld:?}");
-        // What cannot be left out gets the value that says least.
-        let json = r#"{"reference":"R-1","kind":"nonsense","urgency":"imminent-danger"}"#;
-        let (submission, verdict) = admit(json.as_bytes()).unwrap();
-        assert_eq!(submission.kind, IncidentKind::Other);
-        assert_eq!(submission.danger_reason, Some(DangerReason::ReporterEscalation));
-        assert_eq!(verdict.withheld.len(), 2);
-        // Several elements of one list: the good one stays, and each is named by where it was sent.
-        let long = "x ".repeat(3_000);
-        let json = format!(
-            r#"{{"reference":"R-1","kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child",
-            "people":[{{"category":"victim","names":["{long}","{long}","Synthetic"]}}]}}"#
-        );
-        let (submission, verdict) = admit(json.as_bytes()).unwrap();
-        assert_eq!(submission.people[0].names, ["Synthetic"]);
-        let mut withheld: Vec<&str> = verdict.withheld.iter().map(|field| field.pointer.as_str()).collect();
-        withheld.sort_unstable();
-        assert_eq!(withheld, ["/people/0/names/0", "/people/0/names/1"]);
-        // Without a reference nobody can be answered: that cannot be left out.
-        assert!(
-            admit(br#"{"kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child"}"#).is_err()
-        );
-    }
-}
+mod tests;

@@ -32,7 +32,7 @@ impl Refusals {
         let mut counts = self.0.lock();
         let counts = counts.entry(agency.clone()).or_default();
         for fault in faults {
-            let field = (fault.reason, without_positions(&fault.pointer));
+            let field = (fault.reason, without_positions(&fault.recorded_pointer()));
             let full = counts.len() >= MAX_FIELDS && !counts.contains_key(&field);
             let field = if full { (fault.reason, String::new()) } else { field };
             *counts.entry(field).or_default() += 1;

@@ -148,7 +148,7 @@ fn assess(
         (AssessmentKind::Kind, Some(value)) => value.parse::<schemas::codes::IncidentKind>().is_ok(),
         (AssessmentKind::Urgency, Some(value)) => value.parse::<Urgency>().is_ok(),
         (AssessmentKind::AgeRange, Some(value)) => value.parse::<schemas::codes::AgeBand>().is_ok(),
-        (AssessmentKind::Classification, Some(value)) => !value.is_empty() && value.len() <= MAX_VALUE_BYTES,
+        (AssessmentKind::Classification, Some(value)) => schemas::referral::is_classification(value),
         (AssessmentKind::Kind | AssessmentKind::Urgency | AssessmentKind::AgeRange, None) => false,
         (AssessmentKind::Classification, None) => false,
         (_, value) => value.is_none(),
@@ -184,9 +184,6 @@ fn add_case_number(
 /// Most assessments of one incident, and most case numbers of one agency in it: bounds what an incident weighs.
 const MAX_ASSESSMENTS: usize = 1_000;
 const MAX_CASE_NUMBERS: u32 = 20;
-
-/// Longest value of an assessment that no code list bounds.
-const MAX_VALUE_BYTES: usize = 64;
 
 /// The originator allows what it had kept to itself.
 fn authorise(

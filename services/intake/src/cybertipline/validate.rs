@@ -9,6 +9,9 @@ use super::value::trim;
 /// Most violations that are told of one report: enough to mend it, bounded where all of it is wrong.
 pub const MAX_VIOLATIONS: usize = 32;
 
+const UNKNOWN_ELEMENT: &str = "an unknown element";
+const UNKNOWN_ATTRIBUTE: &str = "an unknown attribute";
+
 /// Longest name of an unknown element or attribute in a path, in characters.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -20,6 +23,13 @@ pub struct Violation {
     pub path: String,
     /// What is wrong; never repeats a value.
     pub detail: String,
+}
+
+impl Violation {
+    /// Whether the path ends with a name that the reporter made up.
+    pub fn is_unknown(&self) -> bool {
+        [UNKNOWN_ELEMENT, UNKNOWN_ATTRIBUTE].contains(&self.detail.as_str())
+    }
 }
 
 /// Checks a document whose root must have this name.
@@ -65,7 +75,7 @@ fn element(element: &Element, rule: &Type, path: &str, findings: &mut Findings) 
         }
         match rule.child(&child.name) {
             Some((_, of)) => self::element(child, GRAMMAR.type_of(of), &path, findings),
-            None => findings.add(path, "an unknown element"),
+            None => findings.add(path, UNKNOWN_ELEMENT),
         }
     }
 }
@@ -101,7 +111,7 @@ fn shown(name: &str) -> String {
 fn attributes(element: &Element, rule: &Type, path: &str, findings: &mut Findings) {
     for (name, value) in element.attributes.iter().filter(|(name, _)| !Element::points_to_schema(name)) {
         let Some(of) = rule.attribute(name) else {
-            findings.add(format!("{path}/@{}", shown(name)), "an unknown attribute");
+            findings.add(format!("{path}/@{}", shown(name)), UNKNOWN_ATTRIBUTE);
             continue;
         };
         let expected = GRAMMAR.type_of(of).text.as_ref();

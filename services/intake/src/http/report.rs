@@ -65,8 +65,12 @@ fn reference(headers: &HeaderMap) -> Result<&str, Fault> {
 
 fn faults(refused: cybertipline::Refused) -> Vec<Fault> {
     let fault = |violation: cybertipline::Violation| Fault {
+        reason: if violation.is_unknown() {
+            RefusalReason::UnknownField
+        } else {
+            RefusalReason::InvalidValue
+        },
         pointer: violation.path,
-        reason: RefusalReason::InvalidValue,
         detail: violation.detail,
     };
     refused.violations.into_iter().map(fault).collect()

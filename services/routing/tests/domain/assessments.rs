@@ -35,8 +35,8 @@ fn urgency(urgency: Urgency) -> Assessment {
 #[test]
 fn a_value_is_of_the_list_that_the_kind_names() {
     use AssessmentKind::*;
-    let longest = "x".repeat(64);
-    let too_long = "x".repeat(65);
+    let longest = "x".repeat(16);
+    let too_long = "x".repeat(17);
     let valid = [
         (Kind, Some("csam")),
         (Urgency, Some("routine")),
@@ -58,6 +58,8 @@ fn a_value_is_of_the_list_that_the_kind_names() {
         (AgeRange, Some("12")),
         (Classification, None),
         (Classification, Some("")),
+        (Classification, Some("a word")),
+        (Classification, Some("a word")),
         (Classification, Some(&too_long)),
         (Adult, Some("yes")),
         (Fictional, Some("")),
