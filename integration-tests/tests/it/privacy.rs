@@ -284,9 +284,10 @@ async fn send_what_is_wrong(desk: &Desk<'_>, markers: &mut Markers) {
         let (status, body) = desk.told(desk.post("intake", "nl-hotline", "/v1/referrals").body(half)).await;
         assert_eq!(status, 400, "{body}");
     }
-    let quoted = format!("x, expected {}", markers.word("expected"));
+    // A value that reads like the end of the message that says what is wrong with it.
+    let quoted = format!("x`, expected {}", markers.word("expected"));
     let mut misleading = whole.clone();
-    misleading["people"][0]["category"] = quoted.into();
+    misleading["people"][0]["payments"][0]["direction"] = quoted.into();
     let (status, body) =
         desk.told(desk.post("intake", "nl-hotline", "/v1/referrals").json(&misleading)).await;
     assert_eq!(status, 422, "{body}");
