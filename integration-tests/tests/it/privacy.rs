@@ -307,11 +307,13 @@ async fn send_what_is_wrong(desk: &Desk<'_>, markers: &mut Markers) {
     assert!(status == 422 || status == 400, "{body}");
 
     let get = |service, path: String| desk.request(service, "de-police", Method::GET, &path);
+    // Whoever made up the name of a parameter is told it too.
+    let made_up = get("delivery", format!("/v1/inbox?{}=1", markers.word("parameter")));
+    assert_eq!(made_up.send().await.unwrap().status(), 400);
     for request in [
         get("routing", format!("/v1/incidents/{}/routing", markers.word("path"))),
         get("delivery", format!("/v1/inbox?limit={}", markers.word("limit"))),
         get("delivery", format!("/v1/inbox?cursor={}", markers.word("cursor"))),
-        get("delivery", format!("/v1/inbox?{}=1", markers.word("parameter"))),
         get("delivery", format!("/{}", markers.word("nowhere"))),
         get("intake", "/v1/referrals/x".to_owned()).header("causeway-position", markers.word("position")),
         get("intake", "/v1/referrals/x".to_owned()).header("traceparent", markers.word("trace")),

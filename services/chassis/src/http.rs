@@ -208,8 +208,8 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
     let segment = |segment: &Segment| match segment {
         Segment::Seq { index } => format!("/{index}"),
         Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
-        Segment::Enum { variant } => format!("/{variant}"),
-        Segment::Unknown => String::new(),
+        // A variant is the caller's value, not a place: where it stands is its field.
+        Segment::Enum { .. } | Segment::Unknown => String::new(),
     };
     path.iter().map(segment).collect()
 }

@@ -8,6 +8,9 @@
 
 mod lenient;
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use chassis::http::parse;
 use chassis::problem::Problem;
 use schemas::codes::{
@@ -16,6 +19,7 @@ use schemas::codes::{
 use schemas::content::{embedded, is_base64};
 use schemas::referral::{GateVerdict, WithheldField};
 use serde_json::Value;
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::submission::Submission;
 
@@ -37,8 +41,6 @@ const MAX_FAULTS: usize = 32;
 const MAX_DIGESTS: usize = 32;
 /// Longest pointer that is told: a caller may make up a name of any length.
 const MAX_POINTER_CHARS: usize = 256;
-/// Longest name of a field that stands in an event.
-const MAX_NAME_BYTES: usize = 32;
 /// Most fields withheld from one emergency; past it the submission is no referral.
 const MAX_WITHHELD: usize = 64;
 
@@ -122,15 +124,36 @@ pub fn problem(faults: &[Fault]) -> Problem {
     })
 }
 
-/// Names that no field of ours has the form of.
-pub fn without_made_up_names(pointer: &str) -> String {
+/// Only names of fields that we know may stand; of a report's elements the last alone can be made up.
+fn without_made_up_names(pointer: &str) -> String {
+    let of_report = pointer.starts_with("/report") || pointer.starts_with("/fileDetails");
     let may_stand = |name: &str| {
-        let mut bytes = name.bytes();
-        name.len() <= MAX_NAME_BYTES
-            && bytes.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+        name.is_empty() || of_report || name.parse::<usize>().is_ok() || KNOWN_NAMES.contains(name)
     };
     let names = pointer.split('/').map(|name| if may_stand(name) { name } else { "?" });
     names.collect::<Vec<_>>().join("/")
+}
+
+/// The name of every field that a submission may have, at any depth, as the OpenAPI document has them.
+static KNOWN_NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let mut schemas = vec![(String::new(), Submission::schema())];
+    Submission::schemas(&mut schemas);
+    let mut names = BTreeSet::new();
+    for (_, schema) in &schemas {
+        add_names(&serde_json::to_value(schema).unwrap_or_default(), &mut names);
+    }
+    names
+});
+
+fn add_names(schema: &Value, names: &mut BTreeSet<String>) {
+    if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        names.extend(properties.keys().cloned());
+    }
+    match schema {
+        Value::Object(fields) => fields.values().for_each(|value| add_names(value, names)),
+        Value::Array(items) => items.iter().for_each(|item| add_names(item, names)),
+        _ => {}
+    }
 }
 
 /// Reads a submission from JSON and lets it through, or says what is wrong.

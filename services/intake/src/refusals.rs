@@ -13,7 +13,7 @@ use schemas::referral::{CountRefusals, ReferralCommand, RefusalCount};
 use schemas::{Actor, Body};
 
 use crate::Intake;
-use crate::gate::{Fault, without_made_up_names};
+use crate::gate::Fault;
 
 /// Counts are written this often.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -87,8 +87,8 @@ fn command(agency: AgencyId, fields: Fields) -> Request<ReferralCommand> {
     }
 }
 
-/// `/people/3/names/0` counts as `/people/names`; what a caller made up as a name is cut short.
+/// `/people/3/names/0` counts as `/people/names`.
 fn without_positions(pointer: &str) -> String {
     let kept = pointer.split('/').filter(|part| !part.is_empty() && part.parse::<usize>().is_err());
-    kept.map(|part| format!("/{}", without_made_up_names(part))).collect()
+    kept.map(|part| format!("/{part}")).collect()
 }
