@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use delivery::inbox::Entry;
 use futures::StreamExt;
@@ -24,6 +25,8 @@ const UNTOUCHED: &str = "untouched";
 const REFERRALS: usize = 60;
 /// Many times what fills a segment; and no more than one page of an inbox shows.
 const MOST_REFERRALS: usize = 400;
+/// Twice the time after which sled writes what it holds.
+const WRITTEN_BEHIND: Duration = Duration::from_secs(1);
 
 async fn file(deployment: &Deployment, name: &str, count: usize) {
     let people = json!([
@@ -42,13 +45,24 @@ async fn file(deployment: &Deployment, name: &str, count: usize) {
 
 /// Until an agency has been offered so many: then routing has nothing left to do.
 async fn offered(deployment: &Deployment, count: usize) {
-    let police = deployment.client("delivery", "de-police").unwrap();
-    let all = || async {
-        let entries = police.inbox("?limit=500").await.ok()?.entries;
-        let offers = entries.iter().filter(|entry| matches!(entry, Entry::Assignment(_))).count();
-        (offers >= count).then_some(())
-    };
+    let all = || async { (offers(deployment).await? >= count).then_some(()) };
     await_some("the offers", all).await.unwrap();
+}
+
+/// As [`offered`], or until the log says so. The store writes behind: what was taken in reaches the disk later.
+async fn offered_unless_said(deployment: &Deployment, count: usize, log: &Log, what: &str) {
+    let either = || async {
+        let offered = offers(deployment).await.is_some_and(|offers| offers >= count);
+        (offered || log.said().contains(what)).then_some(())
+    };
+    await_some("the offers, or what the log says", either).await.unwrap();
+    tokio::time::sleep(WRITTEN_BEHIND).await;
+}
+
+async fn offers(deployment: &Deployment) -> Option<usize> {
+    let police = deployment.client("delivery", "de-police").unwrap();
+    let entries = police.inbox("?limit=500").await.ok()?.entries;
+    Some(entries.iter().filter(|entry| matches!(entry, Entry::Assignment(_))).count())
 }
 
 /// What a stopped instance's store says.
@@ -245,6 +259,7 @@ async fn a_store_that_a_running_service_loses_or_cannot_write_is_rebuilt() {
         assert!(filed < MOST_REFERRALS, "the store takes everything: {}", log.said());
         file(&deployment, &format!("FULL-{filed}"), REFERRALS).await;
         filed += REFERRALS;
+        offered_unless_said(&deployment, filed, &log, "failed to write to the store").await;
     }
     limit_files(&mut deployment, "unlimited");
     offered(&deployment, filed).await;
