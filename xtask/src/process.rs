@@ -76,7 +76,7 @@ fn wait(child: &mut Child, signals: &Signals) -> Result<ExitStatus> {
 /// Asks a process to end, or a group by its negative id. The standard library can only kill; the shell's own `kill`
 /// asks politely.
 fn signal(target: &str) -> Result<()> {
-    output(Command::new("sh").args(["-c", "kill -TERM -- \"$1\"", "terminate", target]))?;
+    output(Command::new("sh").args(["-c", "kill -s TERM -- \"$1\"", "terminate", target]))?;
     Ok(())
 }
 

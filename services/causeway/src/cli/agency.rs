@@ -120,7 +120,8 @@ pub async fn erase(
 ) -> anyhow::Result<()> {
     let whom = erase.person_ref.map_or_else(|| "all".to_owned(), |person| person.to_string());
     let path = format!("/v1/incidents/{incident}/erase");
-    let done: delivery::http::Erasure = client.command(&path, &format!("erase-{whom}"), &erase).await?;
+    let once = format!("erase-{whom}-{}", erase.reason);
+    let done: delivery::http::Erasure = client.command(&path, &once, &erase).await?;
     output.print(&done, || {
         let (what, when) = if done.restricted {
             ("restricted", "once nothing holds them".to_owned())
