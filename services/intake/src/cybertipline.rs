@@ -22,6 +22,7 @@ pub use tree::{MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_NODES};
 pub use validate::{MAX_VIOLATIONS, Violation};
 
 use crate::submission::Submission;
+use schema::GRAMMAR;
 use split::{JoinError, Parts, PersonPart, Role};
 use tree::{Element, TreeError};
 use validate::Findings;
@@ -31,6 +32,11 @@ pub const MAX_FILES: usize = 1_000;
 
 /// Largest report with all its documents, in bytes: their trees are in memory together.
 pub const MAX_TOTAL_BYTES: usize = 8 * 1024 * 1024;
+
+/// The name of every element and attribute of the format.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GRAMMAR.names()
+}
 
 /// What a report carries beside its mapped fields: its parts as XML, to be sealed.
 ///

@@ -21,6 +21,7 @@ use schemas::referral::{GateVerdict, WithheldField};
 use serde_json::Value;
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::cybertipline;
 use crate::submission::Submission;
 
 /// Raised with every change to what the gate lets through.
@@ -124,21 +125,35 @@ pub fn problem(faults: &[Fault]) -> Problem {
     })
 }
 
-/// Only names of fields that we know may stand; of a report's elements the last alone can be made up.
+/// Only names of fields and elements that exist may stand, and places in lists.
 fn without_made_up_names(pointer: &str) -> String {
-    let of_report = pointer.starts_with("/report") || pointer.starts_with("/fileDetails");
-    let may_stand = |name: &str| {
-        name.is_empty() || of_report || name.parse::<usize>().is_ok() || KNOWN_NAMES.contains(name)
-    };
     let names = pointer.split('/').map(|name| if may_stand(name) { name } else { "?" });
     names.collect::<Vec<_>>().join("/")
 }
 
-/// The name of every field that a submission may have, at any depth, as the OpenAPI document has them.
+fn may_stand(part: &str) -> bool {
+    // An element that stands more than once has its place behind it, an attribute a sign before it.
+    let name = part.strip_prefix('@').unwrap_or(part);
+    let name = match name.strip_suffix(']').and_then(|rest| rest.split_once('[')) {
+        Some((name, place)) if is_place(place) => name,
+        _ => name,
+    };
+    name.is_empty() || is_place(name) || KNOWN_NAMES.contains(name)
+}
+
+/// A number too short to be anybody's.
+fn is_place(text: &str) -> bool {
+    text.len() <= MAX_PLACE_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// As long as the places in the longest list are.
+const MAX_PLACE_DIGITS: usize = 4;
+
+/// The name of every field that a submission may have, as the OpenAPI document has them, and of a report's elements.
 static KNOWN_NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let mut schemas = vec![(String::new(), Submission::schema())];
     Submission::schemas(&mut schemas);
-    let mut names = BTreeSet::new();
+    let mut names: BTreeSet<String> = cybertipline::names().map(str::to_owned).collect();
     for (_, schema) in &schemas {
         add_names(&serde_json::to_value(schema).unwrap_or_default(), &mut names);
     }

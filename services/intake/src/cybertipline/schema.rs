@@ -83,6 +83,15 @@ impl Grammar {
         self.roots.get(name).and_then(|of| self.types.get(*of))
     }
 
+    /// The name of every element and attribute.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        let rules = self
+            .types
+            .iter()
+            .flat_map(|of| of.attributes.iter().chain(of.content.iter().flat_map(|group| &group.rules)));
+        self.roots.keys().copied().chain(rules.map(|rule| rule.name))
+    }
+
     pub(super) fn type_of(&self, rule: &Rule) -> &Type {
         self.types.get(rule.of).expect("the schema's parser resolves every rule to a type it holds")
     }

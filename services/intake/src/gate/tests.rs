@@ -97,6 +97,24 @@ fn a_classification_is_a_value_of_its_scheme_and_no_free_text() {
 }
 
 #[test]
+fn only_names_that_exist_stand_on_record() {
+    for (pointer, recorded) in [
+        ("/people/0/captures/12/ip", "/people/0/captures/12/ip"),
+        ("/report/victim[2]/victimPerson/firstName", "/report/victim[2]/victimPerson/firstName"),
+        // Whatever a reporter makes up, behind whichever name: a name, a number, a place in brackets.
+        ("/jane_doe/0/0", "/?/0/0"),
+        ("/report/jane_doe/0", "/report/?/0"),
+        ("/report_of_jane_doe", "/?"),
+        ("/0301234567/0", "/?/0"),
+        ("/people[jane]/names", "/?/names"),
+        ("/@jane", "/?"),
+    ] {
+        assert_eq!(super::recorded(pointer, RefusalReason::Malformed), recorded);
+    }
+    assert_eq!(super::recorded("/people/0/names", RefusalReason::UnknownField), "/people/0/?");
+}
+
+#[test]
 fn an_emergency_is_never_lost() {
     let json = r#"{"reference":"R-1","kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child",
         "image":"x","people":[{"category":"victim","captures":[{"ip":"not an address"}],"portrait":"y"}]}"#;
