@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use causeway::client::Client;
-use causeway::example::{Place, World};
+use causeway::example::{IMMINENT_DANGER, Place, World};
 use causeway::serve::{ServiceName, Settings, serve};
 use chassis::telemetry::Telemetry;
 use faults::Lane;
+use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,18 @@ const AWAIT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Partitions of each incident-keyed topic in tests.
 const PARTITIONS: i32 = 4;
+
+/// The example's referral under another reference, and less urgent: nothing opens with the offer.
+///
+/// # Panics
+/// When the example is no referral any more.
+pub fn calm_referral(reference: &str) -> Value {
+    let mut value: Value = serde_json::from_str(IMMINENT_DANGER).expect("the example is JSON");
+    value["reference"] = reference.into();
+    value["urgency"] = "priority".into();
+    value.as_object_mut().expect("the example is an object").shift_remove("danger_reason");
+    value
+}
 
 /// # Errors
 /// When no Kafka was named.

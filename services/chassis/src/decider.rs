@@ -8,7 +8,7 @@
 //! taken again and come out the same.
 
 use schemas::codec::{Codec, CodecError};
-use schemas::codes::RejectionCode;
+use schemas::codes::{ActorKind, RejectionCode};
 use schemas::directory::view::Directory;
 use schemas::envelope::{Body, EventBody};
 use schemas::ids::AgencyId;
@@ -28,6 +28,19 @@ pub struct Context<'a> {
     pub agency: &'a AgencyId,
     pub actor: &'a Actor,
     pub directory: &'a Directory,
+}
+
+impl Context<'_> {
+    /// What decides on people takes a person: a machine's receipt does not count.
+    ///
+    /// # Errors
+    /// When a machine or a service acts.
+    pub fn must_be_human(&self) -> Result<(), Rejection> {
+        match self.actor.kind {
+            ActorKind::Human => Ok(()),
+            ActorKind::Machine | ActorKind::Service => Err(RejectionCode::NeedsAPerson.into()),
+        }
+    }
 }
 
 /// A command that was understood and is refused.

@@ -4,6 +4,7 @@
 //! own commits or from the follower, never both: [`Fold::apply`] skips what is below the partition's position.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -311,14 +312,13 @@ impl<'a, S: Service> Changes<'a, S> {
 
     fn take_in(&mut self, record: &Recorded<S::Event>) -> Result<(), FoldError> {
         let event = &record.event;
-        if !self.aggregates.contains_key(&event.aggregate_id) {
-            let aggregate = Aggregate::clone(&*self.fold.aggregate(&event.aggregate_id)?);
-            let clocks_before = S::clocks(&aggregate.state);
-            let changed = Changed { aggregate, partition: record.place.partition, clocks_before };
-            self.aggregates.insert(event.aggregate_id.clone(), changed);
-        }
-        let Some(Changed { aggregate, .. }) = self.aggregates.get_mut(&event.aggregate_id) else {
-            return Ok(());
+        let Changed { aggregate, .. } = match self.aggregates.entry(event.aggregate_id.clone()) {
+            Entry::Occupied(changed) => changed.into_mut(),
+            Entry::Vacant(place) => {
+                let aggregate = Aggregate::clone(&*self.fold.aggregate(&event.aggregate_id)?);
+                let clocks_before = S::clocks(&aggregate.state);
+                place.insert(Changed { aggregate, partition: record.place.partition, clocks_before })
+            }
         };
         if event.sequence != aggregate.sequence + 1 {
             return Err(FoldError::Gap {

@@ -71,7 +71,7 @@ fn propose(
     state: &EntryState,
     change: &ProposeChange,
 ) -> Result<Vec<DirectoryEvent>, Rejection> {
-    must_be_human(context)?;
+    context.must_be_human()?;
     let proposer = proposer(context)?;
     check(&change.entry).map_err(|pointer| Rejection::at(RejectionCode::Invalid, pointer))?;
     // Only a record written past the front could name another entry than its key.
@@ -115,7 +115,7 @@ fn confirm(
     state: &EntryState,
     confirmation: &ConfirmChange,
 ) -> Result<Vec<DirectoryEvent>, Rejection> {
-    must_be_human(context)?;
+    context.must_be_human()?;
     let pending = pending(state, confirmation.proposal_id)?;
     let confirmer = proposer(context)?;
     if confirmer.id == pending.agency && context.actor.id == pending.actor.id {
@@ -147,7 +147,7 @@ fn withdraw(
     state: &EntryState,
     withdrawal: &WithdrawChange,
 ) -> Result<Vec<DirectoryEvent>, Rejection> {
-    must_be_human(context)?;
+    context.must_be_human()?;
     let pending = pending(state, withdrawal.proposal_id)?;
     let own = pending.agency == *context.agency;
     let concerned = pending.proposal.state_concerned.as_ref() == Some(&proposer(context)?.country);
@@ -178,13 +178,6 @@ fn pending(state: &EntryState, proposal: ProposalId) -> Result<&Pending, Rejecti
 
 fn proposer<'a>(context: &Context<'a>) -> Result<&'a Agency, Rejection> {
     context.directory.agency(context.agency, context.now).ok_or(RejectionCode::UnknownAgency.into())
-}
-
-fn must_be_human(context: &Context<'_>) -> Result<(), Rejection> {
-    match context.actor.kind {
-        ActorKind::Human => Ok(()),
-        ActorKind::Machine | ActorKind::Service => Err(RejectionCode::NeedsAPerson.into()),
-    }
 }
 
 /// An agency its own entry, a central authority its country's, a coordinator any: proposing widens nothing yet.

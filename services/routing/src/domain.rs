@@ -136,7 +136,7 @@ fn assess(
     if !incident.is_party(context.agency) {
         return Err(RejectionCode::NotEntitled.into());
     }
-    answers::must_be_human(context)?;
+    context.must_be_human()?;
     if incident.withdrawn.is_some() {
         return Err(RejectionCode::Withdrawn.into());
     }
@@ -195,7 +195,7 @@ fn authorise(
     if originator != Some(context.agency) {
         return Err(RejectionCode::NotEntitled.into());
     }
-    answers::must_be_human(context)?;
+    context.must_be_human()?;
     if incident.withdrawn.is_some() {
         return Err(RejectionCode::Withdrawn.into());
     }

@@ -75,11 +75,12 @@ fn line(entry: &Entry) -> String {
             )
         }
         Entry::Erased { reason, restricted, facets, at, incident_id, .. } => {
-            let what = if *restricted { "restricted" } else { "erased" };
-            format!(
-                "{at}  {what}: {reason}  {} facets, erase your copies  incident {incident_id}",
-                facets.len()
-            )
+            let (what, copies) = if *restricted {
+                ("restricted", "restrict your copies")
+            } else {
+                ("erased", "erase your copies")
+            };
+            format!("{at}  {what}: {reason}  {} facets, {copies}  incident {incident_id}", facets.len())
         }
         Entry::KeysErased { facets, at, incident_id } => {
             format!("{at}  keys gone from every replica: {} facets  incident {incident_id}", facets.len())
@@ -112,16 +113,19 @@ pub async fn acknowledge(
     output.print(&view, || routing_text(&view))
 }
 
+/// A key of its own for each time: what was amended since is to be erased as well, and what was let go held again.
+fn anew(verb: &str) -> String {
+    format!("{verb}-{:032x}", rand::random::<u128>())
+}
+
 pub async fn erase(
     client: &Client,
     output: &Output,
     incident: IncidentId,
     erase: delivery::http::Erase,
 ) -> anyhow::Result<()> {
-    let whom = erase.person_ref.map_or_else(|| "all".to_owned(), |person| person.to_string());
     let path = format!("/v1/incidents/{incident}/erase");
-    let once = format!("erase-{whom}-{}", erase.reason);
-    let done: delivery::http::Erasure = client.command(&path, &once, &erase).await?;
+    let done: delivery::http::Erasure = client.command(&path, &anew("erase"), &erase).await?;
     output.print(&done, || {
         let (what, when) = if done.restricted {
             ("restricted", "once nothing holds them".to_owned())
@@ -138,9 +142,9 @@ pub async fn hold(
     incident: IncidentId,
     hold: delivery::http::Hold,
 ) -> anyhow::Result<()> {
-    let until = hold.until.map_or_else(|| "released".to_owned(), |until| until.to_string());
+    let until = hold.until.map_or_else(|| "it is released".to_owned(), |until| until.to_string());
     let path = format!("/v1/incidents/{incident}/holds");
-    let placed: delivery::http::HoldView = client.command(&path, &format!("hold-{until}"), &hold).await?;
+    let placed: delivery::http::HoldView = client.command(&path, &anew("hold"), &hold).await?;
     output.print(&placed, || format!("held until {until}  hold {}", placed.hold_id))
 }
 

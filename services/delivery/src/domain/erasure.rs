@@ -92,7 +92,7 @@ pub fn erase(context: &Context<'_>, incident: &Incident, command: &EraseFacets) 
     if !own(None) {
         return Err(RejectionCode::NotEntitled.into());
     }
-    must_be_human(context)?;
+    context.must_be_human()?;
     // That its time has come is for the clock to say.
     if command.reason == ErasureReason::RetentionExpired {
         return Err(Rejection::at(RejectionCode::Invalid, "/reason"));
@@ -173,7 +173,7 @@ pub fn place_hold(context: &Context<'_>, incident: &Incident, command: &PlaceHol
     if !works || !agency.is_some_and(|agency| may_hold(agency.kind)) {
         return Err(RejectionCode::NotEntitled.into());
     }
-    must_be_human(context)?;
+    context.must_be_human()?;
     if command.until.is_some_and(|until| until <= context.now) {
         return Err(Rejection::at(RejectionCode::Invalid, "/until"));
     }
@@ -194,16 +194,21 @@ pub fn release_hold(context: &Context<'_>, incident: &Incident, command: &Releas
     if hold.is_none_or(|hold| hold.agency != *context.agency) {
         return Err(RejectionCode::UnknownHold.into());
     }
-    must_be_human(context)?;
-    Ok(release(incident, command.hold_id))
+    context.must_be_human()?;
+    Ok(release(incident, command.hold_id, context.now))
 }
 
 /// Once the last hold is gone, what was restricted is erased.
-fn release(incident: &Incident, hold_id: HoldId) -> Vec<DeliveryEvent> {
+fn release(incident: &Incident, hold_id: HoldId, now: Timestamp) -> Vec<DeliveryEvent> {
     let mut events = vec![HoldReleased { hold_id }.into()];
     if incident.erasures.holds.keys().all(|standing| *standing == hold_id) {
-        events
-            .extend(incident.erasures.restricted.values().cloned().flat_map(|one| erase_now(incident, one)));
+        // Each sees what the one before it has erased: the last of a key set takes the whole record out.
+        let mut after = incident.clone();
+        for restricted in incident.erasures.restricted.values() {
+            let erased = erase_now(&after, restricted.clone());
+            erased.iter().for_each(|event| evolve(&mut after.erasures, event, now));
+            events.extend(erased);
+        }
     }
     events
 }
@@ -216,7 +221,7 @@ pub fn moment_came(context: &Context<'_>, incident: &Incident, command: &MomentC
     if let Some(hold_id) = command.hold_id {
         let hold = incident.erasures.holds.get(&hold_id);
         let ends = hold.is_some_and(|hold| hold.until == Some(command.due));
-        return Ok(if ends { release(incident, hold_id) } else { Vec::new() });
+        return Ok(if ends { release(incident, hold_id, context.now) } else { Vec::new() });
     }
     let Some(registered) = &incident.registered else { return Ok(Vec::new()) };
     let facets = open_facets_of(incident, &registered.reporter, None);
@@ -281,13 +286,6 @@ fn expected<'a>(
 fn must_be_own(context: &Context<'_>) -> Result<(), Rejection> {
     let own = *context.agency == own_agency() && context.actor.kind == ActorKind::Service;
     if own { Ok(()) } else { Err(RejectionCode::NotEntitled.into()) }
-}
-
-fn must_be_human(context: &Context<'_>) -> Result<(), Rejection> {
-    match context.actor.kind {
-        ActorKind::Human => Ok(()),
-        ActorKind::Machine | ActorKind::Service => Err(RejectionCode::NeedsAPerson.into()),
-    }
 }
 
 /// Takes one event in, of those that are of erasure.

@@ -193,6 +193,12 @@ fn a_hold_restricts_and_its_end_erases() {
         Ok(vec![HoldReleased { hold_id: hold() }.into(), erased(None, &all(), true), told(&victim, false)]);
     check("released", &held, &release("de-police"), &gone);
     check("by another", &held, &release("nl-hotline"), &refuses(RejectionCode::UnknownHold));
+    // Two erasures wait for it: together they leave nothing of the key set.
+    let one = Step { cause: "one".to_owned(), ..erases("nl-hotline", Some("victim")) };
+    let mut history = after(&and(&given, &[one, erases("nl-hotline", None)]));
+    history.take(&release("de-police")).unwrap();
+    let pending = history.state.erasures.pending.values().next().unwrap();
+    assert!(pending.whole && pending.facets.len() == all().len(), "{pending:?}");
     let second = Step { cause: "second".to_owned(), ..holds(None) };
     let alone = Ok(vec![HoldReleased { hold_id: hold() }.into()]);
     check("another stands", &and(&held, &[second]), &release("de-police"), &alone);

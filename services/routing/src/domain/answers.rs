@@ -2,7 +2,7 @@
 
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{
-    ActorKind, AgencyKind, AlertReason, AssignmentState, EscalationReason, RejectionCode, Urgency,
+    AgencyKind, AlertReason, AssignmentState, EscalationReason, RejectionCode, Urgency,
 };
 use schemas::directory::Policy;
 use schemas::ids::AssignmentId;
@@ -78,7 +78,7 @@ pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssign
     if !originator && !coordinates {
         return Err(RejectionCode::UnknownAssignment.into());
     }
-    must_be_human(context)?;
+    context.must_be_human()?;
     if !assignment.is_open() {
         return Err(RejectionCode::WrongState.into());
     }
@@ -103,7 +103,7 @@ pub fn escalate(context: &Context<'_>, incident: &Incident, command: &EscalateAs
     if !originator && assignment.offer.agency != *context.agency {
         return Err(RejectionCode::NotYourAssignment.into());
     }
-    must_be_human(context)?;
+    context.must_be_human()?;
     if !assignment.is_open() {
         return Err(RejectionCode::WrongState.into());
     }
@@ -155,17 +155,10 @@ fn own<'a>(
     if assignment.offer.agency != *context.agency {
         return Err(RejectionCode::NotYourAssignment.into());
     }
-    must_be_human(context)?;
+    context.must_be_human()?;
     Ok(assignment)
 }
 
 fn must_await_answer(assignment: &Assignment) -> Result<(), Rejection> {
     if assignment.awaits_answer() { Ok(()) } else { Err(RejectionCode::WrongState.into()) }
-}
-
-pub fn must_be_human(context: &Context<'_>) -> Result<(), Rejection> {
-    match context.actor.kind {
-        ActorKind::Human => Ok(()),
-        ActorKind::Machine | ActorKind::Service => Err(RejectionCode::NeedsAPerson.into()),
-    }
 }

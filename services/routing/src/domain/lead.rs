@@ -15,7 +15,6 @@ use schemas::routing::{
     LeadDisputed, LeadProposed, LeadRecorded, RecordLead, RoutingEvent,
 };
 
-use super::answers::must_be_human;
 use super::state::Incident;
 
 type Decision = Result<Vec<RoutingEvent>, Rejection>;
@@ -119,7 +118,7 @@ pub fn record(context: &Context<'_>, incident: &Incident, command: &RecordLead) 
     if !coordinates {
         return Err(RejectionCode::NotEntitled.into());
     }
-    must_be_human(context)?;
+    context.must_be_human()?;
     let agreed = !incident.lead.positions.is_empty()
         && incident.lead.positions.values().all(|country| *country == command.country);
     if !agreed {
@@ -139,5 +138,5 @@ fn must_have_accepted(context: &Context<'_>, incident: &Incident) -> Result<(), 
     let accepted = incident.assignments.values().any(|assignment| {
         assignment.offer.agency == *context.agency && assignment.state == AssignmentState::Accepted
     });
-    if accepted { must_be_human(context) } else { Err(RejectionCode::NotEntitled.into()) }
+    if accepted { context.must_be_human() } else { Err(RejectionCode::NotEntitled.into()) }
 }

@@ -10,7 +10,6 @@ use schemas::routing::{
     RoutingEvent,
 };
 
-use super::answers::must_be_human;
 use super::state::Incident;
 use super::with_what_follows;
 
@@ -27,7 +26,7 @@ pub fn retract(
     if !incident.assessments.iter().any(|added| own(&added)) {
         return Err(RejectionCode::UnknownAssessment.into());
     }
-    must_be_human(context)?;
+    context.must_be_human()?;
     let retracted = AssessmentRetracted { assessment_id: id, reason: command.reason };
     let mut events = with_what_follows(context, incident, retracted.into());
     let readers = readers_but(context, incident);
@@ -72,7 +71,7 @@ pub fn acknowledge(
     let retraction = incident.retractions.get(&command.retraction_id);
     let told = retraction.filter(|retraction| retraction.issued.recipients.contains(context.agency));
     let told = told.ok_or(RejectionCode::UnknownRetraction)?;
-    must_be_human(context)?;
+    context.must_be_human()?;
     if told.acknowledged.contains(context.agency) {
         return Err(RejectionCode::WrongState.into());
     }
