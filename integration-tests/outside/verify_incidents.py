@@ -306,6 +306,7 @@ class Incidents:
         self.directory, self.key_sets = directory, key_sets
         self.dead_letters, self.findings = dead_letters, findings
         self.incidents, self.referrals = {}, {}
+        self.keys_missing = []
         self.offers = {}
         # By the event that calls for it: what must follow in delivery.events, where, and for which incident.
         self.due = {}
@@ -390,8 +391,9 @@ class Incidents:
         self.keys_must_stand(place, incident.key_sets())
 
     def keys_must_stand(self, place, key_sets):
-        for key_set in key_sets - self.key_sets.erased - self.key_sets.there:
-            self.findings.add("lost", "a facet's keys stand in sealed-keys", place, key_set)
+        """Where not even a tombstone is left, an erasure that comes later has to say why."""
+        missing = key_sets - self.key_sets.erased - self.key_sets.there
+        self.keys_missing.extend((place, key_set) for key_set in sorted(missing))
 
     def amended(self, place, event, body, incident):
         if event["agency"] != incident.reporter:
@@ -996,6 +998,10 @@ class Incidents:
     # --- when all is read -----------------------------------------------------------------------------------
 
     def finish(self, silent_clocks):
+        gone = set().union(*(incident.keys_gone for incident in self.incidents.values()))
+        for place, key_set in self.keys_missing:
+            if key_set not in gone:
+                self.findings.add("lost", "a facet's keys stand in sealed-keys", place, key_set)
         for incident in self.incidents.values():
             self.finish_incident(incident)
         for place, assignment, due in silent_clocks:

@@ -319,6 +319,7 @@ class World:
         key_set = an_id(f"keys of {name}")
         wrapped = {
             "key_set_id": key_set,
+            "incident_id": an_id(f"incident of {name}"),
             "vault_key_id": "vault-1",
             "encapsulation": b"e" * 32,
             "nonce": b"n" * 12,

@@ -4,11 +4,13 @@
 //! same referrals are sent again and again. Afterwards every store is held against a fold from the beginning, and
 //! a verifier that shares no code with the product reads the topics.
 
+mod erasing;
 mod fleet;
 mod keeper;
 mod network;
 mod plan;
 mod senders;
+mod watchers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -24,6 +26,7 @@ pub use fleet::Brokers;
 use fleet::{Fleet, FleetOptions};
 pub use network::{Lane, Network, Weather};
 use senders::Senders;
+use watchers::Watchers;
 
 use crate::search::Search;
 
@@ -77,12 +80,19 @@ impl std::fmt::Display for Outcome {
 /// What the verifier says at its end.
 #[derive(Deserialize)]
 struct Verified {
+    referrals: usize,
     lost: u64,
     doubled: u64,
     leaked: u64,
     gaps: u64,
     /// Keys that an event names and nobody was to erase.
     key_sets_erased: u64,
+    /// Whether nothing was written while it read.
+    quiet: bool,
+    /// Aborted records, by topic.
+    aborted: BTreeMap<String, u64>,
+    /// Over the chains of each topic, as [`chassis::store::Store::digests`] has them.
+    digests: BTreeMap<String, String>,
 }
 
 /// Runs the faults and proves what is left. Says what it does on standard error.
@@ -117,6 +127,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
     };
     let fleet = Fleet::start(&world, fleet).await?;
     let senders = Senders::new(&world, state, options.seed, options.referrals)?;
+    let watchers = Watchers::start(&world, &fleet);
     fleet.begin_faults();
     senders.send_all(&fleet).await?;
     let kills = fleet.end_faults().await?;
@@ -126,13 +137,32 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
     await_stillness(&fleet).await?;
     fleet.start_afresh().await?;
     await_stillness(&fleet).await?;
+    watchers.check(&world, &fleet).await?;
+    let others = match &options.kafka_data {
+        Some(data) if options.replication > 1 => {
+            let replicas = usize::try_from(options.replication)?;
+            erasing::check(&world, &fleet, &fleet.kafka()?, data, replicas).await?;
+            await_stillness(&fleet).await?;
+            erasing::REFERRALS
+        }
+        _ => 0,
+    };
     fleet.stop_all()?;
-    compare_stores(options, &fleet)?;
+    let chains = compare_stores(options, &fleet)?;
     fleet.check_failpoints()?;
+    fleet.check_conduct()?;
+    ensure!(kills >= options.kills, "{kills} processes were killed of {}", options.kills);
     search(options, &prefix, state, &fleet, &senders)?;
-    let verified = verify(options, &prefix, &senders)?;
+    let verified = verify(options, &prefix, &senders, others)?;
     ensure!(verified.gaps == 0, "{} gaps in sequences", verified.gaps);
+    ensure!(verified.quiet, "records came in while the verifier read");
+    let sent = senders.sent() + others;
+    ensure!(verified.referrals == sent, "{} of {sent} referrals", verified.referrals);
     ensure!(verified.key_sets_erased == 0, "{} key sets erased that are named", verified.key_sets_erased);
+    ensure!(verified.digests == chains, "the verifier's chains {:?} are not {chains:?}", verified.digests);
+    let aborted: u64 = verified.aborted.values().sum();
+    eprintln!("faults: {aborted} records were aborted, and no committed reader saw one");
+    ensure!(aborted > 0, "nothing was aborted: no reader was tried");
     let Verified { lost, doubled, leaked, .. } = verified;
     let outcome = Outcome { referrals: senders.sent(), lost, doubled, leaked, kills };
     ensure!((lost, doubled, leaked) == (0, 0, 0), "{outcome}");
@@ -155,8 +185,10 @@ async fn await_stillness(fleet: &Fleet) -> anyhow::Result<()> {
     bail!("the services are still behind after {} s", SETTLE.as_secs())
 }
 
-/// Every instance of a service says the same, and the same as one that has folded the topic from its beginning.
-fn compare_stores(options: &Options, fleet: &Fleet) -> anyhow::Result<()> {
+/// Every instance of a service says the same, and the same as one that has folded the topic from its beginning. The
+/// digest of its chains, by topic.
+fn compare_stores(options: &Options, fleet: &Fleet) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut chains = BTreeMap::new();
     for (service, stores) in fleet.stores() {
         let mut digests: BTreeMap<PathBuf, BTreeMap<String, String>> = BTreeMap::new();
         for store in stores {
@@ -169,8 +201,12 @@ fn compare_stores(options: &Options, fleet: &Fleet) -> anyhow::Result<()> {
         let different: BTreeSet<&BTreeMap<String, String>> = digests.values().collect();
         ensure!(different.len() == 1, "the stores of {service} differ: {digests:#?}");
         eprintln!("faults: {} stores of {service} are the same, byte for byte", digests.len());
+        let topic =
+            if service == "intake" { "referral.events".to_owned() } else { format!("{service}.events") };
+        let found = digests.into_values().find_map(|mut kinds| kinds.remove("chains"));
+        chains.insert(topic, found.context("a store says what its chains are")?);
     }
-    Ok(())
+    Ok(chains)
 }
 
 /// What is sealed stands in no store, log or file of Kafka's, whatever was killed while it was written.
@@ -196,14 +232,15 @@ fn search(
     Ok(())
 }
 
-fn verify(options: &Options, prefix: &str, senders: &Senders) -> anyhow::Result<Verified> {
+/// `others`: referrals that the senders know nothing of.
+fn verify(options: &Options, prefix: &str, senders: &Senders, others: usize) -> anyhow::Result<Verified> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let said = senders.ledger().with_file_name("verified.json");
     let status = Command::new(&options.python)
         .arg(root.join("outside/verify.py"))
         .args(["--brokers", &options.brokers, "--prefix", prefix, "--schemas"])
         .arg(root.join("../schemas/avro"))
-        .arg("--ledger")
+        .args(["--others", &others.to_string(), "--ledger"])
         .arg(senders.ledger())
         .arg("--markers")
         .arg(senders.markers())

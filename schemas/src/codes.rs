@@ -319,6 +319,7 @@ code_lists! {
         NoCountryFound = "no-country-found",
         LeadDisputed = "lead-disputed",
         Escalated = "escalated",
+        NobodyAccepted = "nobody-accepted",
     }
 
     /// What an assessment says.

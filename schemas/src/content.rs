@@ -128,55 +128,77 @@ pub fn is_base64(byte: u8) -> bool {
 
 /// Bytes written one by one: in hex, as tools dump them line by line, or as a list of numbers.
 fn is_dump(text: &str) -> bool {
-    let in_hex = text.lines().map(dumped_bytes).filter(|bytes| *bytes >= MIN_DUMP_BYTES).sum::<usize>();
-    in_hex >= MIN_EMBEDDED_RUN || holds_list_of_bytes(text)
+    let mut in_hex = 0;
+    let is_in_hex = text.lines().map(dumped_bytes).filter(|bytes| *bytes >= MIN_DUMP_BYTES).any(|bytes| {
+        in_hex += bytes;
+        in_hex >= MIN_EMBEDDED_RUN
+    });
+    is_in_hex || holds_list_of_bytes(text)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || ",;%&#[](){}\"'|".contains(c)).filter(|word| !word.is_empty())
 }
 
-/// The most bytes that a line holds as hex groups of one length, side by side. Numbers of accounts and cards are
-/// written in groups too, and have no letters.
+/// The most bytes that a line holds as hex groups of one length, side by side; counted no further than is enough.
 fn dumped_bytes(line: &str) -> usize {
+    let mut groups = Groups::default();
     let mut most = 0;
-    let mut run = String::new();
-    let mut length = 0;
     for word in words(line) {
-        let group = word.strip_prefix("0x").or_else(|| word.strip_prefix('x')).unwrap_or(word);
-        let is_group = [2, 4, 8].contains(&group.len()) && group.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_group || group.len() != length {
-            run.clear();
-            length = group.len();
-        }
-        if is_group {
-            run.push_str(group);
-            let letters = run.bytes().filter(u8::is_ascii_alphabetic).count();
-            let rarest = if length == 2 { 16 } else { 5 };
-            most = if letters * rarest >= run.len() { most.max(run.len() / 2) } else { most };
+        groups.take(word.strip_prefix("0x").or_else(|| word.strip_prefix('x')).unwrap_or(word));
+        most = most.max(groups.bytes());
+        if most >= MIN_EMBEDDED_RUN {
+            break;
         }
     }
     most
 }
 
+/// Hex groups of one length, side by side: counted as they come, since a line may be as long as a body.
+#[derive(Default)]
+struct Groups {
+    /// Of each group.
+    length: usize,
+    digits: usize,
+    letters: usize,
+}
+
+impl Groups {
+    fn take(&mut self, word: &str) {
+        let is_group = [2, 4, 8].contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !is_group || word.len() != self.length {
+            *self = Self { length: word.len(), ..Self::default() };
+        }
+        if is_group {
+            self.digits += word.len();
+            self.letters += word.bytes().filter(u8::is_ascii_alphabetic).count();
+        }
+    }
+
+    /// Numbers of accounts and cards are written in groups too, and have no letters.
+    fn bytes(&self) -> usize {
+        let rarest = if self.length == 2 { 16 } else { 5 };
+        if self.letters * rarest >= self.digits { self.digits / 2 } else { 0 }
+    }
+}
+
 fn holds_list_of_bytes(text: &str) -> bool {
-    let mut seen = [false; 256];
-    let mut length = 0;
+    let (mut seen, mut length) = (Seen::NOTHING, 0);
     words(text).any(|word| {
         match word.parse::<u8>() {
             Ok(byte) => {
-                seen[usize::from(byte)] = true;
+                seen.take(byte);
                 length += 1;
             }
-            Err(_) => (seen, length) = ([false; 256], 0),
+            Err(_) => (seen, length) = (Seen::NOTHING, 0),
         }
-        length >= MIN_EMBEDDED_RUN && seen.iter().filter(|seen| **seen).count() > 24
+        length >= MIN_EMBEDDED_RUN && seen.distinct > 24
     })
 }
 
 /// Lines of base85 and the like, which use almost every character there is, and the marks of older tools.
 fn is_encoded_otherwise(text: &str) -> bool {
-    let mut run = String::new();
+    let (mut seen, mut length) = (Seen::NOTHING, 0);
     let mut marked = false;
     text.lines().map(str::trim).any(|line| {
         let is_uuencoded = marked && line.len() == 61 && line.starts_with('M');
@@ -185,18 +207,35 @@ fn is_encoded_otherwise(text: &str) -> bool {
             && line.bytes().all(|byte| byte.is_ascii_graphic())
             && !line.contains("://");
         if is_dense {
-            run.push_str(line);
+            line.bytes().for_each(|byte| seen.take(byte));
+            length += line.len();
         } else {
-            run.clear();
+            (seen, length) = (Seen::NOTHING, 0);
         }
-        is_uuencoded || (run.len() >= MIN_EMBEDDED_RUN && distinct(&run) > 72)
+        is_uuencoded || (length >= MIN_EMBEDDED_RUN && seen.distinct > 72)
     })
 }
 
 fn distinct(run: &str) -> usize {
-    let mut seen = [false; 256];
-    run.bytes().for_each(|byte| seen[usize::from(byte)] = true);
-    seen.iter().filter(|seen| **seen).count()
+    let mut seen = Seen::NOTHING;
+    run.bytes().for_each(|byte| seen.take(byte));
+    seen.distinct
+}
+
+/// Which bytes stood in a run, and how many different ones: kept beside the run, so that nothing is counted twice.
+struct Seen {
+    bytes: [bool; 256],
+    distinct: usize,
+}
+
+impl Seen {
+    const NOTHING: Self = Self { bytes: [false; 256], distinct: 0 };
+
+    fn take(&mut self, byte: u8) {
+        let seen = &mut self.bytes[usize::from(byte)];
+        self.distinct += usize::from(!*seen);
+        *seen = true;
+    }
 }
 
 #[cfg(test)]
@@ -292,5 +331,26 @@ mod tests {
         ] {
             assert_eq!(embedded(&text), None, "{what}");
         }
+    }
+
+    /// As large as a body may be: where work grows faster than the text, this takes minutes.
+    const LARGEST_BYTES: usize = 2 * 1024 * 1024;
+
+    #[test]
+    fn work_grows_with_the_text_and_no_faster() {
+        let dump = Some("a dump of bytes");
+        for (part, verdict) in [
+            // In one line: groups that are a dump at once, and such as never are one.
+            ("ab cd ef ", dump),
+            ("12 34 56 ", None),
+            // In many lines: too few characters to be encoded data, and too few bytes to be a dump.
+            ("ha!ha!ha!ha!ha!ha!ha!ha!ha!ha!ha!ha!ha!ha!ha!ha!\n", None),
+            ("ab cd ef 12 \n", None),
+        ] {
+            let text = part.repeat(LARGEST_BYTES / part.len());
+            assert_eq!(embedded(&text), verdict, "{part}");
+        }
+        let late = "12 34 56 ".repeat(LARGEST_BYTES / 9) + "then " + &"ab ".repeat(256);
+        assert_eq!(embedded(&late), dump, "at the end of a line");
     }
 }

@@ -31,6 +31,10 @@ pub struct IncidentRegistered {
     pub facets: Vec<FacetRef>,
     /// When the data keys are erased by themselves.
     pub retain_until: Option<Timestamp>,
+    /// States that are never told of this incident.
+    #[serde(default)]
+    #[avro(default = "[]")]
+    pub never_told: Vec<Country>,
 }
 
 /// The referral was amended: what of it replaces what was registered.
@@ -45,6 +49,10 @@ pub struct IncidentUpdated {
     pub people: Vec<Person>,
     pub facets: Vec<FacetRef>,
     pub retain_until: Option<Timestamp>,
+    /// As of now: a State that was never to be told before stays so.
+    #[serde(default)]
+    #[avro(default = "[]")]
+    pub never_told: Vec<Country>,
 }
 
 /// A party added a sealed facet: the free text of an answer, or its case number.
@@ -115,6 +123,8 @@ pub struct AlertDelivered {
     pub agency: AgencyId,
     pub country: Option<Country>,
     pub reason: AlertReason,
+    /// What it is about, where it is about one assignment.
+    pub assignment_id: Option<AssignmentId>,
 }
 
 /// The originator is told that facets were opened with the offer, before a person had accepted (Directive (EU)

@@ -4,7 +4,7 @@ use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::Body;
-use crate::ids::{KeyId, KeySetId};
+use crate::ids::{IncidentId, KeyId, KeySetId};
 use crate::time::Timestamp;
 
 /// The data keys of one submission, wrapped to the vault key.
@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 #[avro(namespace = "org.causeway.sealed_keys")]
 pub struct KeySet {
     pub key_set_id: KeySetId,
+    /// Whose facets the keys open: where it is looked whether anything names them.
+    pub incident_id: IncidentId,
     /// The vault key that opens the encapsulation.
     pub vault_key_id: KeyId,
     /// The encapsulation of the epoch in which the keys were sealed.

@@ -157,7 +157,8 @@ pub const INPUTS: &[&str] = &[
 ];
 
 pub fn named(name: &str) -> Option<&'static Topic> {
-    TOPICS.iter().find(|topic| topic.name == name)
+    let set_aside = || name.ends_with(DEAD_LETTER.name).then_some(&DEAD_LETTER);
+    TOPICS.iter().find(|topic| topic.name == name).or_else(set_aside)
 }
 
 /// Whether records of the topic are written in transactions.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::kafka::{Kafka, KafkaOptions};
+use crate::kafka::{Kafka, KafkaOptions, Life};
 use crate::signals::Signals;
 use crate::{install, process, repo};
 
@@ -33,7 +33,13 @@ pub fn run(options: &BenchOptions) -> Result<()> {
     process::run(Command::new("cargo").args(build))?;
     let root = repo::root()?;
     let data_dir = root.join("target/kafka-bench");
-    let kafka = Kafka::start(KafkaOptions { data_dir: data_dir.clone(), nodes: 1, clean: true, lanes: 0 })?;
+    let kafka = Kafka::start(KafkaOptions {
+        data_dir: data_dir.clone(),
+        nodes: 1,
+        clean: true,
+        lanes: 0,
+        life: Life::Long,
+    })?;
     let mut bench = Command::new(root.join("target/release/bench"));
     bench.args(["--brokers", kafka.brokers(), "--output"]).arg(root.join("target/bench.json"));
     bench.args(["--incidents", &options.incidents.to_string(), "--seconds", &options.seconds.to_string()]);

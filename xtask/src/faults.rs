@@ -1,19 +1,21 @@
 //! `cargo xtask faults`: the long run of faults, against brokers of its own that are killed as well.
 
-use std::process::Command;
+use std::io::Read;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::kafka::{Kafka, KafkaOptions};
+use crate::kafka::{Kafka, KafkaOptions, Life};
 use crate::parts::Parts;
 use crate::signals::{POLL, Signals};
 use crate::{install, process, repo};
 
 #[derive(clap::Args)]
 pub struct FaultOptions {
-    /// Brokers; with three, topics are replicated and each broker is killed in turn.
-    #[arg(long, default_value_t = 1)]
-    nodes: u16,
+    /// Brokers; with three, topics are replicated and each broker is killed in turn. Without it, a run with one broker
+    /// is followed by a tenth of it with three.
+    #[arg(long)]
+    nodes: Option<u16>,
     /// Different referrals; a fifth of them is sent more than once.
     #[arg(long, default_value_t = 20_000)]
     referrals: usize,
@@ -25,26 +27,65 @@ pub struct FaultOptions {
     seed: Option<u64>,
 }
 
-/// Starts the brokers and keeps them alive until the run has ended; its last line is the result.
+/// One run's share of the whole.
+struct Share {
+    nodes: u16,
+    referrals: usize,
+    kills: usize,
+}
+
+/// The second run, with three brokers, is so many times smaller.
+const SECOND: usize = 10;
+
+/// Starts the brokers of each run and keeps them alive until it has ended; the last line is the result.
 pub fn run(options: &FaultOptions) -> Result<()> {
     let signals = Signals::catch()?;
     install::ensure_system_packages()?;
     process::run(Command::new("cargo").args(["build", "--workspace", "--bins"]))?;
     let parts = Parts::ensure()?;
+    let (referrals, kills) = (options.referrals, options.kills);
+    let shares = match options.nodes {
+        Some(nodes) => vec![Share { nodes, referrals, kills }],
+        None => vec![
+            Share { nodes: 1, referrals, kills },
+            Share { nodes: 3, referrals: referrals.div_ceil(SECOND), kills: kills.div_ceil(SECOND) },
+        ],
+    };
+    let mut all = Vec::new();
+    for share in &shares {
+        let numbers = run_share(share, options.seed, &parts, &signals)?;
+        all.resize(numbers.len(), 0);
+        all.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
+    }
+    let [referrals, lost, doubled, leaked, kills] = all[..] else {
+        bail!("a run did not say what came of it")
+    };
+    println!("faults: referrals {referrals}, lost {lost}, doubled {doubled}, leaked {leaked}, kills {kills}");
+    Ok(())
+}
+
+/// The numbers of its result, in their order.
+fn run_share(share: &Share, seed: Option<u64>, parts: &Parts, signals: &Signals) -> Result<Vec<u64>> {
     let root = repo::root()?;
     let data_dir = root.join("target/kafka-faults");
-    let nodes = options.nodes;
-    let mut kafka = Kafka::start(KafkaOptions { data_dir: data_dir.clone(), nodes, clean: true, lanes: 1 })?;
+    let nodes = share.nodes;
+    let mut kafka = Kafka::start(KafkaOptions {
+        data_dir: data_dir.clone(),
+        nodes,
+        clean: true,
+        lanes: 1,
+        life: Life::Short,
+    })?;
     let mut run = Command::new(root.join("target/debug/faults"));
     run.args(["--brokers", kafka.brokers(), "--broker-nodes"]).arg(&data_dir);
     run.args(["--lane", kafka.lanes()]);
-    run.args(["--replication", &nodes.min(3).to_string(), "--referrals", &options.referrals.to_string()]);
-    run.args(["--kills", &options.kills.to_string()]).envs(parts.environment());
-    if let Some(seed) = options.seed {
+    run.args(["--replication", &nodes.min(3).to_string(), "--referrals", &share.referrals.to_string()]);
+    run.args(["--kills", &share.kills.to_string()]).envs(parts.environment());
+    if let Some(seed) = seed {
         run.args(["--seed", &seed.to_string()]);
     }
     println!("$ {}", process::shown(&run));
-    let mut child = run.spawn().context("failed to start the run")?;
+    let mut child = run.stdout(Stdio::piped()).spawn().context("failed to start the run")?;
     let status = loop {
         if let Some(status) = child.try_wait().context("failed to wait for the run")? {
             break status;
@@ -59,5 +100,9 @@ pub fn run(options: &FaultOptions) -> Result<()> {
     if !status.success() {
         bail!("the run of faults ended with {status}");
     }
-    Ok(())
+    let mut said = String::new();
+    child.stdout.take().context("the run has an output")?.read_to_string(&mut said)?;
+    print!("{said}");
+    let numbers = said.split(|letter: char| !letter.is_ascii_digit()).filter(|part| !part.is_empty());
+    Ok(numbers.map(str::parse).collect::<Result<_, _>>()?)
 }

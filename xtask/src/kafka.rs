@@ -14,6 +14,8 @@ use self::distribution::Distribution;
 use self::node::Node;
 use self::storage::{Place, Storage};
 
+pub use self::node::Life;
+
 /// What to start.
 pub struct KafkaOptions {
     /// Holds all of the cluster: logs, ports, identity.
@@ -22,6 +24,8 @@ pub struct KafkaOptions {
     pub nodes: u16,
     /// Empty the data directory first.
     pub clean: bool,
+    /// How long it is to live: what its compiler should make of it.
+    pub life: Life,
     /// Ways to each node that something else may stand in, such as a network that fails on purpose.
     pub lanes: usize,
 }
@@ -31,6 +35,7 @@ pub struct Kafka {
     nodes: Vec<Node>,
     places: Vec<Place>,
     distribution: Distribution,
+    life: Life,
     brokers: String,
     lanes: String,
     /// Held for its lock on the data directory.
@@ -52,14 +57,15 @@ impl Kafka {
         let lanes = (0..options.lanes).map(lane).collect::<Vec<_>>().join(";");
         let mut nodes = Vec::new();
         for place in &places {
-            nodes.push(Node::spawn(place, &distribution)?);
+            nodes.push(Node::spawn(place, &distribution, options.life)?);
         }
         for node in &mut nodes {
             node.wait_until_ready()?;
         }
         let seconds = began.elapsed().as_secs_f64();
         println!("kafka {} is ready on {brokers} after {seconds:.1} s", distribution.version());
-        Ok(Self { nodes, places, distribution, brokers, lanes, _storage: storage })
+        let life = options.life;
+        Ok(Self { nodes, places, distribution, life, brokers, lanes, _storage: storage })
     }
 
     /// The bootstrap servers, comma separated.
@@ -82,7 +88,7 @@ impl Kafka {
     pub fn revive(&mut self) -> Result<()> {
         for (node, place) in self.nodes.iter_mut().zip(&self.places) {
             if node.has_ended()? {
-                *node = Node::spawn(place, &self.distribution)?;
+                *node = Node::spawn(place, &self.distribution, self.life)?;
             }
         }
         Ok(())

@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 use crate::bench::BenchOptions;
 use crate::faults::FaultOptions;
 use crate::fuzz::FuzzOptions;
-use crate::kafka::{Kafka, KafkaOptions};
+use crate::kafka::{Kafka, KafkaOptions, Life};
 use crate::signals::Signals;
 use crate::test::TestOptions;
 use crate::up::UpOptions;
@@ -103,7 +103,13 @@ fn run_kafka(args: &KafkaArgs) -> Result<()> {
     let signals = Signals::catch()?;
     install::ensure_system_packages()?;
     let data_dir = repo::root()?.join(".kafka/standalone");
-    let mut kafka = Kafka::start(KafkaOptions { data_dir, nodes: args.nodes, clean: args.clean, lanes: 0 })?;
+    let mut kafka = Kafka::start(KafkaOptions {
+        data_dir,
+        nodes: args.nodes,
+        clean: args.clean,
+        lanes: 0,
+        life: Life::Short,
+    })?;
     println!("kafka listens on {}; Ctrl-C stops it", kafka.brokers());
     while !signals.any() {
         kafka.ensure_alive()?;

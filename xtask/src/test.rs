@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::kafka::{Kafka, KafkaOptions};
+use crate::kafka::{Kafka, KafkaOptions, Life};
 use crate::parts::Parts;
 use crate::signals::Signals;
 use crate::stages::Stages;
@@ -60,7 +60,13 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
     stages.run("build tests", || build_tests(&options.arguments))?;
     let parts = stages.run("parts", Parts::ensure)?;
     let data_dir = data_dir()?;
-    let fresh = KafkaOptions { data_dir: data_dir.clone(), nodes: 1, clean: true, lanes: LANE_COUNT };
+    let fresh = KafkaOptions {
+        data_dir: data_dir.clone(),
+        nodes: 1,
+        clean: true,
+        lanes: LANE_COUNT,
+        life: Life::Short,
+    };
     let kafka = stages.run("start kafka", || Kafka::start(fresh))?;
     let tested = stages.run("test", || {
         let own = [(LANES, kafka.lanes().as_ref()), (KAFKA_DATA, data_dir.as_os_str())];

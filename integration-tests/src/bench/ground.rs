@@ -66,8 +66,11 @@ impl Ground {
         let log = self.state.path().join(format!("{service}.log"));
         let mut command = Command::new(&self.program);
         command.args(["serve", service, "--config"]).arg(config).stdin(Stdio::null());
-        // The log says how long a rebuild took.
-        command.env("CAUSEWAY_LOG_FILTER", "info").env("CAUSEWAY_LOG_JSON", "true");
+        // The log says how long a rebuild took, and with `chassis=debug` where the time of each batch went.
+        if std::env::var_os("CAUSEWAY_LOG_FILTER").is_none() {
+            command.env("CAUSEWAY_LOG_FILTER", "info");
+        }
+        command.env("CAUSEWAY_LOG_JSON", "true");
         command.stdout(Stdio::null()).stderr(File::create(&log)?);
         let child = command.spawn().with_context(|| format!("failed to start {service}"))?;
         let mut process = Process { service, address: place.listen, log, child: Some(child) };

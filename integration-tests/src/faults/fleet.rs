@@ -3,19 +3,23 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use causeway::example::{Place, World};
+use causeway::serve::Settings;
+use chassis::kafka::Kafka;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::erasing;
 use super::keeper::Keeper;
 use super::network::{Lane, Network, Weather};
-use super::plan::{Extent, FAILPOINTS, MEMBERS, Planned, plan};
+use super::plan::{Extent, FAILPOINTS, MEMBERS, Planned, RESIDENTS, plan};
 use crate::{await_some, free_address};
 
 /// Partitions of each incident-keyed topic.
@@ -25,8 +29,14 @@ const HIT: f64 = 0.3;
 const TICK: Duration = Duration::from_millis(20);
 /// How long an instance may take to drain.
 const DRAIN: Duration = Duration::from_secs(60);
+/// What no fault may bring a service to say: its store contradicts its topic, or it failed where it never may.
+const NEVER: [&str; 3] = [
+    "store does not fit the topic",
+    "the runner panicked",
+    "a clock runs on although its command was answered",
+];
 /// How long all faults may take: so much, and so much for each.
-const FAULTS_BASE: Duration = Duration::from_secs(90);
+const FAULTS_BASE: Duration = Duration::from_secs(180);
 const FAULTS_EACH: Duration = Duration::from_secs(15);
 
 /// Brokers whose keeper starts them anew: their process ids stand in `node-<n>/pid` of this directory.
@@ -72,9 +82,15 @@ pub(super) struct Inner {
     pub(super) begun: Mutex<Instant>,
     pub(super) ended: AtomicBool,
     pub(super) kills: AtomicUsize,
+    /// Instances that ended otherwise than by being killed or by draining, with how they did.
+    pub(super) failed: Mutex<Vec<String>>,
+    /// How often others had taken over what a stopped process owned before it went on.
+    pub(super) replaced: AtomicUsize,
     pub(super) spawned: AtomicUsize,
     /// How much of everything was sent, from 0 to 1, as bits.
     pub(super) sent: AtomicU64,
+    /// What the keeper's thread asks services with.
+    runtime: tokio::runtime::Handle,
 }
 
 pub(super) struct Member {
@@ -86,7 +102,13 @@ pub(super) struct Member {
     /// What it is started with next.
     pub(super) failpoint: Option<&'static str>,
     pub(super) goes_on_at: Option<Instant>,
+    /// It goes on when others have taken over, not by the clock.
+    pub(super) is_held: bool,
     pub(super) comes_back_at: Option<Instant>,
+    /// When a guest leaves.
+    pub(super) leaves_at: Option<Instant>,
+    /// A guest that is not there.
+    pub(super) is_away: bool,
 }
 
 impl Fleet {
@@ -108,15 +130,17 @@ impl Fleet {
             partitions: PARTITIONS,
             replication: options.replication,
             registry: None,
-            erase_within_seconds: None,
+            erase_within_seconds: Some(erasing::WITHIN_SECONDS),
         };
         let topics = world.settings(&place("topics", free_address()?))?;
         topics.host.kafka.create_topics([]).await?;
         let mut members = Vec::new();
-        for (service, instance) in MEMBERS {
+        for (number, (service, instance)) in MEMBERS.into_iter().enumerate() {
             let address = free_address()?;
             let config = world.config(&place(instance, address))?;
-            members.push(Member::new(service, instance, address, config));
+            let mut member = Member::new(service, instance, address, config);
+            member.is_away = !RESIDENTS.contains(&number);
+            members.push(member);
         }
         let extent = Extent {
             kills: options.kills,
@@ -135,6 +159,9 @@ impl Fleet {
             begun: Mutex::new(Instant::now()),
             ended: AtomicBool::new(false),
             kills: AtomicUsize::new(0),
+            failed: Mutex::new(Vec::new()),
+            replaced: AtomicUsize::new(0),
+            runtime: tokio::runtime::Handle::current(),
             spawned: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
         };
@@ -197,6 +224,9 @@ impl Fleet {
         let kills = self.0.kills.load(Ordering::Relaxed);
         // Failpoints may be hit on the way out.
         self.stop_members()?;
+        for member in self.members().iter_mut() {
+            (member.is_away, member.leaves_at) = (false, None);
+        }
         self.spawn_missing()?;
         self.await_ready().await?;
         Ok(kills)
@@ -220,10 +250,10 @@ impl Fleet {
         self.await_ready().await
     }
 
-    /// Where the instances of a service answer.
+    /// Where the instances of a service answer that are there.
     pub fn addresses(&self, service: &str) -> Vec<String> {
         let members = self.members();
-        let of = members.iter().filter(|member| member.service == service);
+        let of = members.iter().filter(|member| member.service == service && !member.is_away);
         of.map(|member| format!("http://{}", member.address)).collect()
     }
 
@@ -251,6 +281,61 @@ impl Fleet {
         (owned == all).then_some(lag)
     }
 
+    /// Whether the other instances of a member's service own all partitions.
+    pub(super) fn is_replaced(&self, place: usize) -> bool {
+        let (service, own) = {
+            let member = &self.members()[place];
+            (member.service, format!("http://{}", member.address))
+        };
+        let owned = |address: String| async move {
+            let page = reqwest::get(format!("{address}/metrics")).await.ok()?.text().await.ok()?;
+            metric(&page, "causeway_partitions_owned")
+        };
+        let others = self.addresses(service).into_iter().filter(|address| *address != own);
+        let owned = self.0.runtime.block_on(futures::future::join_all(others.map(owned)));
+        owned.into_iter().flatten().sum::<u64>() == PARTITIONS as u64
+    }
+
+    /// Notes how a process has ended: by SIGKILL, by draining, or by itself, as it never should.
+    pub(super) fn note_end(&self, instance: &str, status: ExitStatus) {
+        if status.signal() == Some(Signal::KILL.as_raw()) {
+            self.0.kills.fetch_add(1, Ordering::Relaxed);
+        } else if !status.success() {
+            let mut failed = self.0.failed.lock().expect("no holder of this lock panics");
+            failed.push(format!("{instance}: {status}"));
+        }
+    }
+
+    /// What went wrong without anybody's being killed, by its own word or the logs'.
+    ///
+    /// # Errors
+    /// When a fault was met by what must never happen.
+    pub fn check_conduct(&self) -> anyhow::Result<()> {
+        let failed = self.0.failed.lock().expect("no holder of this lock panics").clone();
+        // A start while no broker answers ends with 1, and its supervisor tries again.
+        eprintln!("faults: {} starts that were in vain: {failed:?}", failed.len());
+        let odd: Vec<_> = failed.iter().filter(|end| !end.ends_with("exit status: 1")).collect();
+        ensure!(odd.is_empty(), "instances that ended by themselves: {odd:?}");
+        let mut aside = 0;
+        for log in fs::read_dir(self.logs())? {
+            let (path, text) =
+                log.map(|log| log.path()).map(|path| (path.clone(), fs::read_to_string(path)))?;
+            let text = text?;
+            aside += text.matches("store set aside").count();
+            for never in NEVER {
+                ensure!(!text.contains(never), "{} says: {never}", path.display());
+            }
+        }
+        eprintln!("faults: {aside} stores were set aside because they did not open after a kill");
+        let replaced = self.0.replaced.load(Ordering::Relaxed);
+        eprintln!("faults: {replaced} times a stopped process went on when others had taken over");
+        ensure!(
+            replaced > 0,
+            "nobody took over from the process that was stopped between offsets and commit"
+        );
+        Ok(())
+    }
+
     /// Every failpoint was hit at least once.
     pub fn check_failpoints(&self) -> anyhow::Result<()> {
         let hits = FAILPOINTS.map(|failpoint| (failpoint, self.hits(failpoint)));
@@ -264,6 +349,12 @@ impl Fleet {
     pub(super) fn hits(&self, failpoint: &str) -> usize {
         let text = fs::read_to_string(self.hits_file()).unwrap_or_default();
         text.lines().filter(|line| line.starts_with(&failpoint.replace(':', " "))).count()
+    }
+
+    /// How the members reach Kafka.
+    pub fn kafka(&self) -> anyhow::Result<Kafka> {
+        let config = self.members().first().context("there are members")?.config.clone();
+        Ok(Settings::read(Some(&config))?.host.kafka)
     }
 
     /// Lets everyone drain and end.
@@ -317,7 +408,8 @@ impl Fleet {
     }
 
     fn spawn_missing(&self) -> anyhow::Result<()> {
-        for member in self.members().iter_mut().filter(|member| member.child.is_none()) {
+        let mut members = self.members();
+        for member in members.iter_mut().filter(|member| member.child.is_none() && !member.is_away) {
             self.spawn(member)?;
         }
         Ok(())
@@ -344,7 +436,10 @@ impl Fleet {
     }
 
     async fn await_ready(&self) -> anyhow::Result<()> {
-        let addresses: Vec<SocketAddr> = self.members().iter().map(|member| member.address).collect();
+        let there = |members: &[Member]| {
+            members.iter().filter(|member| !member.is_away).map(|member| member.address).collect::<Vec<_>>()
+        };
+        let addresses = there(&self.members());
         for address in addresses {
             let client = self.0.world.client(&format!("http://{address}"), "nl-hotline", "readiness")?;
             let ready = || async { client.is_ready().await.then_some(()) };
@@ -365,7 +460,10 @@ impl Member {
             child: None,
             failpoint: None,
             goes_on_at: None,
+            is_held: false,
             comes_back_at: None,
+            leaves_at: None,
+            is_away: false,
         }
     }
 
@@ -377,7 +475,11 @@ impl Member {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        self.child.is_some() && self.goes_on_at.is_none() && self.comes_back_at.is_none()
+        self.child.is_some()
+            && self.goes_on_at.is_none()
+            && self.comes_back_at.is_none()
+            && self.leaves_at.is_none()
+            && !self.is_held
     }
 
     pub(super) fn go_on(&mut self) {

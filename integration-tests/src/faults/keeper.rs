@@ -11,8 +11,8 @@ use super::plan::Fault;
 
 /// Longer than the session (6 s) and the transaction (10 s): others have taken over before it goes on.
 const STOPPED: Duration = Duration::from_secs(17);
-/// How long an instance that has left stays away.
-const ABSENT: Duration = Duration::from_secs(2);
+/// How long it may take after that until others own everything.
+const TAKEN_OVER: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(20);
 /// Most processes stopped at once: the others must be able to go on.
 const MAX_STOPPED: usize = 2;
@@ -28,12 +28,22 @@ pub struct Keeper {
     fair_at: Option<Instant>,
     /// The failpoint that is waited for, and how often it was hit before.
     awaited: Option<(&'static str, usize)>,
+    /// Who is to be stopped between offsets and commit, and since when it is: until others have taken over.
+    zombie: Option<(usize, Option<Instant>)>,
 }
 
 impl Keeper {
     pub fn new(fleet: Fleet) -> Self {
         let now = Instant::now();
-        Self { fleet, place: 0, next_at: now, broker_back_at: now, fair_at: None, awaited: None }
+        Self {
+            fleet,
+            place: 0,
+            next_at: now,
+            broker_back_at: now,
+            fair_at: None,
+            awaited: None,
+            zombie: None,
+        }
     }
 
     /// Until the run has ended.
@@ -53,15 +63,36 @@ impl Keeper {
                 eprintln!("faults: {} could not be looked after: {error:#}", member.instance);
             }
         }
+        self.look_after_the_zombie();
         if self.fair_at.is_some_and(|at| at <= Instant::now()) {
             self.fair_at = None;
             self.set_network(Weather::Fair);
         }
         if let Some((failpoint, hits)) = self.awaited
             && self.fleet.hits(failpoint) > hits
+            && self.zombie.is_none()
         {
             self.awaited = None;
             self.is_over();
+        }
+    }
+
+    /// Whoever is stopped between offsets and commit goes on once others have taken over what it owns: then its commit
+    /// is a zombie's.
+    fn look_after_the_zombie(&mut self) {
+        let Some((place, since)) = self.zombie else { return };
+        let Some(since) = since else {
+            let is_stopped = self.fleet.members()[place].is_stopped();
+            self.zombie = Some((place, is_stopped.then(Instant::now)));
+            return;
+        };
+        let taken_over = since.elapsed() > STOPPED && self.fleet.is_replaced(place);
+        if taken_over || since.elapsed() > TAKEN_OVER {
+            self.fleet.0.replaced.fetch_add(usize::from(taken_over), Ordering::Relaxed);
+            let mut members = self.fleet.members();
+            members[place].is_held = false;
+            members[place].go_on();
+            self.zombie = None;
         }
     }
 
@@ -71,8 +102,8 @@ impl Keeper {
         let Some(planned) = fleet.0.plan.get(self.place) else { return };
         let due = self.place as f64 / fleet.0.plan.len() as f64;
         let sent = f64::from_bits(fleet.0.sent.load(Ordering::Relaxed));
-        if self.awaited.is_some() || Instant::now() < self.next_at || sent < due || !self.make(planned.fault)
-        {
+        let is_busy = self.awaited.is_some() || self.zombie.is_some();
+        if is_busy || Instant::now() < self.next_at || sent < due || !self.make(planned.fault) {
             return;
         }
         self.place += 1;
@@ -92,9 +123,11 @@ impl Keeper {
     fn make(&mut self, fault: Fault) -> bool {
         let now = Instant::now();
         match fault {
-            Fault::Kill(place) | Fault::Pause(place) | Fault::Leave(place) | Fault::Failpoint(place, _) => {
-                return self.make_to(place, fault);
-            }
+            Fault::Kill(place)
+            | Fault::Pause(place)
+            | Fault::Leave(place, _)
+            | Fault::Visit(place, _)
+            | Fault::Failpoint(place, _) => return self.make_to(place, fault),
             Fault::Broker(_) if now < self.broker_back_at => return false,
             Fault::Broker(node) => {
                 self.broker_back_at = now + BROKER_BACK;
@@ -115,6 +148,13 @@ impl Keeper {
         let mut members = fleet.members();
         let stopped = members.iter().filter(|member| member.goes_on_at.is_some()).count();
         let member = &mut members[place];
+        if let Fault::Visit(_, lasts) = fault {
+            // A guest that is still there is not asked again.
+            if member.child.is_none() {
+                (member.comes_back_at, member.leaves_at) = (Some(now), Some(now + lasts));
+            }
+            return true;
+        }
         if !member.is_running() || stopped >= MAX_STOPPED {
             return false;
         }
@@ -123,17 +163,22 @@ impl Keeper {
                 member.signal(Signal::STOP);
                 member.goes_on_at = Some(now + STOPPED);
             }
-            Fault::Leave(_) => {
-                member.comes_back_at = Some(now + ABSENT);
+            Fault::Leave(_, lasts) => {
+                member.comes_back_at = Some(now + lasts);
                 member.signal(Signal::TERM);
             }
             Fault::Failpoint(_, failpoint) => {
+                if failpoint == "offsets:stop" {
+                    (self.zombie, member.is_held) = (Some((place, None)), true);
+                }
                 self.awaited = Some((failpoint, fleet.hits(failpoint)));
                 fleet.0.awaits_hit.store(true, Ordering::Relaxed);
                 member.failpoint = Some(failpoint);
                 member.signal(Signal::KILL);
             }
-            Fault::Kill(_) | Fault::Broker(_) | Fault::Network(..) => member.signal(Signal::KILL),
+            Fault::Kill(_) | Fault::Visit(..) | Fault::Broker(_) | Fault::Network(..) => {
+                member.signal(Signal::KILL);
+            }
         }
         true
     }
@@ -155,10 +200,15 @@ impl Keeper {
 
 fn look_after(fleet: &Fleet, member: &mut Member) -> anyhow::Result<()> {
     let now = Instant::now();
+    if member.leaves_at.is_some_and(|at| at <= now) {
+        member.leaves_at = None;
+        member.is_away = true;
+        member.signal(Signal::TERM);
+    }
     if member.goes_on_at.is_some_and(|at| at <= now) {
         member.go_on();
     }
-    if member.goes_on_at.is_none() && member.is_stopped() {
+    if !member.is_held && member.goes_on_at.is_none() && member.is_stopped() {
         // By a failpoint.
         member.goes_on_at = Some(now + STOPPED);
     }
@@ -168,12 +218,14 @@ fn look_after(fleet: &Fleet, member: &mut Member) -> anyhow::Result<()> {
     };
     if let Some(status) = ended {
         member.child = None;
-        if !status.success() {
-            fleet.0.kills.fetch_add(1, Ordering::Relaxed);
-        }
+        fleet.note_end(&member.instance, status);
     }
-    if member.child.is_none() && member.comes_back_at.is_none_or(|at| at <= now) {
-        member.comes_back_at = None;
+    let comes_back = match member.comes_back_at {
+        Some(at) => at <= now,
+        None => !member.is_away,
+    };
+    if member.child.is_none() && comes_back {
+        (member.comes_back_at, member.is_away) = (None, false);
         fleet.spawn(member)?;
     }
     Ok(())

@@ -9,8 +9,9 @@ use rand::{Rng, SeedableRng};
 
 use super::network::Weather;
 
-/// Who runs: two of each that take turns. Every second one reaches the brokers through the network that fails.
-pub const MEMBERS: [(&str, &str); 7] = [
+/// Who runs: two of each that take turns, and guests that come for a while. Those whose names end with 1 reach the
+/// brokers through the network that fails.
+pub const MEMBERS: [(&str, &str); 9] = [
     ("directory", "d0"),
     ("intake", "i0"),
     ("intake", "i1"),
@@ -18,7 +19,13 @@ pub const MEMBERS: [(&str, &str); 7] = [
     ("routing", "r1"),
     ("delivery", "l0"),
     ("delivery", "l1"),
+    ("routing", "r2"),
+    ("delivery", "l2"),
 ];
+/// Those of [`MEMBERS`] that run from the beginning.
+pub const RESIDENTS: std::ops::Range<usize> = 0..7;
+/// Those that join for a while, with a store of their own.
+const GUESTS: std::ops::Range<usize> = 7..9;
 /// Those of [`MEMBERS`] whose runners have something to do all the time.
 const WORKERS: std::ops::Range<usize> = 1..7;
 /// Those that may leave while the reporters go on: nobody sends to them.
@@ -40,6 +47,10 @@ const LONG: usize = 100;
 const PAUSE_MS: std::ops::Range<u64> = 200..1_200;
 /// How long the network stays bad, in milliseconds: below and above the session (6 s) and the transaction (10 s).
 const WEATHER_MS: std::ops::Range<u64> = 2_000..14_000;
+/// How long an instance that has left stays away, and how long a guest stays, in milliseconds: below and above the
+/// session, so that some come back to what was theirs, and of others somebody has taken over.
+const ABSENT_MS: std::ops::Range<u64> = 2_000..14_000;
+const VISIT_MS: std::ops::Range<u64> = 4_000..14_000;
 /// How late each piece comes on a slow network, in milliseconds.
 const DELAY_MS: std::ops::Range<u64> = 50..400;
 
@@ -50,8 +61,10 @@ pub enum Fault {
     Kill(usize),
     /// SIGSTOP for longer than the session and the transaction, then SIGCONT.
     Pause(usize),
-    /// Drains and leaves its group; comes back later.
-    Leave(usize),
+    /// Drains and ends; comes back so much later.
+    Leave(usize, Duration),
+    /// Joins its group for so long, then drains and ends.
+    Visit(usize, Duration),
     /// Killed, and started with a failpoint; the fault is over when it was hit.
     Failpoint(usize, &'static str),
     /// SIGKILL to a broker, counted from nought, in turn.
@@ -66,7 +79,8 @@ impl Display for Fault {
         match self {
             Self::Kill(member) => write!(f, "kill {}", name(member)),
             Self::Pause(member) => write!(f, "pause {}", name(member)),
-            Self::Leave(member) => write!(f, "leave {}", name(member)),
+            Self::Leave(member, lasts) => write!(f, "{} leaves for {} ms", name(member), lasts.as_millis()),
+            Self::Visit(member, lasts) => write!(f, "{} joins for {} ms", name(member), lasts.as_millis()),
             Self::Failpoint(member, failpoint) => write!(f, "{failpoint} in {}", name(member)),
             Self::Broker(node) => write!(f, "kill broker {}", node + 1),
             Self::Network(weather, lasts) => write!(f, "network {weather} for {} ms", lasts.as_millis()),
@@ -96,10 +110,15 @@ pub fn plan(seed: u64, extent: Extent) -> Vec<Planned> {
     let random = &mut StdRng::seed_from_u64(seed);
     let Extent { kills, brokers, network } = extent;
     let long = kills >= LONG;
-    let mut faults: Vec<Fault> =
-        (0..kills).map(|_| Fault::Kill(random.random_range(0..MEMBERS.len()))).collect();
+    let mut faults: Vec<Fault> = (0..kills).map(|_| Fault::Kill(random.random_range(RESIDENTS))).collect();
     faults.extend((0..share(kills, 20)).map(|_| Fault::Pause(random.random_range(WORKERS))));
-    faults.extend((0..share(kills, 6)).map(|_| Fault::Leave(random.random_range(LEAVERS))));
+    for _ in 0..share(kills, 10) {
+        let lasts = |random: &mut StdRng, of| Duration::from_millis(random.random_range::<u64, _>(of));
+        let leaver = random.random_range(LEAVERS);
+        faults.push(Fault::Leave(leaver, lasts(random, ABSENT_MS)));
+        let guest = random.random_range(GUESTS);
+        faults.push(Fault::Visit(guest, lasts(random, VISIT_MS)));
+    }
     let turns = if long { WORKERS.len() / 2 } else { 1 };
     for turn in 0..turns {
         for (number, failpoint) in FAILPOINTS.into_iter().enumerate() {

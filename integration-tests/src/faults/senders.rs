@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use causeway::example::World;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
@@ -43,9 +44,10 @@ struct Inner {
     tokens: Vec<(&'static str, String)>,
     seed: u64,
     referrals: usize,
-    next: AtomicUsize,
+    /// How many were taken to be sent one by one, and in batches.
+    taken: [AtomicUsize; 2],
     /// Those of the first time, once it is over.
-    sent: AtomicUsize,
+    sent: [AtomicUsize; 2],
     answered: AtomicUsize,
     ledger: Mutex<File>,
 }
@@ -59,8 +61,8 @@ impl Senders {
             tokens: tokens.collect::<anyhow::Result<_>>()?,
             seed,
             referrals,
-            next: AtomicUsize::new(0),
-            sent: AtomicUsize::new(0),
+            taken: Default::default(),
+            sent: Default::default(),
             answered: AtomicUsize::new(0),
             ledger: Mutex::new(File::create(&ledger)?),
         };
@@ -82,19 +84,26 @@ impl Senders {
 
     /// How many different referrals were sent.
     pub fn sent(&self) -> usize {
-        self.inner.sent.load(Ordering::Relaxed)
+        self.inner.sent.iter().map(|sent| sent.load(Ordering::Relaxed)).sum()
     }
 
     /// Every referral until it is answered, as far as the faults have come; more while a failpoint waits to be passed.
     pub async fn send_all(&self, fleet: &Fleet) -> anyhow::Result<()> {
         self.run(fleet, true).await?;
-        self.inner.sent.store(self.inner.next.load(Ordering::Relaxed), Ordering::Relaxed);
+        for (sent, taken) in self.inner.sent.iter().zip(&self.inner.taken) {
+            sent.store(taken.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        let [singly, batched] = self.inner.sent.each_ref().map(|sent| sent.load(Ordering::Relaxed));
+        eprintln!("faults: {singly} referrals were sent one by one, {batched} in batches");
+        // A failpoint that waits has a few more sent one by one.
+        let half = self.inner.referrals / 2;
+        ensure!(singly >= half && batched >= half, "half of the referrals must be sent each way");
         Ok(())
     }
 
     /// Everything once more: each gets the answer that it got before, which the verifier checks.
     pub async fn send_again(&self, fleet: &Fleet) -> anyhow::Result<()> {
-        self.inner.next.store(0, Ordering::Relaxed);
+        self.inner.taken.iter().for_each(|taken| taken.store(0, Ordering::Relaxed));
         self.inner.answered.store(0, Ordering::Relaxed);
         self.run(fleet, false).await
     }
@@ -115,6 +124,20 @@ impl Senders {
             sender??;
         }
         Ok(())
+    }
+}
+
+/// How a referral is sent.
+#[derive(Clone, Copy)]
+enum Way {
+    Singly,
+    Batched,
+}
+
+impl Way {
+    /// The number of the n-th referral that is sent this way: blocks of a batch's length take turns.
+    fn number(self, n: usize) -> usize {
+        (n / BATCH_LINES * 2 + self as usize) * BATCH_LINES + n % BATCH_LINES
     }
 }
 
@@ -171,19 +194,20 @@ impl Inner {
     }
 
     /// The next numbers to send; none when all are taken.
-    async fn take(
-        &self,
-        fleet: &Fleet,
-        count: usize,
-        paced: bool,
-    ) -> anyhow::Result<Option<std::ops::Range<usize>>> {
+    async fn take(&self, fleet: &Fleet, way: Way, paced: bool) -> anyhow::Result<Option<Range<usize>>> {
+        let (taken, sent) = (&self.taken[way as usize], &self.sent[way as usize]);
+        let count = match way {
+            Way::Singly => 1,
+            Way::Batched => BATCH_LINES,
+        };
         if !paced {
-            let from = self.next.fetch_add(count, Ordering::Relaxed);
-            let to = (from + count).min(self.sent.load(Ordering::Relaxed));
-            return Ok((from < to).then_some(from..to));
+            let from = taken.fetch_add(count, Ordering::Relaxed);
+            let to = (from + count).min(sent.load(Ordering::Relaxed));
+            return Ok((from < to).then(|| way.number(from)..way.number(to - 1) + 1));
         }
         loop {
-            let taken = (self.next.load(Ordering::Relaxed) as f64 / self.referrals as f64).min(1.0);
+            // Half of them each way.
+            let taken = (taken.load(Ordering::Relaxed) as f64 / (self.referrals as f64 / 2.0)).min(1.0);
             let done = fleet.is_done()?;
             if done && taken >= 1.0 {
                 return Ok(None);
@@ -192,18 +216,18 @@ impl Inner {
             if taken < 1.0 && (done || keeps_step) {
                 break;
             }
-            if fleet.awaits_hit() {
+            if fleet.awaits_hit() && matches!(way, Way::Singly) {
                 tokio::time::sleep(BEYOND).await;
                 break;
             }
             tokio::time::sleep(AGAIN).await;
         }
-        let from = self.next.fetch_add(count, Ordering::Relaxed);
-        Ok(Some(from..from + count))
+        let from = taken.fetch_add(count, Ordering::Relaxed);
+        Ok(Some(way.number(from)..way.number(from + count - 1) + 1))
     }
 
     async fn singles(&self, fleet: &Fleet, sender: usize, paced: bool) -> anyhow::Result<()> {
-        while let Some(numbers) = self.take(fleet, 1, paced).await? {
+        while let Some(numbers) = self.take(fleet, Way::Singly, paced).await? {
             for number in numbers {
                 let sends = (0..Self::at_once(number)).map(|copy| self.send(fleet, number, sender + copy));
                 for sent in futures::future::join_all(sends).await {
@@ -242,7 +266,7 @@ impl Inner {
 
     /// Lines of one reporter at a time, some of them more than once in the same batch.
     async fn batches(&self, fleet: &Fleet, sender: usize, paced: bool) -> anyhow::Result<()> {
-        while let Some(numbers) = self.take(fleet, BATCH_LINES, paced).await? {
+        while let Some(numbers) = self.take(fleet, Way::Batched, paced).await? {
             for reporter in 0..self.tokens.len() {
                 let own = numbers.clone().filter(|number| number % self.tokens.len() == reporter);
                 let lines =
@@ -299,12 +323,14 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes an answer down; whether it was one. What is unavailable or under way is asked again.
+    /// Writes an answer down; whether it was one. What is unavailable or under way is asked again; nothing else that a
+    /// server says of itself is.
     fn note(&self, number: usize, status: StatusCode, body: &Value) -> anyhow::Result<bool> {
         match status {
             StatusCode::OK | StatusCode::CREATED => {}
-            StatusCode::ACCEPTED | StatusCode::TOO_MANY_REQUESTS => return Ok(false),
-            status if status.is_server_error() => return Ok(false),
+            StatusCode::ACCEPTED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                return Ok(false);
+            }
             status => bail!("referral {number} was refused with {status}: {body}"),
         }
         let line = json!({

@@ -6,7 +6,7 @@ use causeway::client::{Client, OpenedFacet};
 use causeway::example::IMMINENT_DANGER;
 use delivery::inbox::{AssignmentEntry, Entry};
 use intake::http::{Receipt, Withdraw};
-use integration_tests::{Deployment, await_some};
+use integration_tests::{Deployment, await_some, calm_referral};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
@@ -20,10 +20,7 @@ use serde_json::{Value, json};
 
 /// The example's referral, less urgent, and with only its German child.
 fn referral() -> Value {
-    let mut value: Value = serde_json::from_str(IMMINENT_DANGER).unwrap();
-    value["reference"] = "CORRECT-1".into();
-    value["urgency"] = "priority".into();
-    value.as_object_mut().unwrap().shift_remove("danger_reason");
+    let mut value = calm_referral("CORRECT-1");
     value["people"].as_array_mut().unwrap().truncate(1);
     value
 }

@@ -1,36 +1,31 @@
 //! Erasure, end to end: disclosure closes, the key is gone from Kafka's own files, a hold restricts, a date erases.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use causeway::client::{Client, OpenedFacet};
-use causeway::example::IMMINENT_DANGER;
+use chassis::store::Store;
 use delivery::http::{Erase, Erasure, Hold, HoldView};
 use delivery::inbox::{AssignmentEntry, Entry};
 use intake::http::Receipt;
-use integration_tests::{Deployment, await_some, kafka_data};
-use rdkafka::Message;
+use integration_tests::{Deployment, await_some, calm_referral, kafka_data};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::{ClientConfig, Message};
 use schemas::codec::Codec;
 use schemas::codes::{AssignmentState, ErasureReason, FacetKind, HoldReason};
-use schemas::ids::IncidentId;
+use schemas::ids::{IncidentId, KeyId, KeySetId, partition_of};
 use schemas::sealed_keys::KeySet;
 use serde_json::Value;
 
-use crate::corrections::reader;
+use crate::outside::{named, script};
 
 /// A day in real life; short enough to wait for here.
 const WITHIN_SECONDS: u64 = 20;
 /// The bound itself, and time for a busy machine.
 const KEYS_GONE: Duration = Duration::from_secs(180);
-
-fn referral(reference: &str) -> Value {
-    let mut value: Value = serde_json::from_str(IMMINENT_DANGER).unwrap();
-    value["reference"] = reference.into();
-    value["urgency"] = "priority".into();
-    value.as_object_mut().unwrap().shift_remove("danger_reason");
-    value
-}
 
 async fn refer(deployment: &Deployment, referral: &Value) -> Receipt {
     let hotline = deployment.client("intake", "nl-hotline").unwrap();
@@ -79,22 +74,30 @@ async fn erases(hotline: &Client, incident: IncidentId, once: &str, erase: &Eras
     hotline.command(&format!("/v1/incidents/{incident}/erase"), once, erase).await.unwrap()
 }
 
-/// The wrapped keys of every record of `sealed-keys` that a reader from the beginning is given.
-fn wrapped_keys(deployment: &Deployment, expected: usize) -> Vec<Vec<u8>> {
-    let (records, codec) = (reader(deployment, "sealed-keys"), Codec::with_table());
-    let mut found = Vec::new();
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+/// The wrapped keys of every set that a reader of `sealed-keys` from the beginning is left with: once there are so
+/// many, or after so long.
+fn wrapped_keys(deployment: &Deployment, expected: usize, wait: Duration) -> BTreeMap<KeySetId, Vec<u8>> {
+    let codec = Codec::with_table();
+    let records: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &deployment.brokers)
+        .set("group.id", format!("erasure-{:x}", rand::random::<u64>()))
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .unwrap();
+    records.subscribe(&[&format!("{}sealed-keys", deployment.prefix)]).unwrap();
+    let mut found = BTreeMap::new();
+    let deadline = std::time::Instant::now() + wait;
     while found.len() < expected && std::time::Instant::now() < deadline {
-        found.extend(poll(&records).and_then(|value| {
-            codec.decode::<KeySet, KeySet>(&value).ok().map(|key_set| key_set.wrapped_keys)
-        }));
+        let Some(Ok(message)) = records.poll(Duration::from_millis(100)) else { continue };
+        match message.payload().map(|value| codec.decode::<KeySet, KeySet>(value).unwrap()) {
+            Some(key_set) => drop(found.insert(key_set.key_set_id, key_set.wrapped_keys)),
+            None => {
+                let key = std::str::from_utf8(message.key().unwrap_or_default()).unwrap_or_default();
+                key.parse().ok().and_then(|key_set: KeySetId| found.remove(&key_set));
+            }
+        }
     }
-    records.unsubscribe();
     found
-}
-
-fn poll(consumer: &BaseConsumer) -> Option<Vec<u8>> {
-    Some(consumer.poll(Duration::from_millis(100))?.ok()?.payload()?.to_vec())
 }
 
 /// In how many of the deployment's segments the bytes stand, on every node.
@@ -119,11 +122,40 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }
 
+/// As a front leaves it that dies before its command.
+async fn orphan(deployment: &Deployment) -> KeySetId {
+    let key_set = KeySet {
+        key_set_id: KeySetId::from_bytes(rand::random()),
+        incident_id: IncidentId::from_bytes(rand::random()),
+        vault_key_id: KeyId::try_new("vault-1").unwrap(),
+        encapsulation: vec![1; 32],
+        nonce: vec![2; 12],
+        wrapped_keys: vec![3; 64],
+        sealed_at: jiff::Timestamp::now().into(),
+    };
+    let value = Codec::with_table().encode::<KeySet>(&key_set).unwrap();
+    let (topic, key) = (format!("{}sealed-keys", deployment.prefix), key_set.key_set_id.to_string());
+    let producer: FutureProducer =
+        ClientConfig::new().set("bootstrap.servers", &deployment.brokers).create().unwrap();
+    let record = FutureRecord::to(&topic).partition(partition_of(&key, 4)).key(&key).payload(&value);
+    producer.send(record, Duration::from_secs(10)).await.unwrap();
+    key_set.key_set_id
+}
+
+/// Until whoever reads `sealed-keys` from its beginning finds the key set no more.
+async fn must_be_swept(deployment: &Deployment, key_set: KeySetId) {
+    let deadline = std::time::Instant::now() + KEYS_GONE;
+    while wrapped_keys(deployment, usize::MAX, Duration::from_secs(5)).contains_key(&key_set) {
+        assert!(std::time::Instant::now() < deadline, "the orphan is still there");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erased_key_is_gone_from_every_segment() {
     let mut deployment = Deployment::prepare_erasing("erase", None, Some(WITHIN_SECONDS)).await.unwrap();
     deployment.serve_all().await.unwrap();
-    let receipt = refer(&deployment, &referral("ERASE-1")).await;
+    let orphan = orphan(&deployment).await;
+    let receipt = refer(&deployment, &calm_referral("ERASE-1")).await;
     let incident = receipt.incident_id;
     let german = accepts(&deployment, "de-police", incident).await;
     let french = accepts(&deployment, "fr-police", incident).await;
@@ -131,8 +163,15 @@ async fn an_erased_key_is_gone_from_every_segment() {
         names(&open(&deployment, "de-police", "first", &german).await.unwrap()),
         ["Synthetic Child One"]
     );
-    let before = wrapped_keys(&deployment, 1);
-    assert!(segments_with(&deployment, &before[0]) > 0, "the search finds what is there");
+    let whole = refer(&deployment, &calm_referral("ERASE-2")).await;
+    let whole_german = accepts(&deployment, "de-police", whole.incident_id).await;
+    assert!(open(&deployment, "de-police", "whole", &whole_german).await.is_ok());
+    let mut before = wrapped_keys(&deployment, 3, Duration::from_secs(30));
+    assert!(before.remove(&orphan).is_some());
+    let before: Vec<Vec<u8>> = before.into_values().collect();
+    for keys in &before {
+        assert!(segments_with(&deployment, keys) > 0, "the search finds what is there");
+    }
 
     // One child: its name opens for nobody, whoever had it is told, the other child opens as before.
     let hotline = deployment.client("delivery", "nl-hotline").unwrap();
@@ -141,6 +180,11 @@ async fn an_erased_key_is_gone_from_every_segment() {
     let erasure = erases(&hotline, incident, "erase-1", &erase).await;
     assert!(!erasure.restricted && erasure.facets > 0);
     assert_eq!(erases(&hotline, incident, "erase-1", &erase).await.erasure_id, erasure.erasure_id);
+    // Another referral, all of it.
+    let erase = Erase { person_ref: None, reason: ErasureReason::DataSubject };
+    assert!(erases(&hotline, whole.incident_id, "erase-2", &erase).await.facets > 1);
+    let refused = open(&deployment, "de-police", "whole again", &whole_german).await.unwrap_err();
+    assert!(refused.contains("erased"), "{refused}");
     let left = open(&deployment, "de-police", "second", &german).await.unwrap();
     assert_eq!(names(&left), [""; 0]);
     assert_eq!(
@@ -157,14 +201,18 @@ async fn an_erased_key_is_gone_from_every_segment() {
     // What was given before is not given again: the key is not there any more.
     let gone = || async {
         let entries = hotline.inbox("?limit=500").await.unwrap().entries;
-        entries.into_iter().any(|entry| matches!(entry, Entry::KeysErased { .. }))
+        entries.into_iter().filter(|entry| matches!(entry, Entry::KeysErased { .. })).count() >= 2
     };
     let deadline = std::time::Instant::now() + KEYS_GONE;
     while !gone().await {
         assert!(std::time::Instant::now() < deadline, "the keys are still there");
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    assert_eq!(segments_with(&deployment, &before[0]), 0, "no segment holds the old record");
+    for keys in &before {
+        assert_eq!(segments_with(&deployment, keys), 0, "no segment holds the old record");
+    }
+    // And the keys that nothing names are swept, those that are named are not.
+    must_be_swept(&deployment, orphan).await;
     let replayed = open(&deployment, "de-police", "first", &german).await.unwrap_err();
     assert!(replayed.contains("erased"), "{replayed}");
     assert_eq!(
@@ -172,13 +220,56 @@ async fn an_erased_key_is_gone_from_every_segment() {
         ["Synthetic Child Two"]
     );
     deployment.stop().await.unwrap();
+    for keys in &before {
+        assert_eq!(files_with(&deployment.stores(), keys), 0, "no store holds a key, wrapped or not");
+    }
+    // Chains and proofs go on over what can no longer be opened, and the fold from the beginning is the same.
+    must_verify(&deployment);
+    let kept = digests(&deployment);
+    std::fs::remove_dir_all(deployment.stores()).unwrap();
+    deployment.serve_all().await.unwrap();
+    deployment.stop().await.unwrap();
+    assert_eq!(digests(&deployment), kept);
+}
+
+/// In how many files below a directory the bytes stand.
+fn files_with(directory: &Path, bytes: &[u8]) -> usize {
+    let found = |path: PathBuf| {
+        if path.is_dir() {
+            return files_with(&path, bytes);
+        }
+        usize::from(memchr::memmem::find(&std::fs::read(path).unwrap(), bytes).is_some())
+    };
+    files(directory).into_iter().map(found).sum()
+}
+
+/// What the stores of this process's services say, by service.
+fn digests(deployment: &Deployment) -> Vec<(PathBuf, BTreeMap<&'static str, String>)> {
+    let mut stores = files(&deployment.stores());
+    // Where keys stand moves with what is compacted away.
+    stores.retain(|path| !path.to_string_lossy().contains("sealed-keys"));
+    stores.sort();
+    let digest = |path: PathBuf| (path.clone(), Store::existing(&path).unwrap().digests().unwrap());
+    stores.into_iter().map(digest).collect()
+}
+
+/// The verifier that shares no code finds nothing lost, doubled or leaked, and no gap.
+fn must_verify(deployment: &Deployment) {
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/avro");
+    let verified = Command::new(named("CAUSEWAY_TEST_PYTHON"))
+        .arg(script("verify.py"))
+        .args(["--brokers", &deployment.brokers, "--prefix", &deployment.prefix, "--schemas"])
+        .arg(schemas)
+        .output()
+        .unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_restricts_and_a_date_erases() {
     let mut deployment = Deployment::start("hold").await.unwrap();
     let hotline = deployment.client("delivery", "nl-hotline").unwrap();
-    let receipt = refer(&deployment, &referral("HOLD-1")).await;
+    let receipt = refer(&deployment, &calm_referral("HOLD-1")).await;
     let incident = receipt.incident_id;
     let german = accepts(&deployment, "de-police", incident).await;
     let french = accepts(&deployment, "fr-police", incident).await;
@@ -199,7 +290,7 @@ async fn a_hold_restricts_and_a_date_erases() {
     }
 
     // A retention date: nobody asks, and it is erased once its time has come.
-    let mut dated = referral("HOLD-2");
+    let mut dated = calm_referral("HOLD-2");
     let until = jiff::Timestamp::now() + Duration::from_secs(3);
     dated["handling"]["retain_until"] = until.to_string().into();
     let receipt = refer(&deployment, &dated).await;

@@ -13,15 +13,17 @@ use chassis::front::Front;
 use chassis::host::Host;
 use chassis::http::status_page;
 use chassis::kafka::Kafka;
-use chassis::keys::{KeyIndex, KeyWriter};
+use chassis::keys::{KeyIndex, KeyWriter, orphaned_after};
 use chassis::problem::chain;
 use chassis::reader::RecordReader;
 use chassis::reference::Reference;
 use chassis::registry::Registry;
 use chassis::sealing::{self, Sealing};
+use chassis::settled::Settled;
 use delivery::Delivery;
 use delivery::disclosure::Discloser;
 use delivery::eraser::Eraser;
+use delivery::sweeper::{self, Sweeper};
 use directory::Directory;
 use intake::Intake;
 use routing::Routing;
@@ -179,6 +181,14 @@ fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
         within: kafka.erase_within,
     };
     tokio::spawn(eraser.run());
+    let sweeper = Sweeper {
+        front: front.downgrade(),
+        settled: Settled::new(&kafka, &sweeper::CHAIN)?,
+        codec: host.codec.clone(),
+        writer: KeyWriter::new(&kafka, host.codec.clone())?,
+        after: orphaned_after(kafka.erase_within),
+    };
+    tokio::spawn(sweeper.run());
     let topic =
         schemas::topics::named(schemas::delivery::DeliveryEvent::TOPIC).context("delivery has a topic")?;
     let pages = delivery::http::Pages {

@@ -139,8 +139,8 @@ pub trait Service: Decider {
     }
 
     /// What a query needs to find this event's aggregate by: entries of the service's index.
-    fn index(state: &Self::State, event: &Event<Self::Event>, at: Place) -> Vec<IndexEntry> {
-        let _ = (state, event, at);
+    fn index(state: &Self::State, event: &Event<Self::Event>) -> Vec<IndexEntry> {
+        let _ = (state, event);
         Vec::new()
     }
 }
@@ -180,6 +180,35 @@ pub struct Place {
 /// One entry of a service's index; a `None` value takes the entry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
-    pub key: Vec<u8>,
+    pub key: IndexKey,
     pub value: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IndexKey {
+    /// The whole key.
+    Whole(Vec<u8>),
+    /// Behind it stands where the event stands: entries in the order of the topic.
+    Placed(Vec<u8>),
+}
+
+impl IndexKey {
+    /// The key of an entry that an event at this place leaves.
+    pub fn at(self, place: Place) -> Vec<u8> {
+        match self {
+            Self::Whole(key) => key,
+            Self::Placed(mut key) => {
+                place.write_behind(&mut key);
+                key
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Partition and offset, big endian.
+    pub fn write_behind(self, key: &mut Vec<u8>) {
+        key.extend_from_slice(&self.partition.to_be_bytes());
+        key.extend_from_slice(&self.offset.to_be_bytes());
+    }
 }

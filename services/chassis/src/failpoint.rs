@@ -18,9 +18,10 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use crate::config::Reader;
 
-/// The steps of one transaction; a failpoint stands behind each.
+/// The decision, and the steps of one transaction; a failpoint stands behind each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    Decide,
     Begin,
     Produce,
     Drain,
@@ -30,11 +31,12 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Self; 6] =
-        [Self::Begin, Self::Produce, Self::Drain, Self::Offsets, Self::Commit, Self::Fold];
+    pub const ALL: [Self; 7] =
+        [Self::Decide, Self::Begin, Self::Produce, Self::Drain, Self::Offsets, Self::Commit, Self::Fold];
 
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Decide => "decide",
             Self::Begin => "begin",
             Self::Produce => "produce",
             Self::Drain => "drain",
@@ -53,6 +55,8 @@ enum Fault {
     Stop,
     /// The commit was done, and nobody here hears of it.
     Lose,
+    /// A decider that fails.
+    Panic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,8 +72,8 @@ pub struct Points(Vec<Point>);
 
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "expected step:fault:probability, with a step of begin, produce, drain, offsets, commit, fold, a fault of \
-     kill, stop, lose (after commit alone), and a probability from 0 to 1"
+    "expected step:fault:probability, with a step of decide, begin, produce, drain, offsets, commit, fold, a fault of \
+     kill, stop, lose (after commit alone), panic (after decide alone), and a probability from 0 to 1"
 )]
 pub struct NotPoints;
 
@@ -92,6 +96,7 @@ fn read_point(text: &str) -> Option<Point> {
         "kill" => Fault::Kill,
         "stop" => Fault::Stop,
         "lose" if step == Step::Commit => Fault::Lose,
+        "panic" if step == Step::Decide => Fault::Panic,
         _ => return None,
     };
     let probability: f64 = probability.parse().ok()?;
@@ -139,6 +144,9 @@ impl Failpoints {
     }
 
     /// Goes past a step; whether its answer is to be taken for lost.
+    ///
+    /// # Panics
+    /// Where a decider is to fail.
     pub fn pass(&self, step: Step) -> bool {
         let mut lost = false;
         let hit =
@@ -155,6 +163,7 @@ impl Failpoints {
                     let _ = kill_process(getpid(), Signal::STOP);
                 }
                 Fault::Lose => lost = true,
+                Fault::Panic => panic!("a failpoint asked for it"),
             }
         }
         lost
@@ -176,6 +185,7 @@ impl fmt::Display for Fault {
             Self::Kill => "kill",
             Self::Stop => "stop",
             Self::Lose => "lose",
+            Self::Panic => "panic",
         })
     }
 }

@@ -1,24 +1,31 @@
 //! The fold of a service's own event topic: every aggregate's state, every command's outcome, every clock.
 //!
 //! It covers all partitions, so any instance can answer any question. A partition advances from the owner's
-//! own commits or from the follower, never both: [`Fold::apply`] skips what is below the partition's position.
+//! own commits ([`Fold::adopt`]) or from the follower ([`Fold::apply`]), never from both.
+
+mod changes;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lru::LruCache;
 use parking_lot::Mutex;
 use schemas::codes::RejectionCode;
-use schemas::envelope::{Body, EventBody};
+use schemas::envelope::EventBody;
 use schemas::ids::{AgencyId, CommandId};
 use schemas::{Event, Timestamp, digest};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
+use tracing::error;
 
-use crate::decider::{Clock, Decider, Place, Service};
+use crate::decider::{Place, Service};
+use crate::problem::chain;
 use crate::store::{Batch, Kind, Store, StoreError};
+
+pub(crate) use changes::{Changes, Noted};
 
 /// One aggregate: its state, and where its stream of events has got to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -78,13 +85,17 @@ pub enum FoldError {
     Store(#[from] StoreError),
     #[error("event {sequence} of aggregate {aggregate_id} follows {after}: the topic is not in order")]
     Gap { aggregate_id: String, sequence: i64, after: i64 },
+    #[error("an entry of the store could not be read")]
+    Suspect,
+    #[error("offset {offset} of partition {partition} was folded before it was committed here")]
+    FoldedBefore { partition: i32, offset: i64 },
 }
 
 impl FoldError {
     /// Whether emptying the store and folding again can mend it.
     pub fn is_of_the_store(&self) -> bool {
         use StoreError::{Decode, Read, Write};
-        matches!(self, Self::Gap { .. } | Self::Store(Decode(_) | Read(_) | Write(_)))
+        matches!(self, Self::Gap { .. } | Self::Suspect | Self::Store(Decode(_) | Read(_) | Write(_)))
     }
 }
 
@@ -92,10 +103,16 @@ pub struct Fold<S: Service> {
     store: Store,
     cache: Mutex<LruCache<String, Arc<Aggregate<S::State>>>>,
     positions: watch::Sender<Positions>,
-    inputs: Mutex<HashMap<(String, i32), i64>>,
+    /// Up to where the store may hold aggregates that are ahead of the position: writing was cut off.
+    ahead: Mutex<Positions>,
+    inputs: Mutex<Inputs>,
     waiting: Mutex<Waiting>,
     /// Whoever applies holds this: one batch after the other.
     applying: Mutex<()>,
+    /// Whether it was read to the topic's end since it began: before that, nothing follows from what is not there.
+    is_whole: AtomicBool,
+    /// Whether a reader has met what cannot be read.
+    is_suspect: AtomicBool,
 }
 
 /// Who waits for which command's outcome.
@@ -124,32 +141,34 @@ impl Waiting {
 
 /// The next offset per partition of the own event topic.
 pub type Positions = HashMap<i32, i64>;
+/// The last input answered, by topic and partition.
+type Inputs = HashMap<String, HashMap<i32, i64>>;
+
+fn input_of(inputs: &Inputs, topic: &str, partition: i32) -> Option<i64> {
+    inputs.get(topic)?.get(&partition).copied()
+}
 
 impl<S: Service> Fold<S> {
-    /// Takes up where the store left off.
+    /// Takes up where the store left off, or begins anew when it cannot be read.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When not even an empty store can be made.
     pub fn open(store: Store, cached_aggregates: NonZeroUsize) -> Result<Self, FoldError> {
-        let mut positions = Positions::new();
-        for entry in store.all(Kind::Position) {
-            let (key, value) = entry?;
-            positions.insert(read_i32(&key), read_i64(&value));
-        }
-        let mut inputs = HashMap::new();
-        for entry in store.all(Kind::Input) {
-            let (key, value) = entry?;
-            let (topic, partition) = key.split_at(key.len().saturating_sub(4));
-            let topic = String::from_utf8_lossy(topic).into_owned();
-            inputs.insert((topic, read_i32(partition)), read_i64(&value));
-        }
+        let standing = Standing::read(&store).or_else(|error| {
+            error!(error = %chain(&error), "failed to read where the store stands");
+            store.renew()?;
+            Standing::read(&store)
+        })?;
         Ok(Self {
             store,
             cache: Mutex::new(LruCache::new(cached_aggregates)),
-            positions: watch::Sender::new(positions),
-            inputs: Mutex::new(inputs),
+            positions: watch::Sender::new(standing.positions),
+            ahead: Mutex::new(standing.ahead),
+            inputs: Mutex::new(standing.inputs),
             waiting: Mutex::default(),
             applying: Mutex::default(),
+            is_whole: AtomicBool::new(false),
+            is_suspect: AtomicBool::new(false),
         })
     }
 
@@ -163,10 +182,7 @@ impl<S: Service> Fold<S> {
         if let Some(aggregate) = cache.get(id) {
             return Ok(Arc::clone(aggregate));
         }
-        let aggregate = match self.store.get(Kind::Aggregate, id.as_bytes())? {
-            Some(bytes) => postcard::from_bytes(&bytes).map_err(StoreError::Decode)?,
-            None => return Ok(Arc::default()),
-        };
+        let Some(aggregate) = self.read(Kind::Aggregate, id.as_bytes())? else { return Ok(Arc::default()) };
         let aggregate = Arc::new(aggregate);
         cache.put(id.to_owned(), Arc::clone(&aggregate));
         Ok(aggregate)
@@ -179,7 +195,12 @@ impl<S: Service> Fold<S> {
 
     /// The last input of a topic's partition that an event answers; -1 before the first.
     pub fn input(&self, topic: &str, partition: i32) -> i64 {
-        self.inputs.lock().get(&(topic.to_owned(), partition)).copied().unwrap_or(-1)
+        input_of(&self.inputs.lock(), topic, partition).unwrap_or(-1)
+    }
+
+    /// Whether the store may hold what follows from the event there, although its position says otherwise.
+    fn is_ahead(&self, place: Place) -> bool {
+        self.ahead.lock().get(&place.partition).is_some_and(|next| place.offset < *next)
     }
 
     /// Follows the positions: for answers that wait until this instance has folded far enough.
@@ -190,8 +211,32 @@ impl<S: Service> Fold<S> {
     /// # Errors
     /// When the store cannot be read.
     pub fn outcome(&self, command: CommandId) -> Result<Option<Outcome>, FoldError> {
-        let bytes = self.store.get(Kind::Outcome, command.as_uuid().as_bytes())?;
-        Ok(bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(StoreError::Decode)).transpose()?)
+        self.read(Kind::Outcome, command.as_uuid().as_bytes())
+    }
+
+    fn read<T: DeserializeOwned>(&self, kind: Kind, key: &[u8]) -> Result<Option<T>, FoldError> {
+        let bytes = self.store.get(kind, key);
+        let read = bytes.and_then(|bytes| {
+            bytes.map(|bytes| postcard::from_bytes(&bytes).map_err(StoreError::Decode)).transpose()
+        });
+        // The runner sets such a store aside, whoever has met it.
+        Ok(read.inspect_err(|_| self.is_suspect.store(true, Ordering::Relaxed))?)
+    }
+
+    /// Whether everything in the topic was folded once since the fold began.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole.load(Ordering::Relaxed)
+    }
+
+    /// To be told once the topic was folded to its end.
+    pub(crate) fn note_whole(&self) {
+        self.is_whole.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// When a reader has met what cannot be read.
+    pub(crate) fn check(&self) -> Result<(), FoldError> {
+        if self.is_suspect.load(Ordering::Relaxed) { Err(FoldError::Suspect) } else { Ok(()) }
     }
 
     /// Hears of the command's outcome once it is folded. Ask for [`Fold::outcome`] after, not before.
@@ -206,7 +251,7 @@ impl<S: Service> Fold<S> {
         &self,
         from: &[u8],
         to: &[u8],
-    ) -> impl DoubleEndedIterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<S> {
+    ) -> impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>> + use<S> {
         self.store.range(Kind::Index, from, to)
     }
 
@@ -216,34 +261,99 @@ impl<S: Service> Fold<S> {
         self.store.get(Kind::Index, key)
     }
 
-    /// The clocks that are due, oldest first.
-    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = Result<DueClock, FoldError>> + use<S> {
+    /// The aggregates that a clock is due in, oldest first.
+    pub fn due(&self, now: Timestamp) -> impl Iterator<Item = Result<Due, FoldError>> + use<S> {
         let end = now.plus_millis(1).as_millis().to_be_bytes();
-        self.store.range(Kind::Clock, &[], &end).map(|entry| Ok(DueClock::read(&entry?.0)))
+        self.store.range(Kind::Clock, &[], &end).map(|entry| Ok(Due::read(&entry?.0)))
     }
 
-    /// Folds events in, all of them or none. Skips what was folded before; answers whoever waits.
+    /// Folds events in as they stand in the topic, all of them or none. Skips what was folded before.
     ///
     /// # Errors
     /// When the store does not take the batch, or the topic has a gap: then the caller must not go on.
     pub fn apply(&self, records: &[Recorded<S::Event>]) -> Result<(), FoldError> {
         let _applying = self.applying.lock();
-        let mut changes = Changes::<S>::new(self);
-        for record in records {
-            if record.place.offset >= changes.position(record.place.partition) {
-                changes.take_in(record)?;
+        let (mut changes, mut placed) = (Changes::default(), Vec::with_capacity(records.len()));
+        for record in
+            records.iter().filter(|record| record.place.offset >= self.position(record.place.partition))
+        {
+            placed.push((changes.take_in(self, record)?, record.place.offset));
+        }
+        self.take(changes, placed)
+    }
+
+    /// Folds in what was decided on this fold and is committed now: each event's note with its offset.
+    ///
+    /// # Errors
+    /// When the store does not take it: then the caller must not go on.
+    pub(crate) fn adopt(
+        &self,
+        changes: Changes<S>,
+        placed: impl IntoIterator<Item = (Noted, i64)>,
+    ) -> Result<(), FoldError> {
+        let _applying = self.applying.lock();
+        self.take(changes, placed)
+    }
+
+    /// Writes it as one batch, and answers whoever waits.
+    fn take(
+        &self,
+        changes: Changes<S>,
+        placed: impl IntoIterator<Item = (Noted, i64)>,
+    ) -> Result<(), FoldError> {
+        let Changes { aggregates, answered } = changes;
+        let inputs = answered.inputs;
+        let (mut batch, mut positions) = (Batch::default(), self.positions.borrow().clone());
+        let mut outcomes = HashMap::new();
+        for (noted, offset) in placed {
+            let Noted { partition, outcome, index } = noted;
+            let next = positions.entry(partition).or_default();
+            if offset < *next {
+                return Err(FoldError::FoldedBefore { partition, offset });
+            }
+            *next = offset + 1;
+            for entry in index {
+                let key = entry.key.at(Place { partition, offset });
+                match entry.value {
+                    Some(value) => batch.put(Kind::Index, &key, value),
+                    None => batch.delete(Kind::Index, &key),
+                }
+            }
+            if let Some((command, outcome)) = outcome {
+                outcomes.insert(command, Outcome { offset, ..outcome });
             }
         }
-        let Changes { aggregates, positions, inputs, outcomes, batch, .. } = changes.finish()?;
+        let changed = || aggregates.iter().filter(|(_, changed)| changed.is_changed());
+        for (id, changed) in changed() {
+            batch.put(Kind::Aggregate, id.as_bytes(), encode(&*changed.aggregate)?);
+            changed.move_clock(&mut batch, id);
+        }
+        for (partition, offset) in &positions {
+            batch.put(Kind::Position, &partition.to_be_bytes(), offset.to_be_bytes());
+        }
+        for (topic, last) in &inputs {
+            for (partition, offset) in last {
+                let key = [topic.as_bytes(), &partition.to_be_bytes()].concat();
+                batch.put(Kind::Input, &key, offset.to_be_bytes());
+            }
+        }
+        for (command, outcome) in &outcomes {
+            batch.put(Kind::Outcome, command.as_uuid().as_bytes(), encode(outcome)?);
+        }
         self.store.apply(batch)?;
         {
             let mut cache = self.cache.lock();
             for (id, changed) in aggregates {
-                cache.put(id, Arc::new(changed.aggregate));
+                cache.put(id, changed.aggregate);
             }
         }
-        self.inputs.lock().extend(inputs);
-        self.positions.send_modify(|all| all.extend(positions));
+        {
+            let mut all = self.inputs.lock();
+            for (topic, last) in inputs {
+                all.entry(topic).or_default().extend(last);
+            }
+        }
+        self.positions.send_replace(positions);
         self.answer(outcomes);
         Ok(())
     }
@@ -254,9 +364,11 @@ impl<S: Service> Fold<S> {
     /// When the disk does not take it.
     pub fn clear(&self) -> Result<(), FoldError> {
         let _applying = self.applying.lock();
-        // One that a write has failed on cannot even be emptied.
-        self.store.clear().or_else(|_| self.store.renew())?;
+        self.is_whole.store(false, Ordering::Relaxed);
+        self.store.renew()?;
         self.cache.lock().clear();
+        self.ahead.lock().clear();
+        self.is_suspect.store(false, Ordering::Relaxed);
         self.inputs.lock().clear();
         self.positions.send_replace(Positions::new());
         Ok(())
@@ -277,167 +389,64 @@ impl<S: Service> Fold<S> {
     }
 }
 
-/// What one call of [`Fold::apply`] changes, until it is written as one batch.
-struct Changes<'a, S: Service> {
-    fold: &'a Fold<S>,
-    aggregates: HashMap<String, Changed<S>>,
-    positions: Positions,
-    inputs: HashMap<(String, i32), i64>,
-    outcomes: HashMap<CommandId, Outcome>,
-    batch: Batch,
-}
-
-/// An aggregate that a batch changes: as it is by now, and the clocks that ran before.
-struct Changed<S: Service> {
-    aggregate: Aggregate<S::State>,
-    partition: i32,
-    clocks_before: Vec<Clock<S::Command>>,
-}
-
-impl<'a, S: Service> Changes<'a, S> {
-    fn new(fold: &'a Fold<S>) -> Self {
-        Self {
-            fold,
-            aggregates: HashMap::new(),
-            positions: Positions::new(),
-            inputs: HashMap::new(),
-            outcomes: HashMap::new(),
-            batch: Batch::default(),
-        }
-    }
-
-    fn position(&self, partition: i32) -> i64 {
-        self.positions.get(&partition).copied().unwrap_or_else(|| self.fold.position(partition))
-    }
-
-    fn take_in(&mut self, record: &Recorded<S::Event>) -> Result<(), FoldError> {
-        let event = &record.event;
-        let Changed { aggregate, .. } = match self.aggregates.entry(event.aggregate_id.clone()) {
-            Entry::Occupied(changed) => changed.into_mut(),
-            Entry::Vacant(place) => {
-                let aggregate = Aggregate::clone(&*self.fold.aggregate(&event.aggregate_id)?);
-                let clocks_before = S::clocks(&aggregate.state);
-                place.insert(Changed { aggregate, partition: record.place.partition, clocks_before })
-            }
-        };
-        if event.sequence != aggregate.sequence + 1 {
-            return Err(FoldError::Gap {
-                aggregate_id: event.aggregate_id.clone(),
-                sequence: event.sequence,
-                after: aggregate.sequence,
-            });
-        }
-        S::evolve(&mut aggregate.state, event);
-        aggregate.sequence = event.sequence;
-        aggregate.predecessor = record.digest.to_vec();
-        for entry in S::index(&aggregate.state, event, record.place) {
-            match entry.value {
-                Some(value) => self.batch.put(Kind::Index, &entry.key, value),
-                None => self.batch.delete(Kind::Index, &entry.key),
-            }
-        }
-        self.note_outcome(record);
-        let input = (event.input.topic.clone(), event.input.partition);
-        let last = self.inputs.entry(input).or_insert(event.input.offset);
-        *last = event.input.offset.max(*last);
-        self.positions.insert(record.place.partition, record.place.offset + 1);
-        Ok(())
-    }
-
-    fn note_outcome(&mut self, record: &Recorded<S::Event>) {
-        let event = &record.event;
-        // Only commands have an outcome to be asked for; other causes are events of other services.
-        if event.input.topic != S::Command::TOPIC {
-            return;
-        }
-        let Ok(command) = event.cause.parse::<CommandId>() else { return };
-        let verdict = match (event.body.as_rejected(), event.body.as_failed()) {
-            (Some(rejected), _) => {
-                Verdict::Rejected { code: rejected.code, pointer: rejected.pointer.clone() }
-            }
-            (_, Some(failed)) => Verdict::Failed { reason: failed.reason.clone() },
-            _ => Verdict::Done,
-        };
-        let outcome = Outcome {
-            aggregate_id: event.aggregate_id.clone(),
-            agency: event.agency.clone(),
-            partition: record.place.partition,
-            offset: record.place.offset,
-            digest: event.cause_digest.clone(),
-            verdict,
-        };
-        self.outcomes.insert(command, outcome);
-    }
-
-    fn finish(mut self) -> Result<Self, FoldError> {
-        for (id, changed) in &self.aggregates {
-            self.batch.put(Kind::Aggregate, id.as_bytes(), encode(&changed.aggregate)?);
-            move_clocks(&mut self.batch, id, changed);
-        }
-        for (partition, offset) in &self.positions {
-            self.batch.put(Kind::Position, &partition.to_be_bytes(), offset.to_be_bytes());
-        }
-        for ((topic, partition), offset) in &self.inputs {
-            let mut key = topic.clone().into_bytes();
-            key.extend_from_slice(&partition.to_be_bytes());
-            self.batch.put(Kind::Input, &key, offset.to_be_bytes());
-        }
-        for (command, outcome) in &self.outcomes {
-            self.batch.put(Kind::Outcome, command.as_uuid().as_bytes(), encode(outcome)?);
-        }
-        Ok(self)
-    }
-}
-
-fn move_clocks<S: Service>(batch: &mut Batch, id: &str, changed: &Changed<S>) {
-    let (before, after) = (&changed.clocks_before, S::clocks(&changed.aggregate.state));
-    let key = |clock: &Clock<S::Command>| {
-        let (aggregate_id, name) = (id.to_owned(), clock.name.clone());
-        DueClock { due: clock.due, partition: changed.partition, aggregate_id, name }.write()
-    };
-    for clock in before.iter().filter(|clock| !after.contains(clock)) {
-        batch.delete(Kind::Clock, &key(clock));
-    }
-    for clock in after.iter().filter(|clock| !before.contains(clock)) {
-        batch.put(Kind::Clock, &key(clock), Vec::new());
-    }
-}
-
-/// A clock as the store keys it.
+/// An aggregate and its next moment, as the store keys it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DueClock {
+pub struct Due {
     pub due: Timestamp,
     pub partition: i32,
     pub aggregate_id: String,
-    pub name: String,
 }
 
-impl DueClock {
+impl Due {
     fn write(&self) -> Vec<u8> {
         let mut key = self.due.as_millis().to_be_bytes().to_vec();
         key.extend_from_slice(&self.partition.to_be_bytes());
         key.extend_from_slice(self.aggregate_id.as_bytes());
-        key.push(0);
-        key.extend_from_slice(self.name.as_bytes());
         key
     }
 
     fn read(key: &[u8]) -> Self {
         let (due, rest) = key.split_at(8.min(key.len()));
-        let (partition, rest) = rest.split_at(4.min(rest.len()));
-        let text = String::from_utf8_lossy(rest);
-        let (aggregate_id, name) = text.split_once('\0').unwrap_or((&text, ""));
+        let (partition, aggregate_id) = rest.split_at(4.min(rest.len()));
         Self {
             due: Timestamp::from_millis(read_i64(due)),
             partition: read_i32(partition),
-            aggregate_id: aggregate_id.to_owned(),
-            name: name.to_owned(),
+            aggregate_id: String::from_utf8_lossy(aggregate_id).into_owned(),
         }
     }
 }
 
+/// How far a store has got.
+struct Standing {
+    positions: Positions,
+    ahead: Positions,
+    inputs: Inputs,
+}
+
+impl Standing {
+    fn read(store: &Store) -> Result<Self, StoreError> {
+        let mut inputs = Inputs::new();
+        for entry in store.all(Kind::Input) {
+            let (key, value) = entry?;
+            let (topic, partition) = key.split_at(key.len().saturating_sub(4));
+            let topic = String::from_utf8_lossy(topic).into_owned();
+            inputs.entry(topic).or_default().insert(read_i32(partition), read_i64(&value));
+        }
+        let (positions, ahead) =
+            (read_positions(store, Kind::Position)?, read_positions(store, Kind::Ahead)?);
+        Ok(Self { positions, ahead, inputs })
+    }
+}
+
+fn read_positions(store: &Store, kind: Kind) -> Result<Positions, StoreError> {
+    store.all(kind).map(|entry| entry.map(|(key, value)| (read_i32(&key), read_i64(&value)))).collect()
+}
+
+/// Room for an entry of usual size: an aggregate has a few kilobytes.
+const ENTRY_BYTES: usize = 4_096;
+
 fn encode(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    postcard::to_stdvec(value).map_err(StoreError::Decode)
+    postcard::to_extend(value, Vec::with_capacity(ENTRY_BYTES)).map_err(StoreError::Decode)
 }
 
 fn read_i64(bytes: &[u8]) -> i64 {
@@ -447,6 +456,3 @@ fn read_i64(bytes: &[u8]) -> i64 {
 fn read_i32(bytes: &[u8]) -> i32 {
     bytes.try_into().map(i32::from_be_bytes).unwrap_or_default()
 }
-
-/// The state of an aggregate that a batch has changed but not yet committed.
-pub(crate) type Overlay<D> = HashMap<String, Aggregate<<D as Decider>::State>>;

@@ -29,6 +29,8 @@ use crate::kafka::{Isolation, Kafka};
 const POLL: Duration = Duration::from_millis(20);
 /// Most records folded in one batch: bounds memory, and the time between two looks at the orders.
 const MAX_BATCH: usize = 2_000;
+/// Batches that are read before the ones before them are folded.
+const READ_AHEAD: usize = 2;
 /// How long one question to the broker may take within a take-over; it is asked again until answered.
 const ASK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Progress of a long rebuild is logged this often.
@@ -38,6 +40,8 @@ const PROGRESS: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct TakenOver {
     pub partition: i32,
+    /// Of the order: one that was given back and ordered again since is taken over anew.
+    pub epoch: u64,
     /// The group's stable committed offsets, by input topic with prefix.
     pub committed: BTreeMap<String, i64>,
     /// The first offset that is still there, by input topic with prefix.
@@ -47,7 +51,10 @@ pub struct TakenOver {
 /// What the runner asks of the follower.
 pub enum Order {
     /// Fold the partition to its end and stop following it.
-    TakeOver(i32),
+    TakeOver {
+        partition: i32,
+        epoch: u64,
+    },
     /// Follow the partition again from where the fold stands; cancels a take-over under way.
     GiveBack(i32),
     Stop,
@@ -61,6 +68,8 @@ pub enum FollowError {
     Decode { topic: String, partition: i32, offset: i64, source: CodecError },
     #[error(transparent)]
     Fold(#[from] FoldError),
+    #[error("failed to start a thread")]
+    Thread(#[source] std::io::Error),
 }
 
 impl FollowError {
@@ -84,7 +93,13 @@ pub struct Follower<S: Service> {
     group: BaseConsumer,
     orders: Receiver<Order>,
     ready: Sender<TakenOver>,
-    under_way: BTreeMap<i32, Step>,
+    under_way: BTreeMap<i32, UnderWay>,
+}
+
+/// A take-over that was ordered.
+struct UnderWay {
+    epoch: u64,
+    step: Step,
 }
 
 /// How far a take-over has come.
@@ -125,10 +140,7 @@ impl<S: Service> Follower<S> {
         let group = group.set("group.id", format!("{}{}", kafka.prefix, S::NAME)).create().map_err(failed)?;
         let (order_sender, orders) = mpsc::channel();
         let (ready, ready_receiver) = mpsc::channel();
-        let partitions = kafka.partitions_of(
-            schemas::topics::named(S::Event::TOPIC)
-                .map_or(schemas::topics::Partitions::One, |topic| topic.partitions),
-        );
+        let partitions = kafka.partitions_of_topic(S::Event::TOPIC);
         let inputs = inputs::<S>(kafka);
         let follower = Self {
             fold,
@@ -154,12 +166,36 @@ impl<S: Service> Follower<S> {
         let mut behind: Vec<i32> = (0..self.partitions).collect();
         let mut progress = Progress::begin(S::NAME);
         self.follow(&behind)?;
-        while !behind.is_empty() && !stopping() {
-            let (folded, ends) = self.take_in()?;
-            behind.retain(|partition| !ends.contains(partition));
-            progress.advance(folded, behind.len());
+        let (sender, receiver) = mpsc::sync_channel::<Vec<_>>(READ_AHEAD);
+        let fold = Arc::clone(&self.fold);
+        // Read and decoded here, folded beside it.
+        std::thread::scope(|scope| {
+            let folding = std::thread::Builder::new()
+                .name(format!("{}-restore", S::NAME))
+                .spawn_scoped(scope, move || receiver.iter().try_for_each(|records| fold.apply(&records)))
+                .map_err(FollowError::Thread)?;
+            let mut read = || {
+                while !behind.is_empty() && !stopping() {
+                    let (records, ends) = self.read_batch()?;
+                    behind.retain(|partition| !ends.contains(partition));
+                    progress.advance(records.len(), behind.len());
+                    if sender.send(records).is_err() {
+                        // What ended it is heard below.
+                        break;
+                    }
+                }
+                Ok(())
+            };
+            let read: Result<(), FollowError> = read();
+            drop(sender);
+            let folded = folding.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            folded?;
+            read
+        })?;
+        if behind.is_empty() {
+            self.fold.note_whole();
+            progress.end();
         }
-        progress.end();
         Ok(())
     }
 
@@ -171,8 +207,8 @@ impl<S: Service> Follower<S> {
         loop {
             loop {
                 match self.orders.try_recv() {
-                    Ok(Order::TakeOver(partition)) => {
-                        self.under_way.insert(partition, Step::AskCommitted);
+                    Ok(Order::TakeOver { partition, epoch }) => {
+                        self.under_way.insert(partition, UnderWay { epoch, step: Step::AskCommitted });
                     }
                     Ok(Order::GiveBack(partition)) => {
                         self.under_way.remove(&partition);
@@ -182,7 +218,7 @@ impl<S: Service> Follower<S> {
                     Err(TryRecvError::Empty) => break,
                 }
             }
-            let (_, ends) = self.take_in()?;
+            let ends = self.take_in()?;
             self.advance(&ends)?;
         }
     }
@@ -211,8 +247,15 @@ impl<S: Service> Follower<S> {
         if list.count() == 0 { Ok(()) } else { self.consumer.incremental_unassign(&list).map_err(failed) }
     }
 
-    /// Folds what is there; how many records, and the partitions whose end was reached last.
-    fn take_in(&self) -> Result<(usize, Vec<i32>), FollowError> {
+    /// Folds what is there; the partitions whose end was reached last.
+    fn take_in(&self) -> Result<Vec<i32>, FollowError> {
+        let (records, ends) = self.read_batch()?;
+        self.fold.apply(&records)?;
+        Ok(ends)
+    }
+
+    /// What is there, and the partitions whose end was reached last.
+    fn read_batch(&self) -> Result<(Vec<Recorded<S::Event>>, Vec<i32>), FollowError> {
         let mut records = Vec::new();
         let mut ends: Vec<i32> = Vec::new();
         let mut wait = POLL;
@@ -232,8 +275,7 @@ impl<S: Service> Follower<S> {
             }
             wait = Duration::ZERO;
         }
-        self.fold.apply(&records)?;
-        Ok((records.len(), ends))
+        Ok((records, ends))
     }
 
     fn read(&self, message: &impl Message) -> Result<Option<Recorded<S::Event>>, FollowError> {
@@ -253,8 +295,8 @@ impl<S: Service> Follower<S> {
     /// assignment costs the client a pause of up to a second.
     fn advance(&mut self, ends: &[i32]) -> Result<(), FollowError> {
         let (mut stable, mut read) = (Vec::new(), Vec::new());
-        for (partition, step) in std::mem::take(&mut self.under_way) {
-            let next = match step {
+        for (partition, UnderWay { epoch, step }) in std::mem::take(&mut self.under_way) {
+            let step = match step {
                 Step::AskCommitted => match self.inputs(partition) {
                     Some(inputs) => Step::AskHighWatermark { inputs },
                     None => Step::AskCommitted,
@@ -273,12 +315,12 @@ impl<S: Service> Follower<S> {
                 },
                 Step::ReadToEnd { inputs } if ends.contains(&partition) => {
                     let Inputs { committed, low } = inputs;
-                    read.push(TakenOver { partition, committed, low });
+                    read.push(TakenOver { partition, epoch, committed, low });
                     continue;
                 }
                 waiting @ Step::ReadToEnd { .. } => waiting,
             };
-            self.under_way.insert(partition, next);
+            self.under_way.insert(partition, UnderWay { epoch, step });
         }
         if !stable.is_empty() {
             self.follow(&stable)?;

@@ -4,17 +4,17 @@
 //! hears nothing sends the same again and gets the same outcome.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::FutureRecord;
 use schemas::codec::Codec;
 use schemas::envelope::Body;
 use schemas::ids::{AgencyId, CommandId, partition_of};
-use schemas::{Actor, Command, digest, topics};
+use schemas::{Actor, Command, digest};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -25,6 +25,7 @@ use crate::fold::{Fold, Outcome, Verdict};
 use crate::kafka::{Kafka, MAX_RECORD_BYTES};
 use crate::problem::{Problem, chain};
 use crate::telemetry;
+use crate::writer::Writer;
 
 /// How long an answer is waited for before the caller is told where to ask again.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
@@ -91,7 +92,7 @@ impl<S: Service> WeakFront<S> {
 
 struct Inner<S: Service> {
     fold: Arc<Fold<S>>,
-    producer: FutureProducer,
+    producer: Writer,
     kafka: Kafka,
     codec: Codec,
     clock: Clock,
@@ -107,7 +108,7 @@ impl<S: Service> Front<S> {
         codec: Codec,
         clock: Clock,
     ) -> Result<Self, rdkafka::error::KafkaError> {
-        let producer = kafka.producer().create()?;
+        let producer = Writer::new(&kafka)?;
         let waiting = Semaphore::new(MAX_WAITING);
         Ok(Self { inner: Arc::new(Inner { fold, producer, kafka, codec, clock, waiting }) })
     }
@@ -130,6 +131,18 @@ impl<S: Service> Front<S> {
     /// A rejection, a conflict of keys, or that Kafka does not answer: a problem document each. A 202-like
     /// [`Problem`] is never returned: see [`Answer::Pending`].
     pub async fn submit(&self, request: Request<S::Command>) -> Result<Answer, Problem> {
+        self.submit_by(request, None).await
+    }
+
+    /// As [`Front::submit`], where the command must be on its way by then: what it names may be gone later.
+    ///
+    /// # Errors
+    /// As [`Front::submit`].
+    pub async fn submit_by(
+        &self,
+        request: Request<S::Command>,
+        deadline: Option<Instant>,
+    ) -> Result<Answer, Problem> {
         let _place = self.inner.waiting.try_acquire().map_err(|_| {
             Problem::too_many()
                 .detail(format!("{MAX_WAITING} commands wait already"))
@@ -140,7 +153,7 @@ impl<S: Service> Front<S> {
         if let Some(outcome) = self.outcome(command_id)? {
             return judge(outcome, &asked, true);
         }
-        self.write(request).instrument(tracing::info_span!("write the command")).await?;
+        self.write(request, deadline).instrument(tracing::info_span!("write the command")).await?;
         let waited =
             tokio::time::timeout(ANSWER_WAIT, heard).instrument(tracing::info_span!("await the outcome"));
         match waited.await {
@@ -150,15 +163,28 @@ impl<S: Service> Front<S> {
     }
 
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or is being rebuilt.
     pub fn outcome(&self, command: CommandId) -> Result<Option<Outcome>, Problem> {
-        self.inner.fold.outcome(command).map_err(|error| broken(&error))
+        let outcome = self.inner.fold.outcome(command).map_err(|error| broken(&error))?;
+        self.whole(outcome)
     }
 
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or is being rebuilt.
     pub fn state(&self, aggregate_id: &str) -> Result<Arc<crate::fold::Aggregate<S::State>>, Problem> {
-        self.inner.fold.aggregate(aggregate_id).map_err(|error| broken(&error))
+        let aggregate = self.inner.fold.aggregate(aggregate_id).map_err(|error| broken(&error))?;
+        self.whole(aggregate)
+    }
+
+    /// What was read, if the fold is whole: from half a fold it would follow that things are not there. Looked at after
+    /// the read, since the rebuild may have begun before it.
+    fn whole<T>(&self, read: T) -> Result<T, Problem> {
+        if self.inner.fold.is_whole() {
+            return Ok(read);
+        }
+        Err(Problem::unavailable()
+            .detail("this instance reads its topic from the beginning")
+            .retry_after(RETRY_SECONDS))
     }
 
     /// Waits until this instance has folded as far as the token says.
@@ -167,8 +193,7 @@ impl<S: Service> Front<S> {
     /// When the token is none, or the wait is too long.
     pub async fn await_position(&self, token: Option<&Position>) -> Result<(), Problem> {
         let Some(position) = token.filter(|position| position.service == S::NAME) else { return Ok(()) };
-        let partitions = topics::named(S::Event::TOPIC)
-            .map_or(1, |topic| self.inner.kafka.partitions_of(topic.partitions));
+        let partitions = self.inner.kafka.partitions_of_topic(S::Event::TOPIC);
         if !(0..partitions).contains(&position.partition) {
             return Err(Problem::malformed()
                 .field(POSITION.as_str(), format!("the partition is none of the {partitions} there are")));
@@ -193,9 +218,17 @@ impl<S: Service> Front<S> {
             return;
         }
         let window = self.inner.clock.now().as_millis() / (ATTEMPTS_ARE_ONE_MINUTES * 60_000);
-        let key = format!("attempt/{}/{aggregate_id}/{window}", body.name());
+        // Not of the keys that callers choose: one could be spent in advance.
+        let parts: [&[u8]; 6] = [
+            b"attempt",
+            S::NAME.as_bytes(),
+            caller.agency.id.as_str().as_bytes(),
+            body.name().as_bytes(),
+            aggregate_id.as_bytes(),
+            &window.to_be_bytes(),
+        ];
         let request = Request {
-            command_id: CommandId::of_key(S::NAME, &caller.agency.id, &key),
+            command_id: CommandId::derive(&parts),
             digest: Vec::new(),
             aggregate_id,
             agency: caller.agency.id.clone(),
@@ -208,15 +241,14 @@ impl<S: Service> Front<S> {
             match front.outcome(request.command_id) {
                 Ok(Some(_)) => {}
                 // What cannot be written was told by the write itself.
-                _ => drop(front.write(request).await),
+                _ => drop(front.write(request, None).await),
             }
         });
     }
 
-    async fn write(&self, request: Request<S::Command>) -> Result<(), Problem> {
+    async fn write(&self, request: Request<S::Command>, deadline: Option<Instant>) -> Result<(), Problem> {
         let inner = &self.inner;
-        let count =
-            topics::named(S::Command::TOPIC).map_or(1, |topic| inner.kafka.partitions_of(topic.partitions));
+        let count = inner.kafka.partitions_of_topic(S::Command::TOPIC);
         let partition = partition_of(&request.aggregate_id, count);
         let command = Command {
             command_id: request.command_id,
@@ -239,11 +271,15 @@ impl<S: Service> Front<S> {
             let header = Header { key: telemetry::TRACEPARENT, value: Some(&traceparent) };
             record = record.headers(OwnedHeaders::new().insert(header));
         }
-        inner.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| {
+        if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            return Err(Problem::unavailable()
+                .detail("it took too long until the command could be written")
+                .retry_after(RETRY_SECONDS));
+        }
+        inner.producer.send(record).await.map_err(|error| {
             tracing::warn!(service = S::NAME, error = %error, "failed to write a command");
             Problem::unavailable().detail("Kafka does not take the command").retry_after(RETRY_SECONDS)
-        })?;
-        Ok(())
+        })
     }
 }
 

@@ -87,6 +87,16 @@ impl Kafka {
         }
     }
 
+    /// The partitions of a topic of the table.
+    ///
+    /// # Panics
+    /// When the table has no such topic, which a test of every service rules out.
+    pub fn partitions_of_topic(&self, name: &str) -> i32 {
+        self.partitions_of(
+            topics::named(name).expect("every topic of a service stands in the table").partitions,
+        )
+    }
+
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
@@ -146,6 +156,9 @@ impl Kafka {
         config
             .set("enable.idempotence", "true")
             .set("linger.ms", "0")
+            // One request at a time: nothing waits while there is little, and what comes while one is under way goes
+            // together in the next.
+            .set("max.in.flight.requests.per.connection", "1")
             .set("message.timeout.ms", MESSAGE_TIMEOUT.as_millis().to_string())
             .set("message.max.bytes", MAX_RECORD_BYTES.to_string())
             .set("compression.type", "zstd");
@@ -158,6 +171,8 @@ impl Kafka {
         config
             .set("transactional.id", format!("{}{service}.{instance}.{turn}", self.prefix))
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT.as_millis().to_string())
+            // A batch is there whole, and nobody waits for a part of it.
+            .set("max.in.flight.requests.per.connection", "5")
             // AddOffsets right after a commit meets CONCURRENT_TRANSACTIONS; the default waits 100 ms then.
             .set("retry.backoff.ms", "1");
         config
@@ -378,6 +393,8 @@ fn settings(kept: Kept, erase_within: Duration) -> Vec<(&'static str, String)> {
             let millis = |time: Duration| time.as_millis().to_string();
             let mut settings: Vec<_> =
                 own(&[("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.01")]);
+            // How old a key set is, is for one clock to say.
+            settings.push(("message.timestamp.type", "LogAppendTime".to_owned()));
             settings.push(("segment.ms", millis(part)));
             settings.push(("max.compaction.lag.ms", millis(part * COMPACTION_PARTS)));
             settings.push(("delete.retention.ms", millis(part)));

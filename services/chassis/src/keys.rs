@@ -8,7 +8,7 @@ use std::time::Duration;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::FutureRecord;
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::codec::Codec;
 use schemas::envelope::Body;
@@ -20,6 +20,7 @@ use crate::kafka::{Isolation, Kafka};
 use crate::problem::chain;
 use crate::reader::{ReadError, RecordReader};
 use crate::store::{Batch, Kind, Store, StoreError};
+use crate::writer::Writer;
 
 const POLL: Duration = Duration::from_millis(50);
 const AGAIN: Duration = Duration::from_secs(1);
@@ -47,9 +48,19 @@ pub enum NotWritten {
     Encode(#[from] schemas::codec::CodecError),
 }
 
+/// Between these a key set that no event names waits to be taken out: a 144th of the time that an erasure may take.
+/// Half of the shorter one is still longer than a command may be on its way (`message.timeout.ms`, 8 s).
+const ORPHANED_AFTER: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(600));
+
+/// From so long on a key set that no event names is an orphan: whoever has made it must have named it in half of that,
+/// or never does.
+pub fn orphaned_after(erase_within: Duration) -> Duration {
+    (erase_within / 144).clamp(ORPHANED_AFTER.0, ORPHANED_AFTER.1)
+}
+
 /// Writes key sets before the commands that name them.
 pub struct KeyWriter {
-    producer: FutureProducer,
+    producer: Writer,
     kafka: Kafka,
     codec: Codec,
 }
@@ -58,7 +69,12 @@ impl KeyWriter {
     /// # Errors
     /// When Kafka's client does not accept its configuration.
     pub fn new(kafka: &Kafka, codec: Codec) -> Result<Self, KafkaError> {
-        Ok(Self { producer: kafka.producer().create()?, kafka: kafka.clone(), codec })
+        Ok(Self { producer: Writer::new(kafka)?, kafka: kafka.clone(), codec })
+    }
+
+    /// For how long after it was sealed a key set may be named.
+    pub fn fresh_for(&self) -> Duration {
+        orphaned_after(self.kafka.erase_within) / 2
     }
 
     /// Returns once the record is durable.
@@ -70,8 +86,7 @@ impl KeyWriter {
         let (topic, key) = (self.kafka.topic(KeySet::TOPIC), key_set.key_set_id.to_string());
         let partition = partition_of(&key, self.kafka.partitions);
         let record = FutureRecord::to(&topic).partition(partition).key(&key).payload(&value);
-        self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
-        Ok(())
+        Ok(self.producer.send(record).await?)
     }
 
     /// Takes a key set out: one that nothing names and nothing ever will, or one that is erased.
@@ -82,8 +97,7 @@ impl KeyWriter {
         let (topic, key) = (self.kafka.topic(KeySet::TOPIC), id.to_string());
         let partition = partition_of(&key, self.kafka.partitions);
         let record = FutureRecord::<String, [u8]>::to(&topic).partition(partition).key(&key);
-        self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
-        Ok(())
+        Ok(self.producer.send(record).await?)
     }
 }
 
@@ -99,7 +113,7 @@ impl KeyWriter {
         let topic = self.kafka.topic(KeySet::TOPIC);
         for partition in 0..self.kafka.partitions {
             let record = FutureRecord::<str, [u8]>::to(&topic).partition(partition).key(HEARTBEAT);
-            self.producer.send(record, Duration::ZERO).await.map_err(|(error, _)| error)?;
+            self.producer.send(record).await?;
         }
         Ok(())
     }

@@ -23,6 +23,7 @@ pub mod registry;
 pub mod runner;
 pub mod store;
 mod transaction;
+mod writer;
 
 pub mod auth;
 pub mod cursor;
@@ -32,6 +33,7 @@ pub mod limits;
 
 pub mod seal;
 pub mod sealing;
+pub mod settled;
 
 pub mod failpoint;
 pub mod memory;

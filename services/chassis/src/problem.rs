@@ -40,6 +40,11 @@ pub struct FieldError {
 macro_rules! problems {
     ($($name:ident = $code:literal, $status:ident, $title:literal, $next:literal;)+) => {
         impl Problem {
+    /// Whether it says what came of a command, and not that nobody knows yet.
+    pub fn is_of_the_outcome(&self) -> bool {
+        self.status < 500 && self.status != 429
+    }
+
             $(pub fn $name() -> Self {
                 Self::new($code, StatusCode::$status, $title, $next)
             })+

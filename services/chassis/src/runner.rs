@@ -18,6 +18,7 @@ mod session;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -115,6 +116,20 @@ impl Status {
     }
 }
 
+/// Tells whoever runs beside a session that it is over, also when it panics.
+struct Ending<'a> {
+    ended: &'a AtomicBool,
+    orders: Sender<follower::Order>,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        // The follower may have gone before: then there is nobody to stop.
+        let _ = self.orders.send(follower::Order::Stop);
+    }
+}
+
 impl<S: Service> Runner<S> {
     /// Runs on a thread of its own until [`Status::stop`].
     ///
@@ -167,8 +182,9 @@ impl<S: Service> Runner<S> {
                 .spawn_scoped(scope, follow)
                 .map_err(RunError::Thread)?;
             let orders = handle.orders.clone();
+            let ended = &ended;
             let measure = || {
-                if let Err(error) = lag::measure(&self.kafka, &self.status, &owned, &ended) {
+                if let Err(error) = lag::measure(&self.kafka, &self.status, &owned, ended) {
                     warn!(service = S::NAME, error = %error, "the lag is not measured");
                 }
             };
@@ -176,10 +192,10 @@ impl<S: Service> Runner<S> {
                 .name(format!("{}-lag", S::NAME))
                 .spawn_scoped(scope, measure)
                 .map_err(RunError::Thread)?;
+            // Whatever ends the session: the scope waits for the others, and they for this.
+            let ending = Ending { ended, orders };
             let worked = Session::begin(self, handle, &owned).and_then(|mut session| session.work());
-            ended.store(true, Ordering::Relaxed);
-            // The follower may have gone before: then there is nobody to stop.
-            let _ = orders.send(follower::Order::Stop);
+            drop(ending);
             // The follower's own failure says more than that the session found it gone.
             following.join().unwrap_or(Ok(()))?;
             Ok(worked?)

@@ -192,6 +192,7 @@ impl Submission<'_> {
         let (nonce, wrapped_keys) = seal(&wrapping_key, self.key_set_id.as_uuid().as_bytes(), &self.keys)?;
         Ok(KeySet {
             key_set_id: self.key_set_id,
+            incident_id: self.incident_id,
             vault_key_id: self.sealer.vault_key_id.clone(),
             encapsulation,
             nonce,
@@ -282,9 +283,17 @@ impl Vault {
         let id = key_set.key_set_id;
         let (wrapping_key, encapsulation) = self.sealer()?.wrapping_key(id)?;
         let (nonce, wrapped_keys) = seal(&wrapping_key, id.as_uuid().as_bytes(), &left)?;
+        let (incident_id, sealed_at) = (key_set.incident_id, key_set.sealed_at);
         let vault_key_id = self.key_id.clone();
-        let sealed_at = key_set.sealed_at;
-        Ok(KeySet { key_set_id: id, vault_key_id, encapsulation, nonce, wrapped_keys, sealed_at })
+        Ok(KeySet {
+            key_set_id: id,
+            incident_id,
+            vault_key_id,
+            encapsulation,
+            nonce,
+            wrapped_keys,
+            sealed_at,
+        })
     }
 
     fn sealer(&self) -> Result<Sealer, SealError> {

@@ -1,7 +1,7 @@
 //! What a front seals on its way in: sealed first, its keys durable next, and only then named by a command.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use schemas::codes::FacetKind;
 use schemas::digest::Secret;
@@ -11,6 +11,8 @@ use schemas::sealed_keys::KeySet;
 
 use crate::clock::Clock;
 use crate::config::Reader;
+use crate::decider::Service;
+use crate::front::{Answer, Front, Request};
 use crate::keys::KeyWriter;
 use crate::problem::{Problem, chain};
 use crate::seal::Sealer;
@@ -105,6 +107,37 @@ impl Sealing {
         };
         self.write(&key_set).await?;
         Ok(facet)
+    }
+
+    /// Submits a command that names a key set: its keys are durable first, and taken out again when the outcome names
+    /// others. `names` says whether the state names them; nothing when it cannot be told.
+    ///
+    /// # Errors
+    /// As [`Front::submit`], or when Kafka does not take the keys: then nothing may name them.
+    pub async fn submit<S: Service>(
+        self: &Arc<Self>,
+        front: &Front<S>,
+        request: Request<S::Command>,
+        key_set: &KeySet,
+        names: impl Fn(&S::State) -> Option<bool>,
+    ) -> Result<Answer, Problem> {
+        let deadline = Instant::now() + self.keys.fresh_for();
+        let aggregate_id = request.aggregate_id.clone();
+        self.write(key_set).await?;
+        let answered = front.submit_by(request, Some(deadline)).await;
+        let decided = match &answered {
+            Ok(Answer::Done { .. }) => true,
+            Ok(Answer::Pending(_)) => false,
+            Err(problem) => problem.is_of_the_outcome(),
+        };
+        // Only what is seen to be otherwise: from nothing it does not follow that nothing names them.
+        if decided
+            && let Ok(aggregate) = front.state(&aggregate_id)
+            && names(&aggregate.state) == Some(false)
+        {
+            self.erase_unnamed(key_set.key_set_id);
+        }
+        answered
     }
 
     /// Returns once the key set is durable.

@@ -34,6 +34,9 @@ pub enum TransactionError {
     /// Whether it is committed is unknown, or this producer was fenced: a new producer, and the take-over anew.
     #[error("the producer must be replaced")]
     Replace(#[source] KafkaError),
+    /// As [`TransactionError::Replace`].
+    #[error("the commit broke off")]
+    Panicked,
 }
 
 pub struct TransactionalProducer {
@@ -134,9 +137,8 @@ impl TransactionalProducer {
     /// When even the abort fails: then the producer must be replaced.
     pub fn abort(&self) -> Result<(), TransactionError> {
         self.step(|| self.producer.abort_transaction(TRANSACTION_TIMEOUT)).map_err(|error| match error {
-            TransactionError::Abort(cause) | TransactionError::Replace(cause) => {
-                TransactionError::Replace(cause)
-            }
+            TransactionError::Abort(cause) => TransactionError::Replace(cause),
+            other => other,
         })
     }
 

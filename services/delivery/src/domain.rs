@@ -2,7 +2,7 @@
 
 pub mod erasure;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{AgencyKind, AssignmentState, Authorisation, FacetKind, RejectionCode};
@@ -13,7 +13,7 @@ use schemas::delivery::{
 };
 use schemas::directory::Policy;
 use schemas::directory::view::Directory;
-use schemas::ids::{AgencyId, AssignmentId, DisclosureId, FacetId};
+use schemas::ids::{AgencyId, AssignmentId, Country, DisclosureId, FacetId, KeyId, KeySetId};
 use schemas::routing::{
     AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentAmended, IncidentOpened,
     RetractionIssued, RoutingEvent, Transfer,
@@ -22,6 +22,9 @@ use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::erasure::Erasures;
+
+/// Most disclosures of one incident to one agency: bounds what an incident weighs, far above what people open.
+const MAX_DISCLOSURES: usize = 1_000;
 
 /// One of routing's events, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,9 +91,9 @@ fn pass_on(context: &Context<'_>, incident: &Incident, news: &RoutingEvent) -> V
             }
             .into(),
         ],
-        RoutingEvent::CoordinatorAlerted(alert) => alerts(context, alert),
+        RoutingEvent::CoordinatorAlerted(alert) => alerts(context, incident, alert),
         RoutingEvent::AssignmentRaised(raised) => raise(incident, raised).into_iter().collect(),
-        RoutingEvent::IncidentAmended(amended) => vec![update(amended).into()],
+        RoutingEvent::IncidentAmended(amended) => amend(context, incident, amended),
         RoutingEvent::RetractionIssued(issued) => retract(issued).collect(),
         _ => change(incident, news).into_iter().collect(),
     }
@@ -121,7 +124,16 @@ fn register(opened: &IncidentOpened) -> IncidentRegistered {
         people: opened.people.clone(),
         facets: opened.facets.clone(),
         retain_until: opened.handling.retain_until,
+        never_told: opened.handling.never_told.clone(),
     }
+}
+
+/// An amendment names every person again, and so those that were erased: of them it opens nothing.
+fn amend(context: &Context<'_>, incident: &Incident, amended: &IncidentAmended) -> Vec<DeliveryEvent> {
+    let updated = update(amended).into();
+    let mut after = incident.clone();
+    evolve(&mut after, &updated, context.now);
+    std::iter::once(updated).chain(erasure::close_anew(context, &after)).collect()
 }
 
 fn update(amended: &IncidentAmended) -> IncidentUpdated {
@@ -134,6 +146,7 @@ fn update(amended: &IncidentAmended) -> IncidentUpdated {
         people: amended.people.clone(),
         facets: amended.facets.clone(),
         retain_until: amended.handling.retain_until,
+        never_told: amended.handling.never_told.clone(),
     }
 }
 
@@ -157,16 +170,23 @@ fn item(offer: &AssignmentOffered) -> ItemDelivered {
     }
 }
 
-/// Every coordinator in whose scope the alert's country stands; all of them where no country was found.
-fn alerts(context: &Context<'_>, alert: &CoordinatorAlerted) -> Vec<DeliveryEvent> {
+/// Every coordinator in whose scope the alert's country stands; all of them where no country was found. None that
+/// stands itself in a State never told.
+fn alerts(context: &Context<'_>, incident: &Incident, alert: &CoordinatorAlerted) -> Vec<DeliveryEvent> {
     let coordinators = context.directory.agencies(context.now).filter(|agency| {
         agency.kind == AgencyKind::Coordinator
+            && !incident.is_never_told(&agency.country)
             && alert.country.as_ref().is_none_or(|country| agency.scope.contains(country))
     });
     coordinators
         .map(|agency| {
-            AlertDelivered { agency: agency.id.clone(), country: alert.country.clone(), reason: alert.reason }
-                .into()
+            AlertDelivered {
+                agency: agency.id.clone(),
+                country: alert.country.clone(),
+                reason: alert.reason,
+                assignment_id: alert.assignment_id,
+            }
+            .into()
         })
         .collect()
 }
@@ -217,22 +237,14 @@ fn open(
     command: &OpenFacets,
 ) -> Result<Vec<DeliveryEvent>, Rejection> {
     let registered = incident.registered.as_ref().ok_or(RejectionCode::UnknownIncident)?;
-    let item = incident.items.get(&command.assignment_id).ok_or(RejectionCode::UnknownAssignment)?;
-    if item.delivered.agency != *context.agency {
-        return Err(RejectionCode::NotYourAssignment.into());
+    let item = incident.own_item(command.assignment_id, context.agency)?;
+    must_be_key_of(context.directory, context.agency, &command.recipient_key_id, context.now)?;
+    let with_offer = opens_with_offer(item)?;
+    must_be_different(&command.facets)?;
+    let earlier = incident.disclosures.values().filter(|one| one.agency == *context.agency);
+    if earlier.count() >= MAX_DISCLOSURES {
+        return Err(RejectionCode::TooMany.into());
     }
-    let unknown_key = || Rejection::at(RejectionCode::UnknownKey, "/recipient_key_id");
-    context.directory.key(context.agency, &command.recipient_key_id, context.now).ok_or_else(unknown_key)?;
-    let with_offer = match item.state {
-        AssignmentState::Accepted => false,
-        AssignmentState::Offered | AssignmentState::Overdue | AssignmentState::Escalated => {
-            if !item.delivered.entitlement.opens_with_offer {
-                return Err(RejectionCode::WrongState.into());
-            }
-            true
-        }
-        _ => return Err(RejectionCode::NotEntitled.into()),
-    };
     let entitled = incident.entitled_facets(command.assignment_id, context.directory, context.now);
     let asked = select(incident, context.agency, entitled, &command.facets)?;
     let disclosed = FacetsDisclosed {
@@ -246,6 +258,37 @@ fn open(
     };
     let told = tell_originator(context, incident, registered, item, &disclosed);
     Ok(std::iter::once(disclosed.into()).chain(told).collect())
+}
+
+fn must_be_key_of(
+    directory: &Directory,
+    agency: &AgencyId,
+    key: &KeyId,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let unknown = || Rejection::at(RejectionCode::UnknownKey, "/recipient_key_id");
+    directory.key(agency, key, now).ok_or_else(unknown)?;
+    Ok(())
+}
+
+/// Whether it opens although nobody has accepted it.
+///
+/// # Errors
+/// When it does not open: not yet, or not any more.
+fn opens_with_offer(item: &Item) -> Result<bool, Rejection> {
+    match item.state {
+        AssignmentState::Accepted => Ok(false),
+        _ if !item.is_open() => Err(RejectionCode::NotEntitled.into()),
+        _ if item.delivered.entitlement.opens_with_offer => Ok(true),
+        _ => Err(RejectionCode::WrongState.into()),
+    }
+}
+
+/// Named twice, a facet would stand twice in the record.
+fn must_be_different(facets: &[FacetId]) -> Result<(), Rejection> {
+    let different: BTreeSet<&FacetId> = facets.iter().collect();
+    let all = different.len() == facets.len();
+    if all { Ok(()) } else { Err(Rejection::at(RejectionCode::Invalid, "/facets")) }
 }
 
 /// Of the first opening with the offer; a hotline or an authority hears who opened, a provider that somebody did.
@@ -335,6 +378,7 @@ fn report(
     let disclosure = incident.disclosures.get(&command.disclosure_id);
     let disclosure = disclosure.filter(|disclosure| disclosure.agency == *context.agency);
     let disclosure = disclosure.ok_or(RejectionCode::UnknownFacet)?;
+    must_be_different(&command.facets)?;
     let given = |facet: &FacetId| disclosure.facets.iter().any(|disclosed| disclosed.facet_id == *facet);
     if !command.facets.iter().all(given) {
         return Err(RejectionCode::UnknownFacet.into());
@@ -406,6 +450,7 @@ fn update_registered(registered: &mut IncidentRegistered, updated: &IncidentUpda
     registered.people.clone_from(&updated.people);
     registered.facets.clone_from(&updated.facets);
     registered.retain_until = updated.retain_until;
+    registered.never_told.clone_from(&updated.never_told);
 }
 
 /// A facet that may be opened, and on what it crosses where another party than the reporter added it.
@@ -416,8 +461,52 @@ pub struct Entitled<'a> {
 }
 
 impl Incident {
+    /// Whether a facet is sealed under a key of the set.
+    pub fn names(&self, key_set: KeySetId) -> bool {
+        let registered = self.registered.iter().flat_map(|registered| &registered.facets);
+        let added = self.added.iter().map(|added| &added.facet);
+        registered.chain(added).chain(&self.superseded).any(|facet| facet.key_set_id == key_set)
+    }
+
+    /// Whether what was disclosed may be given again: as long as its own agency could open all of it anew, for the
+    /// same key.
+    ///
+    /// # Errors
+    /// As [`decide`] on opening it now.
+    pub fn may_be_given(
+        &self,
+        disclosed: &FacetsDisclosed,
+        agency: &AgencyId,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let item = self.own_item(disclosed.assignment_id, agency)?;
+        must_be_key_of(directory, agency, &disclosed.recipient_key_id, now)?;
+        opens_with_offer(item)?;
+        let given: Vec<FacetId> = disclosed.facets.iter().map(|facet| facet.facet_id).collect();
+        let entitled = self.entitled_facets(disclosed.assignment_id, directory, now);
+        select(self, agency, entitled, &given).map(drop)
+    }
+
+    fn own_item(&self, assignment: AssignmentId, agency: &AgencyId) -> Result<&Item, Rejection> {
+        let item = self.items.get(&assignment).ok_or(RejectionCode::UnknownAssignment)?;
+        let own = item.delivered.agency == *agency;
+        if own { Ok(item) } else { Err(RejectionCode::NotYourAssignment.into()) }
+    }
+
+    /// Whether the originator has said that the State must never hear of it.
+    pub fn is_never_told(&self, country: &Country) -> bool {
+        self.registered.as_ref().is_some_and(|registered| registered.never_told.contains(country))
+    }
+
+    fn was_disclosed(&self, assignment: AssignmentId, facet: FacetId) -> bool {
+        let mut disclosures = self.disclosures.values().filter(|one| one.assignment_id == assignment);
+        disclosures.any(|one| one.facets.iter().any(|disclosed| disclosed.facet_id == facet))
+    }
+
     /// The facets that an assignment entitles its agency to open. The reporter's came through the transfer gate with
-    /// the offer; what parties add goes through it here, from its author's country to the reader's.
+    /// the offer; what parties add goes through it here, from its author's country to the reader's. A State that is
+    /// never told any more keeps what was disclosed to it, and gets nothing else.
     pub fn entitled_facets(
         &self,
         assignment: AssignmentId,
@@ -439,6 +528,8 @@ impl Incident {
             .added
             .iter()
             .map(|added| Some(Entitled { facet: &added.facet, transfer: Some(crosses(added)?) }));
-        reported.chain(added).flatten().filter(|one| entitles(item, one.facet)).collect()
+        let untold = self.is_never_told(&item.delivered.country);
+        let entitled = reported.chain(added).flatten().filter(|one| entitles(item, one.facet));
+        entitled.filter(|one| !untold || self.was_disclosed(assignment, one.facet.facet_id)).collect()
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::decider::IndexEntry;
+use chassis::decider::{IndexEntry, IndexKey};
 use chassis::front::{Front, Request, WeakFront, own_agency};
 use chassis::keys::{KeyError, KeyIndex, KeyWriter, NotWritten};
 use chassis::problem::{Problem, chain};
@@ -34,7 +34,7 @@ const HEARTBEATS: u32 = 48;
 
 /// Which records are to be rewritten, as the fold's index has it.
 pub fn entries(event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
-    let key = |id: &KeySetId| [PENDING, id.as_uuid().as_bytes()].concat();
+    let key = |id: &KeySetId| IndexKey::Whole([PENDING, id.as_uuid().as_bytes()].concat());
     match &event.body {
         DeliveryEvent::FacetsErased(erased) => {
             let incident = event.aggregate_id.as_bytes();

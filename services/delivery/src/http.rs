@@ -18,9 +18,7 @@ use chassis::problem::{Problem, chain};
 use chassis::reference::Reference;
 use schemas::Timestamp;
 use schemas::codes::{AssignmentState, ErasureReason, HoldReason, Urgency};
-use schemas::delivery::{
-    EraseFacets, FacetDisclosed, FacetsDisclosed, OpenFacets, PlaceHold, ReleaseHold, ReportAccess,
-};
+use schemas::delivery::{EraseFacets, FacetsDisclosed, OpenFacets, PlaceHold, ReleaseHold, ReportAccess};
 use schemas::ids::{AssignmentId, DisclosureId, ErasureId, FacetId, HoldId, IncidentId, KeyId, PersonRef};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -29,7 +27,8 @@ use utoipa_axum::routes;
 
 use crate::Delivery;
 use crate::disclosure::{Discloser, Disclosure, OpenError};
-use crate::domain::disclosure_id;
+use crate::domain::erasure::{erasure_id, hold_id};
+use crate::domain::{Incident, disclosure_id};
 use crate::inbox::{self, Entry};
 
 /// Entries on a page of the inbox, when the caller does not say.
@@ -157,12 +156,7 @@ async fn open(
         .get(&disclosure_id(&incident.to_string(), &command_id.to_string()))
         .cloned()
         .ok_or_else(Problem::internal)?;
-    // What was given once is not given again when it was erased since.
-    let closed = |facet: &FacetDisclosed| state.state.erasures.closed(facet.facet_id, &caller.agency.id);
-    if let Some(code) = disclosed.facets.iter().find_map(closed) {
-        return Err(Problem::of_rejection(code, None));
-    }
-    let recipient = recipient_key(&pages, &caller, &disclosed)?;
+    let recipient = recipient_key(&pages, &caller, &state.state, &disclosed)?;
     let disclose = {
         let discloser = Arc::clone(&pages.discloser);
         move || discloser.disclose(incident, referral_id, &disclosed, &recipient)
@@ -172,11 +166,21 @@ async fn open(
     Ok(answered::<Delivery>(&answer, StatusCode::CREATED, &disclosure))
 }
 
-fn recipient_key(pages: &Pages, caller: &Caller, disclosed: &FacetsDisclosed) -> Result<Vec<u8>, Problem> {
+/// The public key that the data keys are wrapped to. What was given once is not given again when it was taken back,
+/// replaced or erased since.
+fn recipient_key(
+    pages: &Pages,
+    caller: &Caller,
+    incident: &Incident,
+    disclosed: &FacetsDisclosed,
+) -> Result<Vec<u8>, Problem> {
     use base64::Engine as _;
-    let directory = pages.reference.snapshot().directory;
+    let (agency, directory) = (&caller.agency.id, pages.reference.snapshot().directory);
     let now = pages.front.clock().now();
-    let key = directory.key(&caller.agency.id, &disclosed.recipient_key_id, now);
+    incident
+        .may_be_given(disclosed, agency, &directory, now)
+        .map_err(|rejection| Problem::of_rejection(rejection.code, rejection.pointer.as_deref()))?;
+    let key = directory.key(agency, &disclosed.recipient_key_id, now);
     let bytes = key.and_then(|key| base64::engine::general_purpose::STANDARD.decode(&key.public_key).ok());
     bytes.ok_or_else(|| {
         Problem::invalid().field("/recipient_key_id", "the directory has no such key of this agency")
@@ -252,9 +256,8 @@ async fn erase(
     Body(Erase { person_ref, reason }): Body<Erase>,
 ) -> Result<Response, Problem> {
     let request = key.request::<Delivery>(&caller, incident, EraseFacets { person_ref, reason });
-    let command_id = request.command_id.to_string();
+    let erasure_id = erasure_id(&incident.to_string(), &request.command_id.to_string());
     let answer = pages.front.submit(request).await?;
-    let erasure_id = ErasureId::derive(&[incident.to_string().as_bytes(), command_id.as_bytes()]);
     let state = pages.front.state(&incident.to_string())?;
     let restricted = state.state.erasures.restricted.get(&erasure_id);
     let erased = state.state.erasures.erasures.get(&erasure_id);
@@ -270,6 +273,7 @@ async fn erase(
 /// Why and until when facets are kept.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = EvidenceHold)]
 pub struct Hold {
     pub reason: HoldReason,
     /// Without, until it is released.
@@ -294,9 +298,8 @@ async fn place_hold(
     Body(Hold { reason, until }): Body<Hold>,
 ) -> Result<Response, Problem> {
     let request = key.request::<Delivery>(&caller, incident, PlaceHold { reason, until });
-    let command_id = request.command_id.to_string();
+    let hold_id = hold_id(&incident.to_string(), &request.command_id.to_string());
     let answer = pages.front.submit(request).await?;
-    let hold_id = HoldId::derive(&[incident.to_string().as_bytes(), command_id.as_bytes()]);
     Ok(answered::<Delivery>(&answer, StatusCode::CREATED, &HoldView { hold_id }))
 }
 

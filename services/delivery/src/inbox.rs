@@ -1,10 +1,10 @@
 //! The inbox: what stands before an agency, in the order in which it was delivered.
 //!
-//! Keys of the index: agency, a zero byte, partition and offset of the event (big endian). The value is the
-//! incident's id. A cursor is a vector of offsets, so it holds on every instance.
+//! Keys of the index: agency, a zero byte, partition and offset of the event (big endian). The value is what is kept of
+//! it. A cursor is a vector of offsets, so it holds on every instance.
 
 use chassis::cursor::Cursor;
-use chassis::decider::{IndexEntry, Place};
+use chassis::decider::{IndexEntry, IndexKey, Place};
 use chassis::fold::Fold;
 use chassis::problem::Problem;
 use schemas::Event;
@@ -45,7 +45,14 @@ pub enum Entry {
         at: Timestamp,
     },
     /// A coordinator is told what needs a person.
-    Alert { incident_id: IncidentId, country: Option<Country>, reason: AlertReason, at: Timestamp },
+    Alert {
+        incident_id: IncidentId,
+        country: Option<Country>,
+        reason: AlertReason,
+        /// What it is about, where it is about one assignment.
+        assignment_id: Option<AssignmentId>,
+        at: Timestamp,
+    },
     /// What the agency had reported was opened with the offer, before a person had accepted.
     OpenedEarly {
         incident_id: IncidentId,
@@ -120,23 +127,24 @@ enum What {
     Assignment(AssignmentId),
     Changed(AssignmentId, AssignmentState),
     Call { assignment: AssignmentId, contact: String, attempt: i32, acknowledge_by: Timestamp },
-    Alert(Option<Country>, AlertReason),
+    Alert { country: Option<Country>, reason: AlertReason, assignment: Option<AssignmentId> },
     Retraction(RetractionId, RetractionReason),
     OpenedEarly { disclosure: DisclosureId, by: Option<AgencyId>, country: Option<Country> },
     Erased { erasure: ErasureId, reason: ErasureReason, restricted: bool, facets: Vec<FacetId> },
     KeysErased(Vec<FacetId>),
 }
 
-pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
+pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
     let entry = |agency: &AgencyId, what| {
         let kept = Kept { incident: event.aggregate_id.clone(), at: event.time, what };
-        let value = serde_json::to_vec(&kept).expect("an index entry is plain data");
-        IndexEntry { key: key(agency, at.partition, at.offset), value: Some(value) }
+        let value = postcard::to_allocvec(&kept).expect("an index entry is plain data");
+        IndexEntry { key: IndexKey::Placed(of_agency(agency)), value: Some(value) }
     };
     if let DeliveryEvent::IncidentUpdated(_) = &event.body {
         // Shown again to whoever may open it: what was opened before has been said better since.
-        let open = incident.items.values().filter(|item| item.is_open());
-        return open
+        let told = |item: &&Item| item.is_open() && !incident.is_never_told(&item.delivered.country);
+        let items = incident.items.values().filter(told);
+        return items
             .map(|item| entry(&item.delivered.agency, What::Assignment(item.delivered.assignment_id)))
             .collect();
     }
@@ -151,7 +159,8 @@ pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> 
             (&call.agency, What::Call { assignment, contact, attempt, acknowledge_by })
         }
         DeliveryEvent::AlertDelivered(alert) => {
-            (&alert.agency, What::Alert(alert.country.clone(), alert.reason))
+            let (country, reason, assignment) = (alert.country.clone(), alert.reason, alert.assignment_id);
+            (&alert.agency, What::Alert { country, reason, assignment })
         }
         DeliveryEvent::RetractionDelivered(retraction) => {
             (&retraction.agency, What::Retraction(retraction.retraction_id, retraction.reason))
@@ -170,12 +179,8 @@ pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, at: Place) -> 
     vec![entry(agency, what)]
 }
 
-fn key(agency: &AgencyId, partition: i32, offset: i64) -> Vec<u8> {
-    let mut key = agency.as_str().as_bytes().to_vec();
-    key.push(0);
-    key.extend_from_slice(&partition.to_be_bytes());
-    key.extend_from_slice(&offset.to_be_bytes());
-    key
+fn of_agency(agency: &AgencyId) -> Vec<u8> {
+    [agency.as_str().as_bytes(), &[0]].concat()
 }
 
 /// A page of entries, and the cursor behind the last of them.
@@ -228,12 +233,13 @@ fn after(
     from: i64,
     limit: usize,
 ) -> Result<Vec<Found>, Problem> {
-    let (from, to) = (key(agency, partition, from), key(agency, partition, i64::MAX));
+    let key = |offset| IndexKey::Placed(of_agency(agency)).at(Place { partition, offset });
+    let (from, to) = (key(from), key(i64::MAX));
     let mut found: Vec<Found> = Vec::new();
     for entry in fold.index(&from, &to).take(limit) {
         let (key, value) = entry.map_err(|error| broken(&error))?;
         let offset = key.last_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes));
-        let kept: Kept = serde_json::from_slice(&value).map_err(|error| broken(&error))?;
+        let kept: Kept = postcard::from_bytes(&value).map_err(|error| broken(&error))?;
         let order = found.last().map_or(kept.at, |last| last.order.max(kept.at));
         found.push(Found { place: Place { partition, offset }, kept, order });
     }
@@ -260,7 +266,9 @@ fn shown(pages: &Pages, kept: Kept) -> Result<Option<Entry>, Problem> {
         What::Call { assignment, contact, attempt, acknowledge_by } => {
             Entry::Call { incident_id, assignment_id: assignment, contact, attempt, acknowledge_by, at }
         }
-        What::Alert(country, reason) => Entry::Alert { incident_id, country, reason, at },
+        What::Alert { country, reason, assignment } => {
+            Entry::Alert { incident_id, country, reason, assignment_id: assignment, at }
+        }
         What::Retraction(retraction_id, reason) => {
             Entry::Retraction { incident_id, retraction_id, reason, at }
         }

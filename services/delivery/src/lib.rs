@@ -16,8 +16,9 @@ pub mod http;
 pub mod inbox;
 mod notices;
 pub mod settings;
+pub mod sweeper;
 
-use chassis::decider::{Clock, Context, Decider, Heard, IndexEntry, Outgoing, Place, Rejection, Service};
+use chassis::decider::{Clock, Context, Decider, Heard, IndexEntry, Outgoing, Rejection, Service};
 use schemas::codec::{Codec, CodecError};
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::envelope::Body;
@@ -76,8 +77,8 @@ impl Service for Delivery {
         notices::of(state, event).iter().map(|notice| avro::write_notice(codec, notice)).collect()
     }
 
-    fn index(state: &Self::State, event: &Event<DeliveryEvent>, at: Place) -> Vec<IndexEntry> {
-        let mut entries = inbox::entries(state, event, at);
+    fn index(state: &Self::State, event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
+        let mut entries = inbox::entries(state, event);
         entries.extend(eraser::entries(event));
         entries
     }

@@ -19,3 +19,5 @@ mod notices;
 mod open;
 #[path = "domain/report.rs"]
 mod report;
+#[path = "domain/untold.rs"]
+mod untold;

@@ -1,5 +1,6 @@
 //! One directory entry: how it is proposed, confirmed and changed.
 
+mod validity;
 mod widening;
 
 use chassis::decider::{Context, Rejection};
@@ -12,7 +13,9 @@ use schemas::ids::{AgencyId, Country, ProposalId};
 use schemas::{Actor, Event};
 use serde::{Deserialize, Serialize};
 
-/// How long a change that widens reading stands visible before it acts.
+use validity::check;
+
+/// How long a change that takes a second person stands visible before it acts.
 pub const VISIBLE_HOURS: i64 = 24;
 
 /// The aggregate under which the first directory is loaded.
@@ -73,11 +76,7 @@ fn propose(
 ) -> Result<Vec<DirectoryEvent>, Rejection> {
     context.must_be_human()?;
     let proposer = proposer(context)?;
-    check(&change.entry).map_err(|pointer| Rejection::at(RejectionCode::Invalid, pointer))?;
-    // Only a record written past the front could name another entry than its key.
-    if change.entry.id().is_ok_and(|id| id.as_str() != context.aggregate_id) {
-        return Err(Rejection::at(RejectionCode::Invalid, "/entry"));
-    }
+    must_be_valid(context, state, &change.entry)?;
     if !may_propose(proposer, &change.entry, state_concerned(context, state, &change.entry)) {
         return Err(RejectionCode::NotEntitled.into());
     }
@@ -85,13 +84,15 @@ fn propose(
         return Err(RejectionCode::WrongState.into());
     }
     let widens = widens(context, state, &change.entry)?;
-    if widens.is_empty() {
-        if proposer.kind == AgencyKind::Coordinator && change.entry.agency.is_some() {
+    // By a policy every State's agencies are offered what is theirs: nobody changes it alone, not even to less.
+    if widens.is_empty() && change.entry.policy.is_none() {
+        if proposer.kind == AgencyKind::Coordinator {
             return Err(RejectionCode::NotEntitled.into());
         }
         return Ok(vec![EntryChanged { entry: change.entry.clone(), acts_from: context.now }.into()]);
     }
-    if proposer.kind == AgencyKind::Coordinator && concerns_coordinators(&change.entry) {
+    let by_coordinator = proposer.kind == AgencyKind::Coordinator;
+    if !widens.is_empty() && by_coordinator && concerns_coordinators(&change.entry) {
         return Err(RejectionCode::CoordinatorCannotWiden.into());
     }
     if !watches_well(context, state, &change.entry) {
@@ -108,6 +109,19 @@ fn propose(
         }
         .into(),
     ])
+}
+
+fn must_be_valid(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Result<(), Rejection> {
+    let invalid = |pointer: &str| Rejection::at(RejectionCode::Invalid, pointer);
+    check(entry).map_err(|pointer| invalid(&pointer))?;
+    // Only a record written past the front could name another entry than its key.
+    if entry.id().is_ok_and(|id| id.as_str() != context.aggregate_id) {
+        return Err(invalid("/entry"));
+    }
+    if moves(context, state, entry) {
+        return Err(invalid("/entry/agency/country"));
+    }
+    Ok(())
 }
 
 fn confirm(
@@ -149,8 +163,13 @@ fn withdraw(
 ) -> Result<Vec<DirectoryEvent>, Rejection> {
     context.must_be_human()?;
     let pending = pending(state, withdrawal.proposal_id)?;
+    let withdrawer = proposer(context)?;
     let own = pending.agency == *context.agency;
-    let concerned = pending.proposal.state_concerned.as_ref() == Some(&proposer(context)?.country);
+    let concerned = match &pending.proposal.state_concerned {
+        Some(country) => *country == withdrawer.country,
+        // A policy concerns every State: whoever may confirm it may take it back too.
+        None => may_confirm(withdrawer) && withdrawer.issuer != pending.proposal.issuer,
+    };
     if !own && !concerned {
         return Err(RejectionCode::NotEntitled.into());
     }
@@ -230,13 +249,18 @@ fn newest(context: &Context<'_>, state: &EntryState) -> Option<Entry> {
     state.current.clone().or_else(|| context.directory.newest(&id).cloned())
 }
 
-/// The State that a coordinator comes to watch; else the one in which the agency stands, or stood before, should the
-/// change move it.
-fn state_concerned(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Option<Country> {
+/// An agency stays in its State. One that is to speak for another State is another agency, and that State's to confirm.
+fn moves(context: &Context<'_>, state: &EntryState, entry: &Entry) -> bool {
     let before = newest(context, state).and_then(|entry| entry.agency);
-    let watched =
-        entry.agency.as_ref().and_then(|after| newly_watched(before.as_ref()?, after).next().cloned());
-    watched.or_else(|| before.as_ref().or(entry.agency.as_ref()).map(|agency| agency.country.clone()))
+    before.zip(entry.agency.as_ref()).is_some_and(|(before, after)| before.country != after.country)
+}
+
+/// The State that a coordinator comes to watch; else the one in which the agency stands.
+fn state_concerned(context: &Context<'_>, state: &EntryState, entry: &Entry) -> Option<Country> {
+    let after = entry.agency.as_ref()?;
+    let before = newest(context, state).and_then(|entry| entry.agency);
+    let watched = before.as_ref().and_then(|before| newly_watched(before, after).next().cloned());
+    Some(watched.unwrap_or_else(|| after.country.clone()))
 }
 
 fn newly_watched<'a>(before: &'a Agency, after: &'a Agency) -> impl Iterator<Item = &'a Country> {
@@ -249,7 +273,6 @@ fn watches_well(context: &Context<'_>, state: &EntryState, entry: &Entry) -> boo
     let Some(after) = &entry.agency else { return true };
     let before = newest(context, state).and_then(|entry| entry.agency);
     let known = before.as_ref().map_or(&[][..], |before| &before.scope);
-    let home = before.as_ref().map_or(&after.country, |before| &before.country);
     let unchanged = || {
         before
             .as_ref()
@@ -259,7 +282,7 @@ fn watches_well(context: &Context<'_>, state: &EntryState, entry: &Entry) -> boo
     match (watched.next(), watched.next()) {
         (None, _) => true,
         (Some(_), Some(_)) => false,
-        (Some(country), None) => country == home || unchanged(),
+        (Some(country), None) => *country == after.country || unchanged(),
     }
 }
 
@@ -269,35 +292,4 @@ fn may_confirm(confirmer: &Agency) -> bool {
         confirmer.kind,
         AgencyKind::CentralAuthority | AgencyKind::PoliceUnit | AgencyKind::VictimIdentificationUnit
     )
-}
-
-/// The pointer to the field that makes the entry invalid.
-fn check(entry: &Entry) -> Result<(), &'static str> {
-    entry.id().map_err(|_| "/entry")?;
-    if let Some(agency) = &entry.agency {
-        check_agency(agency)?;
-    }
-    Ok(())
-}
-
-fn check_agency(agency: &Agency) -> Result<(), &'static str> {
-    if agency.issuer.is_empty() || agency.subject.is_empty() {
-        return Err("/entry/agency/issuer");
-    }
-    if (agency.kind == AgencyKind::Coordinator) == agency.scope.is_empty() {
-        return Err("/entry/agency/scope");
-    }
-    for contact in &agency.duty_contacts {
-        jiff::tz::TimeZone::get(&contact.time_zone).map_err(|_| "/entry/agency/duty_contacts/time_zone")?;
-        let valid = |hours: &schemas::directory::DutyHours| {
-            (1..=7).contains(&hours.weekday)
-                && 0 <= hours.from_minute
-                && hours.from_minute < hours.to_minute
-                && hours.to_minute <= 1440
-        };
-        if !contact.hours.iter().all(valid) {
-            return Err("/entry/agency/duty_contacts/hours");
-        }
-    }
-    Ok(())
 }

@@ -65,7 +65,7 @@ pub struct Shown {
 pub struct PendingChange {
     pub proposal_id: ProposalId,
     pub entry: Entry,
-    /// What of it widens reading.
+    /// What of it widens reading; empty where a policy gives less.
     pub widens: Vec<String>,
     pub state_concerned: Option<schemas::ids::Country>,
 }
@@ -115,7 +115,8 @@ async fn show(
     Ok(Json(Shown { id, acts, newest, pending }))
 }
 
-/// Proposes a change. What widens reading waits for a second person; everything else acts at once.
+/// Proposes a change. What widens reading waits for a second person, and so does a policy; everything else acts at
+/// once.
 #[utoipa::path(post, path = "/v1/directory/changes", tag = "directory", request_body = Entry,
     params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = Shown), (status = 422, body = Problem)))]
@@ -144,7 +145,7 @@ async fn confirm(
     decide(&pages, &caller, &key, &kind, &name, ConfirmChange { proposal_id }).await
 }
 
-/// Takes a change back that waits: its proposer, or the State concerned.
+/// Takes a change back that waits: its proposer, or the State concerned; of a policy, whoever may confirm it.
 #[utoipa::path(post, path = "/v1/directory/{kind}/{name}/changes/{proposal}/withdraw", tag = "directory",
     params(("kind" = String, Path), ("name" = String, Path), ("proposal" = ProposalId, Path),
         ("Idempotency-Key" = String, Header)),

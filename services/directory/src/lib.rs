@@ -6,6 +6,8 @@
 //! - the first directory is one event, once, on an empty topic;
 //! - whatever widens reading takes two persons of different issuers, the second of the State concerned, and
 //!   stands visible for [`domain::VISIBLE_HOURS`] before it acts;
+//! - a policy takes two persons of different issuers whichever way it changes, and gives no facets to a coordinator;
+//! - an agency stays in its State;
 //! - a coordinator cannot widen what a coordinator may see.
 
 pub mod domain;

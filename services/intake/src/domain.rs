@@ -6,8 +6,8 @@ use chassis::decider::{Context, Rejection};
 use schemas::codes::{ActorKind, AgencyKind, CloseOutcome, FeedbackStage, RejectionCode, RetractionReason};
 use schemas::ids::{AgencyId, AssignmentId, Country, ItemRef, KeySetId, PersonRef, ReferralId};
 use schemas::referral::{
-    AmendReferral, Feedback, FeedbackDeferred, FeedbackGiven, GateVerdict, Referral, ReferralAmended,
-    ReferralCommand, ReferralEvent, ReferralReceived, ReferralWithdrawn, SubmissionsRefused,
+    AmendReferral, Feedback, FeedbackDeferred, FeedbackGiven, GateVerdict, ReceiveReferral, Referral,
+    ReferralAmended, ReferralCommand, ReferralEvent, ReferralReceived, ReferralWithdrawn, SubmissionsRefused,
     WithdrawReferral,
 };
 use schemas::routing::RoutingEvent;
@@ -21,7 +21,7 @@ pub struct ReferralState {
     /// The country of each assignment, so that later answers can be told by country.
     pub countries: BTreeMap<AssignmentId, Country>,
     /// Where police hold back what the reporter is told of an assignment.
-    pub held: BTreeMap<AssignmentId, Hold>,
+    pub held: BTreeMap<AssignmentId, FeedbackHold>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,9 +62,9 @@ pub struct Told {
     pub at: Timestamp,
 }
 
-/// Since when and until when something of an assignment is held back.
+/// Since when and until when the reporter is not told of an assignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
+pub struct FeedbackHold {
     pub since: Timestamp,
     pub until: Timestamp,
 }
@@ -86,6 +86,14 @@ impl ReferralState {
     }
 }
 
+/// Who may file referrals, and amend them.
+pub const REPORTERS: [AgencyKind; 5] = [
+    AgencyKind::Hotline,
+    AgencyKind::Helpline,
+    AgencyKind::Provider,
+    AgencyKind::PoliceUnit,
+    AgencyKind::VictimIdentificationUnit,
+];
 /// Most amendments of one referral: whoever needs more has another referral to file.
 const MAX_AMENDMENTS: i32 = 1_000;
 
@@ -97,11 +105,7 @@ pub fn decide(
     command: &ReferralCommand,
 ) -> Result<Vec<ReferralEvent>, Rejection> {
     match command {
-        // The command's id follows from the reference, so a second one of the same referral never gets here.
-        ReferralCommand::ReceiveReferral(_) if state.received.is_some() => Ok(Vec::new()),
-        ReferralCommand::ReceiveReferral(receive) => {
-            Ok(vec![ReferralReceived { referral: receive.referral.clone() }.into()])
-        }
+        ReferralCommand::ReceiveReferral(receive) => self::receive(context, state, receive),
         ReferralCommand::CountRefusals(count) => {
             Ok(vec![SubmissionsRefused { refusals: count.refusals.clone() }.into()])
         }
@@ -109,6 +113,37 @@ pub fn decide(
         ReferralCommand::WithdrawReferral(withdraw) => self::withdraw(context, state, withdraw),
         ReferralCommand::ReadReferral(_) => Err(RejectionCode::NotEntitled.into()),
     }
+}
+
+fn receive(
+    context: &Context<'_>,
+    state: &ReferralState,
+    command: &ReceiveReferral,
+) -> Result<Vec<ReferralEvent>, Rejection> {
+    must_report(context)?;
+    // The command's id follows from the reference, so a second one of the same referral never gets here.
+    if state.received.is_some() {
+        return Ok(Vec::new());
+    }
+    must_be_kept(context, &command.referral)?;
+    Ok(vec![ReferralReceived { referral: command.referral.clone() }.into()])
+}
+
+/// The pages ask it too; a record written past them is asked here.
+fn must_report(context: &Context<'_>) -> Result<(), Rejection> {
+    let agency = context.directory.agency(context.agency, context.now);
+    if agency.is_some_and(|agency| REPORTERS.contains(&agency.kind)) {
+        return Ok(());
+    }
+    Err(RejectionCode::NotEntitled.into())
+}
+
+/// What would be erased as soon as it is taken in is not taken in.
+fn must_be_kept(context: &Context<'_>, referral: &Referral) -> Result<(), Rejection> {
+    if referral.handling.retain_until.is_some_and(|until| until <= context.now) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/handling/retain_until"));
+    }
+    Ok(())
 }
 
 /// The reporter's own referral, while it stands.
@@ -124,7 +159,9 @@ fn amend(
     state: &ReferralState,
     command: &AmendReferral,
 ) -> Result<Vec<ReferralEvent>, Rejection> {
+    must_report(context)?;
     let received = own(context, state)?;
+    must_be_kept(context, &command.referral)?;
     if received.amendments >= MAX_AMENDMENTS {
         return Err(RejectionCode::TooMany.into());
     }
@@ -248,7 +285,7 @@ pub fn evolve(state: &mut ReferralState, event: &Event<ReferralEvent>) {
             // A hold that is changed before it has passed goes on from where it began.
             let running = state.held.get(&deferred.assignment_id).filter(|hold| hold.until > event.time);
             let since = running.map_or(event.time, |hold| hold.since);
-            state.held.insert(deferred.assignment_id, Hold { since, until: deferred.until });
+            state.held.insert(deferred.assignment_id, FeedbackHold { since, until: deferred.until });
         }
         ReferralEvent::FeedbackGiven(given) => {
             if let Some(country) = &given.feedback.country {

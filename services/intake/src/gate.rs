@@ -14,18 +14,19 @@ use std::sync::LazyLock;
 use chassis::http::parse;
 use chassis::problem::Problem;
 use schemas::codes::{
-    DangerReason, DigestAlgorithm, IncidentKind, PersonCategory, RefusalReason, Tlp, TransferPolicy, Urgency,
+    DangerReason, DigestAlgorithm, IncidentKind, MediaKind, PersonCategory, RefusalReason, Tlp,
+    TransferPolicy, Urgency,
 };
 use schemas::content::{embedded, is_base64};
 use schemas::referral::{GateVerdict, WithheldField};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::cybertipline;
 use crate::submission::Submission;
 
 /// Raised with every change to what the gate lets through.
-pub const VERSION: i32 = 3;
+pub const VERSION: i32 = 4;
 
 /// Longest text of a field, where no other limit is named.
 const MAX_TEXT_BYTES: usize = 4 * 1024;
@@ -40,6 +41,8 @@ const MAX_PEOPLE: usize = 200;
 const MAX_FAULTS: usize = 32;
 /// Most digests of one item: each algorithm, and some forms of each.
 const MAX_DIGESTS: usize = 32;
+/// Most captures of one person: a long history of logins, each of which is keyed, and looked up for its country.
+const MAX_CAPTURES: usize = 1_000;
 /// Longest pointer that is told: a caller may make up a name of any length.
 const MAX_POINTER_CHARS: usize = 256;
 /// Most fields withheld from one emergency; past it the submission is no referral.
@@ -212,6 +215,10 @@ fn xml_faults(xml: &str, number: &str, faults: &mut Vec<Fault>) {
     // The document was read a moment ago, so it parses.
     let Ok(document) = roxmltree::Document::parse(xml) else { return };
     for node in document.descendants().filter(roxmltree::Node::is_element) {
+        // No more are told, and each is found among its siblings.
+        if faults.len() >= MAX_FAULTS {
+            return;
+        }
         let text: String =
             node.children().filter_map(|child| child.text().filter(|_| child.is_text())).collect();
         let texts = node.attributes().map(|attribute| attribute.value()).chain([text.as_str()]);
@@ -331,8 +338,11 @@ fn stand_in(value: &mut Value, pointer: &str) -> bool {
         "/danger_reason" => DangerReason::ReporterEscalation.code(),
         "/handling/tlp" => Tlp::Red.code(),
         "/handling/transfers" => TransferPolicy::PerCase.code(),
-        _ if is_category(pointer) => PersonCategory::Undetermined.code(),
-        _ => return false,
+        _ => match field_of_element(pointer) {
+            Some(("items", "media_kind")) => MediaKind::Other.code(),
+            Some(("people", "category")) => PersonCategory::Undetermined.code(),
+            _ => return false,
+        },
     };
     let Some((parent, field)) = pointer.rsplit_once('/') else { return false };
     let Some(fields) = value.pointer_mut(parent).and_then(Value::as_object_mut) else { return false };
@@ -340,11 +350,21 @@ fn stand_in(value: &mut Value, pointer: &str) -> bool {
     fields.insert(field.to_owned(), least.into()).is_none_or(|before| before != least)
 }
 
-fn is_category(pointer: &str) -> bool {
-    pointer
-        .strip_prefix("/people/")
-        .and_then(|rest| rest.split_once('/'))
-        .is_some_and(|(_, field)| field == "category")
+/// The list and the field, where it is one of an element itself: `people` and `category` of `/people/0/category`.
+fn field_of_element(pointer: &str) -> Option<(&str, &str)> {
+    let (list, rest) = pointer.strip_prefix('/')?.split_once('/')?;
+    let (_, field) = rest.split_once('/')?;
+    Some((list, field))
+}
+
+/// What stands at the place of an element that cannot be read, where an amendment later finds each by its place: with
+/// one of them gone, all behind it would be taken for others.
+fn element_in_place(list: &str) -> Option<Value> {
+    match list {
+        "/items" => Some(json!({ "media_kind": MediaKind::Other.code() })),
+        "/people" => Some(json!({ "category": PersonCategory::Undetermined.code() })),
+        _ => None,
+    }
 }
 
 /// The elements taken out of lists so far, by the list's pointer and the place they had then.
@@ -355,6 +375,7 @@ impl Places {
     fn taken_out(&mut self, pointer: &str) {
         if let Some((list, index)) =
             pointer.rsplit_once('/').and_then(|(list, key)| Some((list, key.parse().ok()?)))
+            && element_in_place(list).is_none()
         {
             self.0.push((list.to_owned(), index));
         }
@@ -374,7 +395,8 @@ impl Places {
     }
 }
 
-/// Removes the field from the value. An element that cannot stand goes whole: a list has no empty places.
+/// Removes the field from the value. An element that cannot stand goes whole: a list has no empty places, and where
+/// places count another stands there.
 fn take_out(value: &mut Value, pointer: &str) -> bool {
     // Without it more might be told to more than the reporter allows.
     if pointer == "/handling" || pointer.starts_with("/handling/") {
@@ -385,8 +407,14 @@ fn take_out(value: &mut Value, pointer: &str) -> bool {
     match value.pointer_mut(parent) {
         Some(Value::Object(fields)) => fields.shift_remove(&key).is_some(),
         Some(Value::Array(items)) => {
-            let index = key.parse::<usize>().ok().filter(|index| *index < items.len());
-            index.map(|index| items.remove(index)).is_some()
+            let Some(index) = key.parse::<usize>().ok().filter(|index| *index < items.len()) else {
+                return false;
+            };
+            match element_in_place(parent) {
+                Some(element) => items[index] = element,
+                None => drop(items.remove(index)),
+            }
+            true
         }
         _ => false,
     }
@@ -442,6 +470,9 @@ fn rules(submission: &Submission, faults: &mut Vec<Fault>) {
     for (index, person) in submission.people.iter().enumerate() {
         if person.age.as_ref().is_some_and(|age| age.from > age.to || age.to > 120) {
             fault(&format!("/people/{index}/age"), "not a range of years");
+        }
+        if person.captures.len() > MAX_CAPTURES {
+            fault(&format!("/people/{index}/captures"), "more than 1000 captures of one person");
         }
     }
 }

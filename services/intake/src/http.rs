@@ -1,5 +1,6 @@
 //! Intake's pages: one referral, a stream of them, a CyberTipline report, and the reporter's feedback.
 
+mod aside;
 mod batch;
 mod receive;
 mod report;
@@ -14,7 +15,7 @@ use chassis::http::{Path, answered};
 use chassis::problem::Problem;
 use chassis::sealing::Sealing;
 use schemas::Timestamp;
-use schemas::codes::{AgencyKind, RetractionReason};
+use schemas::codes::RetractionReason;
 use schemas::ids::{IncidentId, PersonRef, ReferralId};
 use schemas::referral::{Feedback, GateVerdict};
 use serde::{Deserialize, Serialize};
@@ -29,15 +30,6 @@ use receive::Desk;
 
 pub use batch::{Broken, LineResult, lines};
 pub use receive::Withdraw;
-
-/// Who may file referrals.
-const REPORTERS: [AgencyKind; 5] = [
-    AgencyKind::Hotline,
-    AgencyKind::Helpline,
-    AgencyKind::Provider,
-    AgencyKind::PoliceUnit,
-    AgencyKind::VictimIdentificationUnit,
-];
 
 /// The pages, and what must run beside them.
 pub fn pages(front: Front<Intake>, preparer: Preparer, sealing: Arc<Sealing>) -> OpenApiRouter {

@@ -29,11 +29,8 @@ pub struct Preparer {
 
 /// A referral ready to be published, and the keys that must be durable before it.
 pub struct Prepared {
-    pub incident_id: IncidentId,
     pub referral: Referral,
     pub key_set: KeySet,
-    /// HMAC over the canonical submission under the identity secret.
-    pub digest: Vec<u8>,
 }
 
 /// The ids that follow from the reporter's own reference.
@@ -89,8 +86,7 @@ impl Preparer {
             ip_database: self.addresses.name().map(str::to_owned),
             asks_to_join: submission.asks_to_join,
         };
-        let digest = digest(&sealing.identity, submission);
-        Ok(Prepared { incident_id, referral, key_set: seals.finish(now)?, digest })
+        Ok(Prepared { referral, key_set: seals.finish(now)? })
     }
 
     /// The keyed digest under each secret of the network.
@@ -102,8 +98,8 @@ impl Preparer {
     }
 }
 
-/// HMAC over the canonical submission: tells a resend from a conflict.
-fn digest(identity: &Secret, submission: &Submission) -> Vec<u8> {
+/// HMAC over the canonical submission under the identity secret: tells a resend from a conflict.
+pub fn digest(identity: &Secret, submission: &Submission) -> Vec<u8> {
     let rest = submission.cybertipline.as_ref().map(canonical_remainder).unwrap_or_default();
     identity.mac("referral-digest", &[&canonical(submission), &rest]).to_vec()
 }

@@ -2,6 +2,8 @@
 //!
 //! No signal is invented: what is unknown stays unknown. Of an address only its country is kept.
 
+use std::collections::BTreeSet;
+
 use schemas::codes::{Confidence, JurisdictionBasis, PersonCategory, SignalRole, SignalSource};
 use schemas::ids::{Country, ItemRef, PersonRef};
 use schemas::referral::Signal;
@@ -84,9 +86,14 @@ pub fn of_person(person: &PersonReport, person_ref: PersonRef, addresses: &IpCou
         ));
     }
     found.extend(person.payments.iter().filter_map(|payment| of_payment(payment, person_ref)));
-    found.retain(|signal| !signal.countries.is_empty());
-    found.dedup();
+    let mut seen = BTreeSet::new();
+    found.retain(|signal| !signal.countries.is_empty() && seen.insert(what_it_says(signal)));
     found
+}
+
+/// Of one person the same is said once, in the order in which it was first seen.
+fn what_it_says(signal: &Signal) -> (SignalRole, SignalSource, Confidence, JurisdictionBasis, Vec<Country>) {
+    (signal.role, signal.source, signal.confidence, signal.basis, signal.countries.clone())
 }
 
 fn sureness(capture: &Capture) -> Confidence {
@@ -152,4 +159,61 @@ pub fn of_provider(provider: &Provider) -> Option<Signal> {
         person_ref: None,
         item_ref: None,
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use schemas::codes::AgeBand;
+
+    use super::*;
+
+    /// Given a person of whom this is known, then there are these signals, in this order.
+    #[track_caller]
+    fn check(case: &str, known: impl FnOnce(&mut PersonReport), then: &[(SignalSource, &str)]) {
+        let mut person = PersonReport::new(PersonCategory::Victim, AgeBand::Unknown);
+        known(&mut person);
+        let found = of_person(&person, PersonRef::derive(&[b"person"]), &IpCountries::none());
+        let words = |signal: &Signal| {
+            let countries = signal.countries.iter().map(Country::as_str).collect::<Vec<_>>();
+            (signal.source, countries.join(" "))
+        };
+        let then: Vec<_> = then.iter().map(|(source, codes)| (*source, (*codes).to_owned())).collect();
+        assert_eq!(found.iter().map(words).collect::<Vec<_>>(), then, "{case}");
+    }
+
+    fn countries(codes: &[&str]) -> Vec<Country> {
+        codes.iter().map(|code| Country::try_new(code).unwrap()).collect()
+    }
+
+    #[test]
+    fn the_same_is_said_once_in_the_order_of_first_sight() {
+        use SignalSource::{DeclaredResidence, Nationality, Phone};
+        check(
+            "apart from each other",
+            |person| {
+                person.phones =
+                    ["+49 30 123456", "+33 1 23 45 67 89", "+49 30 123456"].map(str::to_owned).to_vec();
+                person.residences = countries(&["FR", "DE", "FR", "DE"]);
+                person.nationalities = countries(&["DE", "NL", "DE"]);
+            },
+            &[
+                (Phone, "DE"),
+                (Phone, "FR"),
+                (DeclaredResidence, "FR"),
+                (DeclaredResidence, "DE"),
+                (Nationality, "DE"),
+                (Nationality, "NL"),
+            ],
+        );
+        check(
+            "one country, by several sources",
+            |person| {
+                person.residences = countries(&["DE"]);
+                person.nationalities = countries(&["DE"]);
+            },
+            &[(DeclaredResidence, "DE"), (Nationality, "DE")],
+        );
+        check("nothing", |_| {}, &[]);
+    }
 }

@@ -156,6 +156,9 @@ fn assess(
     if !valid {
         return Err(Rejection::at(RejectionCode::Invalid, "/assessment/value"));
     }
+    if assessment.person_ref.is_some_and(|person| !incident.has_person(person)) {
+        return Err(Rejection::at(RejectionCode::Invalid, "/assessment/person_ref"));
+    }
     let number = (incident.assessments.len() as u64).to_be_bytes();
     let added = AssessmentAdded {
         assessment_id: AssessmentId::derive(&[context.aggregate_id.as_bytes(), &number]),
@@ -228,7 +231,7 @@ fn ring(
         events.extend(duty::next_call(context, incident, command.assignment_id));
     }
     if assignment.respond_by == command.due && !assignment.overdue {
-        events.extend(assignment::overdue(incident, command.assignment_id));
+        events.extend(assignment::overdue(&assignment.offer));
     }
     Ok(events)
 }

@@ -111,7 +111,7 @@ pub struct Escalate {
 
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Hold {
+pub struct FeedbackHold {
     /// Until when the reporter is told nothing more of the assignment, at most 180 days from now; a moment that
     /// has passed ends the hold.
     pub until: Timestamp,
@@ -178,7 +178,7 @@ async fn show(
 ) -> Result<Json<RoutingView>, Problem> {
     pages.front.await_position(at.0.as_ref()).await?;
     let state = pages.front.state(&incident.to_string())?;
-    let view = RoutingView::of(incident, &state.state, &caller.agency);
+    let view = RoutingView::of(incident, &state.state, &caller.agency, pages.front.clock().now());
     view.map(Json).ok_or_else(|| {
         pages.front.record_attempt(&caller, incident, ReadRouting { incident_id: incident });
         Problem::not_found()
@@ -286,14 +286,14 @@ async fn escalate(
 /// Holds back what the reporter is told of the assignment, for a stated time.
 #[utoipa::path(post, path = "/v1/incidents/{incident}/assignments/{assignment}/hold-feedback", tag = "routing",
     params(("incident" = IncidentId, Path), ("assignment" = AssignmentId, Path), ("Idempotency-Key" = String, Header)),
-    request_body = Hold,
+    request_body = FeedbackHold,
     responses((status = 201, body = RoutingView), (status = 404, body = Problem), (status = 409, body = Problem)))]
 async fn hold_feedback(
     caller: Caller,
     key: IdempotencyKey,
     State(pages): State<Pages>,
     Path((incident, assignment_id)): Path<(IncidentId, AssignmentId)>,
-    Body(Hold { until }): Body<Hold>,
+    Body(FeedbackHold { until }): Body<FeedbackHold>,
 ) -> Result<Response, Problem> {
     decide(&pages, &caller, &key, incident, HoldFeedback { assignment_id, until }).await
 }
@@ -438,7 +438,7 @@ async fn submit(
 ) -> Result<Response, Problem> {
     let answer = pages.front.submit(request).await?;
     let state = pages.front.state(&incident.to_string())?;
-    let view = RoutingView::of(incident, &state.state, &caller.agency);
+    let view = RoutingView::of(incident, &state.state, &caller.agency, pages.front.clock().now());
     let view = view.unwrap_or_else(|| RoutingView::nothing(incident));
     Ok(answered::<Routing>(&answer, StatusCode::CREATED, &view))
 }
@@ -508,9 +508,9 @@ impl Sealed<'_> {
     /// Only the text of who may see the incident is sealed: whoever else asks is told that there is none.
     async fn seal(&self, text: &Text<'_>) -> Result<SealedFacet, Problem> {
         let state = self.pages.front.state(&self.incident.to_string())?;
-        let agency = &self.caller.agency;
+        let (agency, now) = (&self.caller.agency, self.pages.front.clock().now());
         let sees = state.state.is_party(&agency.id)
-            || RoutingView::of(self.incident, &state.state, agency).is_some();
+            || RoutingView::of(self.incident, &state.state, agency, now).is_some();
         let Some(opened) = state.state.opened.as_ref().filter(|_| sees) else {
             let attempt = ReadRouting { incident_id: self.incident };
             self.pages.front.record_attempt(self.caller, self.incident, attempt);

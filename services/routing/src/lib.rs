@@ -13,7 +13,7 @@ pub mod domain;
 pub mod http;
 mod news;
 
-use chassis::decider::{Clock, Context, Decider, Heard, IndexEntry, Place, Rejection, Service};
+use chassis::decider::{Clock, Context, Decider, Heard, Rejection, Service};
 use schemas::codec::{Codec, CodecError};
 use schemas::envelope::Body;
 use schemas::referral::ReferralEvent;
@@ -61,16 +61,5 @@ impl Service for Routing {
         value: &[u8],
     ) -> Result<Option<Heard<Self::News>>, CodecError> {
         news::hear(codec, position, value)
-    }
-
-    /// By agency, so that a list of an agency's incidents needs no scan.
-    fn index(_: &Self::State, event: &Event<RoutingEvent>, _: Place) -> Vec<IndexEntry> {
-        match &event.body {
-            RoutingEvent::AssignmentOffered(offer) => {
-                let key = format!("{}\0{}", offer.agency, event.aggregate_id).into_bytes();
-                vec![IndexEntry { key, value: Some(Vec::new()) }]
-            }
-            _ => Vec::new(),
-        }
     }
 }

@@ -21,11 +21,19 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// A stop takes under a second; the first one also writes the class archive, some four seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
-/// A broker here lives for minutes on a few cores that it shares with the services. With the first compiler
-/// tier alone it starts in half the time and takes half the processor for the same transactions (3.6 s instead
-/// of 7.4 s for 20,000 records), as the second tier would compile all the while.
-const JVM_FLAGS: [&str; 5] =
-    ["-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];
+const JVM_FLAGS: [&str; 4] = ["-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-Xshare:auto"];
+/// With the first compiler tier alone a broker starts in half the time and takes half the processor for its first
+/// transactions (3.6 s instead of 7.4 s for 20,000 records), as the second tier compiles all the while.
+const FIRST_TIER: &str = "-XX:TieredStopAtLevel=1";
+
+/// How long a broker is to live, on a few cores that it shares with the services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Minutes: what its second compiler would find out comes too late.
+    Short,
+    /// As long as in a deployment: both compilers.
+    Long,
+}
 /// How much of the log an error repeats.
 const SHOWN_LINES: usize = 20;
 
@@ -47,7 +55,7 @@ pub struct Node {
 }
 
 impl Node {
-    pub fn spawn(place: &Place, distribution: &Distribution) -> Result<Self> {
+    pub fn spawn(place: &Place, distribution: &Distribution, life: Life) -> Result<Self> {
         let log_file = place.log_file();
         // One older log stays: after a crash it is the one of interest.
         let _ = fs::rename(&log_file, log_file.with_extension("previous.log"));
@@ -62,6 +70,7 @@ impl Node {
             .args(["-c", LAUNCHER, "kafka"])
             .arg(distribution.java())
             .args(JVM_FLAGS)
+            .args((life == Life::Short).then_some(FIRST_TIER))
             .arg(archive_flag)
             .args(["-Dorg.slf4j.simpleLogger.showDateTime=true"])
             .args(["-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"])

@@ -63,9 +63,10 @@ fn line(entry: &Entry) -> String {
         Entry::Call { contact, attempt, acknowledge_by, at, assignment_id, .. } => {
             format!("{at}  call {attempt}: {contact}, until {acknowledge_by}  assignment {assignment_id}")
         }
-        Entry::Alert { country, reason, at, incident_id } => {
+        Entry::Alert { country, reason, assignment_id, at, incident_id } => {
             let country = country.as_ref().map_or("-", |country| country.as_str());
-            format!("{at}  alert {reason}  {country}  incident {incident_id}")
+            let about = assignment_id.map_or(String::new(), |id| format!("  assignment {id}"));
+            format!("{at}  alert {reason}  {country}{about}  incident {incident_id}")
         }
         Entry::OpenedEarly { opened_by, country, at, incident_id, .. } => {
             let by = opened_by.as_ref().map_or("-", |agency| agency.as_str());

@@ -3,18 +3,21 @@
 //! A record that cannot be decoded, decided or written becomes a dead letter and a `CommandFailed`; the rest of
 //! its batch goes through. What goes wrong for one record is found before anything is produced.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 use schemas::codec::CodecError;
+use schemas::codes::ActorKind;
 use schemas::dead_letter::DeadLetter;
 use schemas::envelope::{Body, CommandFailed, CommandRejected};
-use schemas::ids::{AgencyId, CommandId, EventId};
+use schemas::ids::{AgencyId, CommandId, EventId, partition_of};
 use schemas::{Actor, Command, Event, InputPosition, Timestamp, digest, topics};
 
-use crate::decider::{Context, Decider, Outgoing, Place, Rejection, Service};
-use crate::fold::{Aggregate, FoldError, Overlay, Recorded};
+use crate::decider::{Context, Decider, Outgoing, Rejection, Service};
+use crate::failpoint::Step;
+use crate::fold::{Aggregate, Changes, FoldError, Noted};
 use crate::kafka::MAX_RECORD_BYTES;
 use crate::reference::Snapshot;
 use crate::runner::Runner;
@@ -46,32 +49,32 @@ pub enum Stop {
     Fold(#[from] FoldError),
 }
 
-/// A record to be produced, and the event in it that the fold takes in once its offset is known.
-pub struct Draft<S: Service> {
-    pub topic: String,
+/// A record to be produced.
+pub struct Draft {
+    pub topic: Arc<str>,
     pub partition: i32,
     pub key: String,
     pub value: Vec<u8>,
     /// Taken when the record is handed over.
     pub headers: Option<OwnedHeaders>,
-    /// With the digest of its record.
-    pub event: Option<(Event<S::Event>, [u8; 32])>,
-}
-
-impl<S: Service> Draft<S> {
-    /// The event as it stands in the topic, where the draft is an event of the service's own.
-    pub fn into_recorded(self, offset: i64) -> Option<Recorded<S::Event>> {
-        let place = Place { partition: self.partition, offset };
-        self.event.map(|(event, digest)| Recorded { place, event, digest })
-    }
+    /// Of an event of the service's own: what the fold takes in once the offset is known.
+    pub noted: Option<Noted>,
 }
 
 pub struct Batch<'a, S: Service> {
     runner: &'a Runner<S>,
     directory: Snapshot,
-    overlay: Overlay<S>,
-    answered: HashSet<CommandId>,
-    pub drafts: Vec<Draft<S>>,
+    /// What was decided before and is not in the fold yet.
+    before: Option<&'a Changes<S>>,
+    event_topic: Arc<str>,
+    partitions: i32,
+    pub decided: Decided<S>,
+}
+
+/// A batch once it is decided.
+pub struct Decided<S: Service> {
+    pub changes: Changes<S>,
+    pub drafts: Vec<Draft>,
     /// Next offset per input topic and partition, over everything taken in.
     pub next: BTreeMap<(String, i32), i64>,
     /// One for each input, until what answers it is committed.
@@ -100,22 +103,29 @@ struct Request<C, N> {
 type RequestOf<S> = Request<<S as Decider>::Command, <S as Decider>::News>;
 
 /// The aggregate after a request, and the records that answer it.
-type Drafted<S> = (Aggregate<<S as Decider>::State>, Vec<Draft<S>>);
+type Drafted<S> = (Aggregate<<S as Decider>::State>, Vec<Draft>);
 
 /// Why a record is set aside. Never any of the record's content.
 struct Poison(&'static str);
 
+impl<S: Service> Decided<S> {
+    /// Nothing of it is committed: its inputs will be taken up again.
+    pub fn fail(mut self) {
+        self.hops.iter_mut().for_each(Hop::fail);
+    }
+}
+
 impl<'a, S: Service> Batch<'a, S> {
-    pub fn new(runner: &'a Runner<S>) -> Self {
-        Self {
-            runner,
-            directory: runner.reference.snapshot(),
-            overlay: Overlay::<S>::new(),
-            answered: HashSet::new(),
+    pub fn new(runner: &'a Runner<S>, before: Option<&'a Changes<S>>) -> Self {
+        let decided = Decided {
+            changes: Changes::default(),
             drafts: Vec::new(),
             next: BTreeMap::new(),
             hops: Vec::new(),
-        }
+        };
+        let event_topic = runner.kafka.topic(S::Event::TOPIC).into();
+        let partitions = runner.kafka.partitions_of_topic(S::Event::TOPIC);
+        Self { runner, directory: runner.reference.snapshot(), before, event_topic, partitions, decided }
     }
 
     /// Decides one input.
@@ -124,8 +134,8 @@ impl<'a, S: Service> Batch<'a, S> {
     /// See [`Stop`]; then the input was not taken in.
     pub fn take_in(&mut self, input: &Input) -> Result<(), Stop> {
         let position = &input.position;
-        if position.offset > self.runner.fold.input(&position.topic, position.partition) {
-            self.hops.push(Hop::begin(
+        if position.offset > self.answered(position) {
+            self.decided.hops.push(Hop::begin(
                 input.traceparent.as_deref(),
                 &HopOf {
                     service: S::NAME,
@@ -137,12 +147,24 @@ impl<'a, S: Service> Batch<'a, S> {
             ));
             match self.read(input)? {
                 Ok(None) => {}
+                // Its outcome would stand in the wrong partition as well: then the aggregate's order were lost.
+                Ok(Some(request))
+                    if partition_of(&request.aggregate_id, self.partitions) != position.partition =>
+                {
+                    self.set_aside(input, None, &Poison("the record is not in its aggregate's partition"))?;
+                }
                 Ok(Some(request)) => self.answer(input, &request)?,
                 Err(poison) => self.set_aside(input, None, &poison)?,
             }
         }
-        self.next.insert((position.topic.clone(), position.partition), position.offset + 1);
+        self.decided.next.insert((position.topic.clone(), position.partition), position.offset + 1);
         Ok(())
+    }
+
+    /// The last input there that was answered by what came before this batch.
+    fn answered(&self, input: &InputPosition) -> i64 {
+        let before = self.before.and_then(|before| before.input(&input.topic, input.partition));
+        before.unwrap_or_else(|| self.runner.fold.input(&input.topic, input.partition))
     }
 
     fn read(&self, input: &Input) -> Result<Result<Option<RequestOf<S>>, Poison>, Stop> {
@@ -190,30 +212,51 @@ impl<'a, S: Service> Batch<'a, S> {
     }
 
     fn answer(&mut self, input: &Input, request: &RequestOf<S>) -> Result<(), Stop> {
-        if let Some(command) = request.command_id {
-            // A command has one outcome: a resend finds it, whatever it asks.
-            if self.answered.contains(&command) || self.runner.fold.outcome(command)?.is_some() {
-                return Ok(());
-            }
+        // A command has one outcome: a resend finds it, whatever it asks.
+        if let Some(command) = request.command_id
+            && self.is_answered(command)?
+        {
+            return Ok(());
         }
-        let aggregate = match self.overlay.get(&request.aggregate_id) {
-            Some(aggregate) => aggregate.clone(),
-            None => Aggregate::clone(&*self.runner.fold.aggregate(&request.aggregate_id)?),
-        };
+        let aggregate = self.take_up(input, request)?;
         // A decider is pure, so a panic leaves nothing half done: it costs this record and no other.
         let drafted = catch_unwind(AssertUnwindSafe(|| self.draft(input, request, aggregate)))
             .unwrap_or(Err(Poison("the decider failed")));
         match drafted {
-            Ok((aggregate, drafts)) => self.accept(request, aggregate, drafts),
+            Ok((aggregate, drafts)) => self.accept(input, request, aggregate, drafts),
             Err(poison) => self.set_aside(input, Some(request), &poison)?,
         }
         Ok(())
     }
 
-    fn accept(&mut self, request: &RequestOf<S>, aggregate: Aggregate<S::State>, drafts: Vec<Draft<S>>) {
-        self.overlay.insert(request.aggregate_id.clone(), aggregate);
-        self.answered.extend(request.command_id);
-        self.drafts.extend(drafts);
+    fn is_answered(&self, command: CommandId) -> Result<bool, FoldError> {
+        let before = self.before.is_some_and(|before| before.has_answered(command));
+        Ok(before
+            || self.decided.changes.has_answered(command)
+            || self.runner.fold.outcome(command)?.is_some())
+    }
+
+    /// The aggregate as it is after everything decided so far.
+    fn take_up(&mut self, input: &Input, request: &RequestOf<S>) -> Result<Aggregate<S::State>, FoldError> {
+        let id = &request.aggregate_id;
+        let before = || match self.before.and_then(|before| before.aggregate(id)) {
+            Some(aggregate) => Ok(Arc::clone(aggregate)),
+            None => self.runner.fold.aggregate(id),
+        };
+        let aggregate = self.decided.changes.take_up(id, input.position.partition, before)?;
+        Ok(Aggregate::clone(aggregate))
+    }
+
+    fn accept(
+        &mut self,
+        input: &Input,
+        request: &RequestOf<S>,
+        aggregate: Aggregate<S::State>,
+        drafts: Vec<Draft>,
+    ) {
+        let noted = drafts.iter().filter_map(|draft| draft.noted.as_ref());
+        self.decided.changes.put(&request.aggregate_id, aggregate, &input.position, noted);
+        self.decided.drafts.extend(drafts);
     }
 
     /// The events that answer the request, as records, and the aggregate after them.
@@ -233,9 +276,16 @@ impl<'a, S: Service> Batch<'a, S> {
         };
         let bodies = match &request.asked {
             Asked::News(news) => S::learn(&context, &aggregate.state, news),
-            Asked::Command(command) => S::decide(&context, &aggregate.state, command)
-                .unwrap_or_else(|rejection| vec![rejected::<S>(request, command, rejection)]),
+            Asked::Command(command) => match S::decide(&context, &aggregate.state, command) {
+                // A clock may find that nothing is left to do; whoever asks gets an answer.
+                Ok(events) if events.is_empty() && request.actor.kind != ActorKind::Service => {
+                    return Err(Poison("the decider gave no answer"));
+                }
+                Ok(events) => events,
+                Err(rejection) => vec![rejected::<S>(request, command, rejection)],
+            },
         };
+        self.runner.failpoints.pass(Step::Decide);
         let mut drafts = Vec::with_capacity(bodies.len());
         for body in bodies {
             self.draft_event(input, request, &mut aggregate, body, &mut drafts)?;
@@ -249,7 +299,7 @@ impl<'a, S: Service> Batch<'a, S> {
         request: &RequestOf<S>,
         aggregate: &mut Aggregate<S::State>,
         body: S::Event,
-        drafts: &mut Vec<Draft<S>>,
+        drafts: &mut Vec<Draft>,
     ) -> Result<(), Poison> {
         let event = self.event(input, request, aggregate, body);
         let codec = &self.runner.codec;
@@ -272,9 +322,9 @@ impl<'a, S: Service> Batch<'a, S> {
         }
         let type_name = format!("{}.{}", S::NAME, event.body.name());
         let headers = Some(self.headers(&event.event_id.to_string(), &type_name, event.time, &key));
-        let partition = input.position.partition;
-        let topic = self.runner.kafka.topic(S::Event::TOPIC);
-        drafts.push(Draft { topic, partition, key, value, headers, event: Some((event, digest)) });
+        let (partition, topic) = (input.position.partition, Arc::clone(&self.event_topic));
+        let noted = Some(Noted::of::<S>(&aggregate.state, &event, partition));
+        drafts.push(Draft { topic, partition, key, value, headers, noted });
         let time = request.time;
         drafts.extend(told.into_iter().map(|outgoing| self.draft_outgoing(outgoing, time)));
         Ok(())
@@ -307,15 +357,15 @@ impl<'a, S: Service> Batch<'a, S> {
         }
     }
 
-    fn draft_outgoing(&self, outgoing: Outgoing, time: Timestamp) -> Draft<S> {
+    fn draft_outgoing(&self, outgoing: Outgoing, time: Timestamp) -> Draft {
         let headers = Some(self.headers(&outgoing.id, &outgoing.type_name, time, &outgoing.key));
         Draft {
-            topic: self.runner.kafka.topic(&outgoing.topic),
+            topic: self.runner.kafka.topic(&outgoing.topic).into(),
             partition: outgoing.partition,
             key: outgoing.key,
             value: outgoing.value,
             headers,
-            event: None,
+            noted: None,
         }
     }
 
@@ -349,8 +399,8 @@ impl<'a, S: Service> Batch<'a, S> {
         let id = format!("{}/{}/{}", position.topic, position.partition, position.offset);
         let type_name = format!("{}.{}", DeadLetter::TOPIC, letter.name());
         let headers = Some(self.headers(&id, &type_name, time, &key));
-        let topic = self.runner.kafka.topic(&topics::dead_letter(&input.position.topic));
-        self.drafts.push(Draft { topic, partition: 0, key, value, headers, event: None });
+        let topic = self.runner.kafka.topic(&topics::dead_letter(&input.position.topic)).into();
+        self.decided.drafts.push(Draft { topic, partition: 0, key, value, headers, noted: None });
         if let Some(request) = request {
             self.fail(input, request, poison)?;
         }
@@ -358,14 +408,11 @@ impl<'a, S: Service> Batch<'a, S> {
     }
 
     fn fail(&mut self, input: &Input, request: &RequestOf<S>, poison: &Poison) -> Result<(), Stop> {
-        let mut aggregate = match self.overlay.remove(&request.aggregate_id) {
-            Some(aggregate) => aggregate,
-            None => Aggregate::clone(&*self.runner.fold.aggregate(&request.aggregate_id)?),
-        };
+        let mut aggregate = self.take_up(input, request)?;
         let failed = CommandFailed { command_id: request.command_id, reason: poison.0.to_owned() };
         let mut drafts = Vec::new();
         if self.draft_event(input, request, &mut aggregate, failed.into(), &mut drafts).is_ok() {
-            self.accept(request, aggregate, drafts);
+            self.accept(input, request, aggregate, drafts);
         }
         Ok(())
     }
@@ -386,7 +433,7 @@ impl<'a, S: Service> Batch<'a, S> {
         let headers = attributes.iter().fold(OwnedHeaders::new_with_capacity(8), |headers, (key, value)| {
             headers.insert(Header { key, value: Some(*value) })
         });
-        match self.hops.last().and_then(Hop::traceparent) {
+        match self.decided.hops.last().and_then(Hop::traceparent) {
             Some(traceparent) => {
                 headers.insert(Header { key: telemetry::TRACEPARENT, value: Some(traceparent) })
             }

@@ -32,6 +32,8 @@ pub struct Erasures {
     /// Closed for good, and how many facets each erasure closed.
     pub erased: BTreeSet<FacetId>,
     pub erasures: BTreeMap<ErasureId, usize>,
+    /// Whoever was erased by name, and why: what is sealed of them anew is erased as well.
+    pub erased_persons: BTreeMap<PersonRef, ErasureReason>,
     /// Closed while a hold stands, and erased afterwards.
     pub restricted: BTreeMap<ErasureId, ErasureRestricted>,
     pub pending: BTreeMap<KeySetId, PendingKeys>,
@@ -63,6 +65,22 @@ impl Erasures {
     fn is_restricted(&self, facet: FacetId) -> bool {
         self.restricted.values().any(|one| one.facets.contains(&facet))
     }
+
+    /// Whoever was closed by name, for good or while a hold stands.
+    fn closed_persons(&self) -> BTreeMap<PersonRef, ErasureReason> {
+        let restricted = self.restricted.values().filter_map(|one| Some((one.person_ref?, one.reason)));
+        restricted.chain(self.erased_persons.clone()).collect()
+    }
+}
+
+/// The erasure that a command leads to: sending the command again finds the same.
+pub fn erasure_id(incident: &str, cause: &str) -> ErasureId {
+    ErasureId::derive(&[incident.as_bytes(), cause.as_bytes()])
+}
+
+/// The hold that a command leads to: sending the command again finds the same.
+pub fn hold_id(incident: &str, cause: &str) -> HoldId {
+    HoldId::derive(&[incident.as_bytes(), cause.as_bytes()])
 }
 
 /// Every facet that was ever brought in, and by whom.
@@ -105,13 +123,44 @@ pub fn erase(context: &Context<'_>, incident: &Incident, command: &EraseFacets) 
         return Err(RejectionCode::Erased.into());
     }
     let erasure = ErasureRestricted {
-        erasure_id: ErasureId::derive(&[context.aggregate_id.as_bytes(), context.cause.as_bytes()]),
+        erasure_id: erasure_id(context.aggregate_id, context.cause),
         by: context.agency.clone(),
         person_ref: command.person_ref,
         reason: command.reason,
         facets,
     };
     Ok(close(incident, erasure))
+}
+
+/// What an amendment has sealed anew of whoever was closed by name before it.
+pub fn close_anew(context: &Context<'_>, incident: &Incident) -> Vec<DeliveryEvent> {
+    let Some(registered) = &incident.registered else { return Vec::new() };
+    let reporter = &registered.reporter;
+    let closed = incident.erasures.closed_persons();
+    let anew = closed.into_iter().map(|(person, reason)| ErasureRestricted {
+        erasure_id: erasure_id(context.aggregate_id, &format!("{}/{person}", context.cause)),
+        by: reporter.clone(),
+        person_ref: Some(person),
+        reason,
+        facets: open_facets_of(incident, reporter, Some(person)),
+    });
+    in_turn(incident, context.now, anew.filter(|erasure| !erasure.facets.is_empty()), close)
+}
+
+/// One after the other, each on what the one before it has closed: the last of a key set takes the whole record out.
+fn in_turn(
+    incident: &Incident,
+    now: Timestamp,
+    erasures: impl IntoIterator<Item = ErasureRestricted>,
+    close: impl Fn(&Incident, ErasureRestricted) -> Vec<DeliveryEvent>,
+) -> Vec<DeliveryEvent> {
+    let (mut events, mut after) = (Vec::new(), incident.clone());
+    for erasure in erasures {
+        let closed = close(&after, erasure);
+        closed.iter().for_each(|event| evolve(&mut after.erasures, event, now));
+        events.extend(closed);
+    }
+    events
 }
 
 /// Erased, or restricted where a hold stands; whoever was given any of it is told.
@@ -181,7 +230,7 @@ pub fn place_hold(context: &Context<'_>, incident: &Incident, command: &PlaceHol
         return Err(RejectionCode::TooMany.into());
     }
     let placed = HoldPlaced {
-        hold_id: HoldId::derive(&[context.aggregate_id.as_bytes(), context.cause.as_bytes()]),
+        hold_id: hold_id(context.aggregate_id, context.cause),
         agency: context.agency.clone(),
         reason: command.reason,
         until: command.until,
@@ -202,13 +251,7 @@ pub fn release_hold(context: &Context<'_>, incident: &Incident, command: &Releas
 fn release(incident: &Incident, hold_id: HoldId, now: Timestamp) -> Vec<DeliveryEvent> {
     let mut events = vec![HoldReleased { hold_id }.into()];
     if incident.erasures.holds.keys().all(|standing| *standing == hold_id) {
-        // Each sees what the one before it has erased: the last of a key set takes the whole record out.
-        let mut after = incident.clone();
-        for restricted in incident.erasures.restricted.values() {
-            let erased = erase_now(&after, restricted.clone());
-            erased.iter().for_each(|event| evolve(&mut after.erasures, event, now));
-            events.extend(erased);
-        }
+        events.extend(in_turn(incident, now, incident.erasures.restricted.values().cloned(), erase_now));
     }
     events
 }
@@ -229,7 +272,7 @@ pub fn moment_came(context: &Context<'_>, incident: &Incident, command: &MomentC
         return Ok(Vec::new());
     }
     let erasure = ErasureRestricted {
-        erasure_id: ErasureId::derive(&[context.aggregate_id.as_bytes(), context.cause.as_bytes()]),
+        erasure_id: erasure_id(context.aggregate_id, context.cause),
         by: registered.reporter.clone(),
         person_ref: None,
         reason: ErasureReason::RetentionExpired,
@@ -247,7 +290,9 @@ pub fn clocks(incident: &Incident) -> Vec<Clock<DeliveryCommand>> {
     let retention = incident.registered.as_ref().and_then(|registered| {
         let due = registered.retain_until?;
         let open = !open_facets_of(incident, &registered.reporter, None).is_empty();
-        open.then(|| clock("retention".to_owned(), None, due))
+        // What comes in under a date that has rung already is another tick.
+        let closed_before = incident.erasures.erasures.len() + incident.erasures.restricted.len();
+        open.then(|| clock(format!("retention/{closed_before}"), None, due))
     });
     ends.chain(retention).collect()
 }
@@ -295,6 +340,7 @@ pub fn evolve(erasures: &mut Erasures, event: &DeliveryEvent, time: Timestamp) {
             erasures.restricted.remove(&erased.erasure_id);
             erasures.erased.extend(&erased.facets);
             erasures.erasures.insert(erased.erasure_id, erased.facets.len());
+            erasures.erased_persons.extend(erased.person_ref.map(|person| (person, erased.reason)));
             for key_set in &erased.key_sets {
                 take_out(erasures, &erased.by, key_set, time);
             }

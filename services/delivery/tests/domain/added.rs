@@ -159,6 +159,7 @@ fn an_amendment_is_registered() {
         people: people(),
         facets: facets(1),
         retain_until: None,
+        never_told: Vec::new(),
     };
     let given = accepted(entitlement());
     check("amended", &given, &hears(amended.clone()), &Ok(vec![updated.into()]));

@@ -33,6 +33,7 @@ fn an_incident_is_registered() {
         people: people(),
         facets: facets(0),
         retain_until: None,
+        never_told: Vec::new(),
     };
     check("opened", &[], &hears(opened), &Ok(vec![registered.into()]));
 }
@@ -87,6 +88,7 @@ fn an_alert_goes_to_every_coordinator_of_the_country() {
                 agency: agency(id),
                 country: to.map(country),
                 reason: AlertReason::NobodyAnswered,
+                assignment_id: Some(assignment("de-police")),
             })
         };
         Ok(ids.iter().map(told).collect())

@@ -151,6 +151,72 @@ fn what_an_amendment_replaced_is_erased_too() {
     assert!(all().iter().all(|id| erased.facets.contains(id)));
 }
 
+/// What an amendment has sealed anew of the victim.
+fn anew(amendment: i32) -> FacetId {
+    facet(&sealed_anew("victim", amendment))
+}
+
+fn anew_id() -> ErasureId {
+    delivery::domain::erasure::erasure_id(INCIDENT, &format!("routing's event/{}", person("victim")))
+}
+
+fn erased_anew(amendment: i32) -> DeliveryEvent {
+    let (key_set_id, facets) = (facets(0)[0].key_set_id, vec![anew(amendment)]);
+    FacetsErased {
+        erasure_id: anew_id(),
+        by: agency("nl-hotline"),
+        person_ref: Some(person("victim")),
+        reason: ErasureReason::DataSubject,
+        facets: facets.clone(),
+        key_sets: vec![KeySetErasure { key_set_id, facets, whole: false }],
+    }
+    .into()
+}
+
+/// What the amendment is by itself.
+fn updated(amendment: i32) -> DeliveryEvent {
+    after(&accepted()).take(&hears(amended(amendment))).unwrap().remove(0)
+}
+
+#[test]
+fn whoever_was_erased_is_erased_when_sealed_anew() {
+    let given = and(&accepted(), &[erases("nl-hotline", Some("victim"))]);
+    check("amended", &given, &hears(amended(1)), &Ok(vec![updated(1), erased_anew(1)]));
+    let given = and(&given, &[hears(amended(1))]);
+    check("opens for nobody", &given, &opens("de-police", &["victim 1"]), &refuses(RejectionCode::Erased));
+    check("amended again", &given, &hears(amended(2)), &Ok(vec![updated(2), erased_anew(2)]));
+    let whole = and(&accepted(), &[erases("nl-hotline", None)]);
+    let then = Ok(vec![updated(1)]);
+    check(
+        "nobody by name: what comes in after that is the reporter's word",
+        &whole,
+        &hears(amended(1)),
+        &then,
+    );
+    check("nobody", &accepted(), &hears(amended(1)), &then);
+}
+
+#[test]
+fn whoever_was_restricted_is_restricted_when_sealed_anew() {
+    let given = and(&accepted(), &[holds(None), erases("nl-hotline", Some("victim"))]);
+    let restricted = ErasureRestricted {
+        erasure_id: anew_id(),
+        by: agency("nl-hotline"),
+        person_ref: Some(person("victim")),
+        reason: ErasureReason::DataSubject,
+        facets: vec![anew(1)],
+    };
+    check("amended", &given, &hears(amended(1)), &Ok(vec![updated(1), restricted.into()]));
+    let given = and(&given, &[hears(amended(1))]);
+    let opened = after(&given).take(&opens("de-police", &["victim 1"]));
+    assert!(opened.is_ok(), "whoever holds it opens it: {opened:?}");
+    let release = asks("de-police", "release", ReleaseHold { hold_id: hold() });
+    let state = after(&and(&given, &[release.clone()])).state;
+    assert!([facet("victim"), anew(1)].iter().all(|id| state.erasures.erased.contains(id)));
+    let given = and(&given, &[release]);
+    check("amended after the hold", &given, &hears(amended(2)), &Ok(vec![updated(2), erased_anew(2)]));
+}
+
 #[test]
 fn a_hold_restricts_and_its_end_erases() {
     let placed = HoldPlaced {
@@ -230,6 +296,35 @@ fn the_clock_says_when_its_time_has_come() {
     let ends = now().plus_minutes(5);
     let held = and(&accepted(), &[holds(Some(ends))]);
     assert_eq!(clocks(&held).iter().map(|clock| clock.due).collect::<Vec<_>>(), [ends]);
+}
+
+#[test]
+fn what_comes_in_after_the_date_is_erased_by_another_tick() {
+    let until = now().plus_minutes(-1);
+    let mut opened: IncidentOpened = opened();
+    opened.handling.retain_until = Some(until);
+    let name = |given: &[Step]| {
+        let clocks = delivery::domain::erasure::clocks(&after(given).state);
+        assert_eq!(clocks.len(), 1, "{clocks:?}");
+        clocks[0].name.clone()
+    };
+    let rings = |cause: &str| by_itself(cause, MomentCame { hold_id: None, due: until });
+    let number = added("case number", FacetKind::CaseNumber);
+    let adds =
+        hears_of("nl-hotline", 12, CaseNumberAdded { by: agency("nl-hotline"), number: number.clone() });
+    let given = [hears(opened), hears(offer("de-police", "DE", entitlement())), brings_accepted()];
+    let later = and(&given, &[rings("first"), adds.clone()]);
+    assert_ne!(name(&given), name(&later));
+    let events = after(&later).take(&rings("second")).unwrap();
+    let DeliveryEvent::FacetsErased(erased) = &events[0] else { panic!("{events:?}") };
+    assert_eq!(erased.facets, [number.facet_id]);
+    // While a hold stands it is restricted, and that is another tick too.
+    let held = and(&given, &[holds(None), rings("first"), adds]);
+    assert_ne!(name(&given), name(&held));
+}
+
+fn brings_accepted() -> Step {
+    brings("de-police", AssignmentState::Accepted)
 }
 
 #[test]

@@ -87,8 +87,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         let number = CaseNumberAdded { by: agency(by), number };
         if noted { hears_of(by, offset, escalated) } else { hears_of(by, offset, number) }
     });
-    let amend = (1..4, select(Urgency::ALL))
-        .prop_map(|(number, urgency)| hears(IncidentAmended { urgency, ..amended(number) }));
+    let amend = (1..4, select(Urgency::ALL), subsequence(vec!["DE", "FR"], 0..=1));
+    let amend = amend.prop_map(|(number, urgency, untold)| {
+        let mut amended = IncidentAmended { urgency, ..amended(number) };
+        amended.handling.never_told = untold.into_iter().map(country).collect();
+        hears(amended)
+    });
     let retract = subsequence(AGENCIES.to_vec(), 0..=4).prop_map(|ids| {
         let (retraction_id, reason) = (RetractionId::derive(&[b"retraction"]), RetractionReason::Duplicate);
         let recipients = ids.into_iter().map(agency).collect();
@@ -150,7 +154,16 @@ fn entitled(
     prop_assert_eq!(disclosed.with_offer, early);
     let may_open = item.state == Accepted || (early && entitlement.opens_with_offer);
     prop_assert!(may_open, "opened while {}", item.state);
-    prop_assert!(!disclosed.facets.is_empty());
+    let ids: BTreeSet<_> = disclosed.facets.iter().map(|facet| facet.facet_id).collect();
+    // The made-up news may seal a facet of the same id at two places.
+    let places = disclosed.facets.iter().map(|facet| (facet.facet_id, facet.at.partition, facet.at.offset));
+    let places: BTreeSet<_> = places.collect();
+    prop_assert!(!ids.is_empty() && places.len() == disclosed.facets.len());
+    if before.is_never_told(&item.delivered.country) {
+        let own = before.disclosures.values().filter(|one| one.assignment_id == disclosed.assignment_id);
+        let had: BTreeSet<_> = own.flat_map(|one| &one.facets).map(|facet| facet.facet_id).collect();
+        prop_assert!(ids.is_subset(&had), "a State never told is given more");
+    }
     let registered = before.registered.iter().flat_map(|registered| &registered.facets);
     let added = before.added.iter().map(|added| &added.facet);
     let known: Vec<&FacetRef> = registered.chain(added).collect();

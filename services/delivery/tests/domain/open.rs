@@ -1,9 +1,11 @@
 //! What an agency may open: its own assignment's facets, once accepted, or with the offer in imminent danger.
 
-use chassis::decider::{Place, Service as _};
+use chassis::decider::{IndexKey, Rejection, Service as _};
 use delivery::Delivery;
 use schemas::codes::*;
-use schemas::delivery::{DeliveryEvent, EarlyOpeningDelivered, FacetsDisclosed, OpenFacets};
+use schemas::delivery::{DeliveryEvent, EarlyOpeningDelivered, EraseFacets, FacetsDisclosed, OpenFacets};
+use schemas::directory::EntryChanged;
+use schemas::ids::EntryId;
 use schemas::routing::{Entitlement, IncidentOpened};
 
 use crate::world::*;
@@ -65,9 +67,9 @@ fn the_originator_is_told_once_of_what_is_opened_with_the_offer() {
     let mut history = after(&given);
     history.take(&opens("de-police", &[])).unwrap();
     let told = history.log.last().unwrap();
-    let place = Place { partition: 0, offset: 5 };
-    let entries = Delivery::index(&history.state, told, place);
-    assert!(entries[0].key.starts_with(b"us-provider\0") && entries.len() == 1);
+    let entries = Delivery::index(&history.state, told);
+    let keys: Vec<IndexKey> = entries.into_iter().map(|entry| entry.key).collect();
+    assert_eq!(keys, [IndexKey::Placed(b"us-provider\0".to_vec())]);
 }
 
 /// The disclosure alone.
@@ -188,4 +190,77 @@ fn a_disclosure_follows_from_its_command() {
     let mut both = vec![disclosure("command"), disclosure("another command")];
     both.sort();
     assert_eq!(disclosures, both);
+}
+
+#[test]
+fn no_facet_is_named_twice() {
+    let twice = refuses_at(RejectionCode::Invalid, "/facets");
+    let given = accepted(entitlement());
+    for asked in [vec!["victim", "victim"], vec!["victim", "narrative", "victim"], vec!["suspect", "suspect"]]
+    {
+        check(&format!("{asked:?}"), &given, &opens("de-police", &asked), &twice);
+    }
+    let offered = offered(entitlement());
+    let not_yet = refuses(RejectionCode::WrongState);
+    check("before it opens", &offered, &opens("de-police", &["victim", "victim"]), &not_yet);
+}
+
+#[test]
+fn a_disclosure_too_many_is_refused() {
+    let mut history = after(&accepted(entitlement()));
+    let anew = |number: usize| Step { cause: number.to_string(), ..opens("de-police", &["victim"]) };
+    for number in 0..999 {
+        history.take(&anew(number)).unwrap();
+    }
+    assert!(history.take(&anew(999)).is_ok(), "the thousandth");
+    assert_eq!(history.take(&anew(1_000)), refuses(RejectionCode::TooMany));
+    history.take(&brings("fr-police", AssignmentState::Accepted)).unwrap();
+    assert!(history.take(&opens("fr-police", &["suspect"])).is_ok(), "another agency's");
+}
+
+/// Whether the disclosure that the steps led to may be given to the agency again.
+fn again(history: &History, by: &str) -> Result<(), Rejection> {
+    let disclosed = &history.state.disclosures[&disclosure("command")];
+    history.state.may_be_given(disclosed, &agency(by), &history.directory, now())
+}
+
+#[test]
+fn what_was_given_is_given_again_while_it_would_open_anew() {
+    use RejectionCode::*;
+    let opened = opens("de-police", &["victim", "narrative"]);
+    let given = [accepted(entitlement()), vec![opened.clone()]].concat();
+    let early = [offered(with_offer(entitlement())), vec![opened]].concat();
+    let stands = |state| vec![brings("de-police", state)];
+    let erases = |whom: Option<&str>| {
+        let (person_ref, reason) = (whom.map(person), ErasureReason::DataSubject);
+        vec![asks("nl-hotline", "erase", EraseFacets { person_ref, reason })]
+    };
+    let refused = |code: RejectionCode| Err(Rejection::from(code));
+    let table = [
+        ("at once", &given, vec![], Ok(())),
+        ("a coordinator looks", &given, stands(AssignmentState::Escalated), Ok(())),
+        ("revoked", &given, stands(AssignmentState::Revoked), refused(NotEntitled)),
+        ("closed", &given, stands(AssignmentState::Closed), refused(NotEntitled)),
+        ("with the offer", &early, vec![], Ok(())),
+        ("with the offer, overdue", &early, stands(AssignmentState::Overdue), Ok(())),
+        ("with the offer, then accepted", &early, stands(AssignmentState::Accepted), Ok(())),
+        ("with the offer, then declined", &early, stands(AssignmentState::Declined), refused(NotEntitled)),
+        ("with the offer, then forwarded", &early, stands(AssignmentState::Forwarded), refused(NotEntitled)),
+        ("replaced by an amendment", &given, vec![hears(amended(1))], refused(NotEntitled)),
+        ("one person erased", &given, erases(Some("victim")), refused(Erased)),
+        ("another person erased", &given, erases(Some("suspect")), Ok(())),
+        ("all of it erased", &given, erases(None), refused(Erased)),
+    ];
+    for (case, given, since, then) in table {
+        let history = after(&[given.clone(), since].concat());
+        assert_eq!(again(&history, "de-police"), then, "{case}");
+    }
+    let mut history = after(&given);
+    assert_eq!(again(&history, "fr-police"), refused(NotYourAssignment));
+    let entry = EntryId::try_new("agency/de-police").unwrap();
+    let mut entry = history.directory.newest(&entry).unwrap().clone();
+    entry.agency.as_mut().unwrap().keys.clear();
+    history.directory.evolve(&EntryChanged { entry, acts_from: now() }.into(), now());
+    let no_key = Err(Rejection::at(UnknownKey, "/recipient_key_id"));
+    assert_eq!(again(&history, "de-police"), no_key, "a key that acts no more");
 }

@@ -47,6 +47,8 @@ fn access_is_reported_of_what_was_disclosed() {
     for (case, by, of, names, then) in table {
         check(case, &given, &reports(by, of, &names), &then);
     }
+    let twice = refuses_at(RejectionCode::Invalid, "/facets");
+    check("named twice", &given, &reports("de-police", "command", &["victim", "victim"]), &twice);
     check("nothing was disclosed", &given[..5], &reports("de-police", "command", &["victim"]), &unknown());
     let revoked = [given, vec![brings("de-police", AssignmentState::Revoked)]].concat();
     let then = reported("de-police", "command", &["victim"]);

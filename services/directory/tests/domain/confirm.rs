@@ -32,12 +32,15 @@ fn the_right_person_confirms_and_a_day_later_it_acts() {
     for by in ["de-police", "fr-police", "ch-central"] {
         check(by, &given, &confirms(by, "policy/default", 1), &confirmed(&policy));
     }
-    // An agency that moves concerns the State it leaves.
-    let moved = changed("de-police", |agency| agency.country = country("FR"));
-    let given = [proposes("un-coordinator", &moved)];
-    check("the State it leaves", &given, &confirms("de-police", POLICE, 1), &confirmed(&moved));
+    let less = changed_policy(|policy| policy.rules.clear());
+    let given = [proposes("de-central", &less)];
+    check("a policy's less", &given, &confirms("fr-police", "policy/default", 1), &confirmed(&less));
+    // A new agency concerns the State it is to stand in, whoever proposed it.
+    let new = of_agency(plain("fr-new", "FR", AgencyKind::PoliceUnit, "eu"));
+    let given = [proposes("un-coordinator", &new)];
+    check("its own State", &given, &confirms("fr-police", "agency/fr-new", 1), &confirmed(&new));
     let other = refuses(RejectionCode::OtherStateConcerned);
-    check("the State it comes to", &given, &confirms("fr-police", POLICE, 1), &other);
+    check("another State", &given, &confirms("de-police", "agency/fr-new", 1), &other);
 }
 
 #[test]
@@ -65,7 +68,10 @@ fn nobody_else_confirms() {
 #[test]
 fn only_authorities_confirm() {
     let watches = changed("un-coordinator", |agency| agency.scope.push(country("FR")));
-    let reads = changed_policy(|policy| policy.rules[0].agency_kind = AgencyKind::Coordinator);
+    let reads = changed_policy(|policy| {
+        policy.rules[0].agency_kind = AgencyKind::Coordinator;
+        policy.rules[0].facets.clear();
+    });
     let watcher = "agency/un-coordinator";
     let refused = refuses(RejectionCode::NotEntitled);
     let given = [proposes("fr-central", &watches)];
@@ -161,10 +167,24 @@ fn its_proposer_or_the_state_concerned_withdraws() {
     }
     let of_coordinator = [proposes("un-coordinator", &with_key("de-police", "second"))];
     check("its proposer", &of_coordinator, &withdraws("un-coordinator", POLICE, 1), &withdrawn);
-    let policy = [proposes("de-central", &changed_policy(|policy| policy.rules[0].roles.clear()))];
-    let refused = refuses(RejectionCode::NotEntitled);
-    check("no State is concerned", &policy, &withdraws("de-police", "policy/default", 1), &refused);
     let machine = withdraws("de-police", POLICE, 1).with_kind(ActorKind::Machine);
     check("a machine", &proposed(), &machine, &refuses(RejectionCode::NeedsAPerson));
     check("nothing waits", &[], &withdraws("de-police", POLICE, 1), &refuses(RejectionCode::UnknownProposal));
+}
+
+#[test]
+fn whoever_may_confirm_a_policy_withdraws_it() {
+    const DEFAULT: &str = "policy/default";
+    let given = [proposes("de-central", &changed_policy(|policy| policy.rules[0].roles.clear()))];
+    let withdrawn = Ok(vec![ChangeWithdrawn { proposal_id: proposal(DEFAULT, 1) }.into()]);
+    for by in ["de-police", "fr-police", "ch-central"] {
+        check(by, &given, &withdraws(by, DEFAULT, 1), &withdrawn);
+    }
+    check("its proposer", &given, &withdraws("de-central", DEFAULT, 1), &withdrawn);
+    // Of the same issuer, and no authorities.
+    for by in ["fr-central", "de-hotline", "un-coordinator"] {
+        check(by, &given, &withdraws(by, DEFAULT, 1), &refuses(RejectionCode::NotEntitled));
+    }
+    let nobody = withdraws("no-agency", DEFAULT, 1);
+    check("nobody", &given, &nobody, &refuses(RejectionCode::UnknownAgency));
 }

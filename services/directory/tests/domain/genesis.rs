@@ -1,6 +1,9 @@
 //! The first directory: one event, once, on an empty topic, by the service itself.
 
+use std::path::Path;
+
 use directory::domain::GENESIS;
+use directory::genesis;
 use schemas::codes::{ActorKind, RejectionCode};
 use schemas::directory::{Entry, GenesisLoaded, LoadGenesis};
 
@@ -35,11 +38,21 @@ fn the_first_directory_is_loaded_once() {
 }
 
 #[test]
+fn the_example_is_a_first_directory() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../causeway/example/directory.json");
+    let entries = genesis::read(&file).unwrap();
+    assert!(entries.iter().any(|entry| entry.policy.is_some()));
+    let loaded = Ok(vec![GenesisLoaded { entries: entries.clone() }.into()]);
+    check_empty("the example", &[], &loads(entries), &loaded);
+}
+
+#[test]
 fn every_entry_of_it_is_valid() {
     let nothing = Entry { agency: None, policy: None };
     let both = Entry { agency: entries()[0].agency.clone(), policy: Some(policy()) };
     let no_subject = changed("de-police", |agency| agency.subject.clear());
-    for invalid in [nothing, both, no_subject] {
+    let no_time = changed_policy(|policy| policy.acknowledge_within_minutes = 0);
+    for invalid in [nothing, both, no_subject, no_time] {
         let with_it = [entries(), vec![invalid]].concat();
         let pointer = format!("/entries/{}", entries().len());
         let then = refuses_at(RejectionCode::Invalid, &pointer);

@@ -54,15 +54,19 @@ fn agencies() -> impl Strategy<Value = Agency> {
         subsequence(vec![IncidentKind::Csam, IncidentKind::Other], 0..=2),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.1),
+        prop::bool::weighted(0.1),
         subsequence(vec!["CH", "DE", "FR"], 1..=3),
     );
-    parts.prop_map(|((id, code, kind, issuer), keys, kinds, at_any_hour, other_token, scope)| {
+    parts.prop_map(|((id, code, kind, issuer), keys, kinds, at_any_hour, other_token, moved, scope)| {
         let mut agency = plain(id, code, kind, issuer);
         agency.keys = keys.into_iter().map(key).collect();
         agency.incident_kinds = kinds;
         agency.round_the_clock = at_any_hour;
         if other_token {
             agency.subject = "other".to_owned();
+        }
+        if moved {
+            agency.country = country("NL");
         }
         if kind == AgencyKind::Coordinator {
             agency.scope = scope.into_iter().map(country).collect();
@@ -84,6 +88,9 @@ fn policies() -> impl Strategy<Value = Policy> {
         policy.rules[0].facets = facets;
         policy.rules[0].persons = persons;
         policy.rules[0].agency_kind = agency_kind;
+        if agency_kind == AgencyKind::Coordinator {
+            policy.rules[0].facets.clear();
+        }
         if !transfers {
             policy.transfers.clear();
         }
@@ -213,6 +220,11 @@ fn event(before: &History, event: &Event<DirectoryEvent>) -> Result<(), TestCase
             let confirmed =
                 last.cause == event.cause && matches!(last.body, DirectoryEvent::ChangeConfirmed(_));
             prop_assert!(wider.is_empty() || confirmed, "{:?} by one word", wider);
+            prop_assert!(changed.entry.policy.is_none() || confirmed, "a policy by one word");
+            let stands = |entry: &Entry| entry.agency.as_ref().map(|agency| agency.country.clone());
+            let stood = before.view.newest(&id).and_then(stands);
+            let moved = stood.is_some() && stood != stands(&changed.entry);
+            prop_assert!(!moved, "{} moved", id);
             let moment = if confirmed { event.time.plus_minutes(VISIBLE_HOURS * 60) } else { event.time };
             prop_assert_eq!(changed.acts_from, moment);
             coordinators_do_not_widen(before, event, &changed.entry, &wider)?;

@@ -60,7 +60,12 @@ fn what_widens_nothing_acts_at_once() {
         let entry = changed("de-police", change);
         check(case, &[], &proposes("de-police", &entry), &acts_at_once(&entry));
     }
-    let table: [(&str, Change<Policy>); 6] = [
+}
+
+#[test]
+fn a_policy_waits_whichever_way_it_changes() {
+    let table: [(&str, Change<Policy>); 7] = [
+        ("nothing", |_| {}),
         ("another version", |policy| policy.version = 2),
         ("a rule less", |policy| policy.rules.clear()),
         ("a transfer less", |policy| policy.transfers.clear()),
@@ -73,7 +78,7 @@ fn what_widens_nothing_acts_at_once() {
     ];
     for (case, change) in table {
         let entry = changed_policy(change);
-        check(case, &[], &proposes("de-central", &entry), &acts_at_once(&entry));
+        check(case, &[], &proposes("de-central", &entry), &waits(&entry, &[], "national"));
     }
 }
 
@@ -108,9 +113,6 @@ fn what_gives_an_agency_more_waits() {
     let watches = changed("un-coordinator", |agency| agency.scope.push(country("FR")));
     let then = waits_for(&watches, &["watches more countries"], "national", Some("FR"));
     check("a coordinator, of the State it comes to watch", &[], &proposes("fr-central", &watches), &then);
-    let moved = changed("de-police", |agency| agency.country = country("FR"));
-    let then = waits_for(&moved, &["changes the agency's kind or country"], "eu", Some("DE"));
-    check("an agency that moves concerns the State it leaves", &[], &proposes("de-police", &moved), &then);
     let new = of_agency(plain("de-new", "DE", AgencyKind::Helpline, "eu"));
     check("new", &[], &proposes("de-central", &new), &waits(&new, &["adds the agency de-new"], "national"));
     let several = changed("de-police", |agency| {
@@ -169,8 +171,8 @@ fn each_proposes_only_its_own() {
     for by in ["de-police", "de-hotline"] {
         check(by, &[], &proposes(by, &policy), &refused);
     }
-    for by in ["de-central", "fr-central", "un-coordinator"] {
-        check(by, &[], &proposes(by, &policy), &acts_at_once(&policy));
+    for (by, issuer) in [("de-central", "national"), ("fr-central", "national"), ("un-coordinator", "un")] {
+        check(by, &[], &proposes(by, &policy), &waits(&policy, &[], issuer));
     }
     check("nobody", &[], &proposes("no-agency", &agency), &refuses(RejectionCode::UnknownAgency));
     for kind in [ActorKind::Machine, ActorKind::Service] {
@@ -187,7 +189,10 @@ fn a_coordinator_widens_nothing_for_coordinators() {
         agency.kind = AgencyKind::Coordinator;
         agency.scope = vec![country("DE")];
     });
-    let reads = changed_policy(|policy| policy.rules[0].agency_kind = AgencyKind::Coordinator);
+    let reads = changed_policy(|policy| {
+        policy.rules[0].agency_kind = AgencyKind::Coordinator;
+        policy.rules[0].facets.clear();
+    });
     for (case, entry) in
         [("watches", &watches), ("a second", &second), ("becomes", &becomes), ("reads", &reads)]
     {
@@ -195,12 +200,34 @@ fn a_coordinator_widens_nothing_for_coordinators() {
         check(case, &[], &when, &refuses(RejectionCode::CoordinatorCannotWiden));
     }
     let reader = changed_policy(|policy| policy.rules[0].facets.clear());
-    check("a policy's less", &[], &proposes("un-coordinator", &reader), &acts_at_once(&reader));
+    check("a policy's less", &[], &proposes("un-coordinator", &reader), &waits(&reader, &[], "un"));
     // Whose duty contacts are called is not the coordinator's to say.
     for id in ["un-coordinator", "de-police"] {
         let narrower = changed(id, |agency| agency.keys.clear());
         check(id, &[], &proposes("un-coordinator", &narrower), &refuses(RejectionCode::NotEntitled));
     }
+}
+
+#[test]
+fn the_longest_times_of_a_policy_are_valid() {
+    let entry = changed_policy(|policy| {
+        policy.acknowledge_within_minutes = 24 * 60;
+        policy.rules[0].respond_within_minutes = 90 * 24 * 60;
+    });
+    check("the longest", &[], &proposes("de-central", &entry), &waits(&entry, &[], "national"));
+}
+
+#[test]
+fn an_agency_stays_in_its_state() {
+    let refused = refuses_at(RejectionCode::Invalid, "/entry/agency/country");
+    let moved = changed("de-police", |agency| agency.country = country("FR"));
+    for by in ["de-police", "de-central", "fr-central", "un-coordinator"] {
+        check(by, &[], &proposes(by, &moved), &refused);
+    }
+    // Not even before its first day has come.
+    let new = |code| of_agency(plain("new-police", code, AgencyKind::PoliceUnit, "eu"));
+    let given = [proposes("fr-central", &new("FR")), confirms("fr-police", "agency/new-police", 1)];
+    check("a new one", &given, &proposes("un-coordinator", &new("DE")), &refused);
 }
 
 #[test]
@@ -233,6 +260,24 @@ fn an_entry_is_valid_or_names_its_field() {
     for (pointer, entry) in table {
         let when = proposes("un-coordinator", &entry);
         check(pointer, &[], &when, &refuses_at(RejectionCode::Invalid, pointer));
+    }
+    let table: [(&str, Change<Policy>); 9] = [
+        ("acknowledge_within_minutes", |policy| policy.acknowledge_within_minutes = 0),
+        ("acknowledge_within_minutes", |policy| policy.acknowledge_within_minutes = -15),
+        ("acknowledge_within_minutes", |policy| policy.acknowledge_within_minutes = 24 * 60 + 1),
+        ("rules/0/respond_within_minutes", |policy| policy.rules[0].respond_within_minutes = 0),
+        ("rules/0/respond_within_minutes", |policy| policy.rules[0].respond_within_minutes = i32::MIN),
+        ("rules/0/respond_within_minutes", |policy| {
+            policy.rules[0].respond_within_minutes = 90 * 24 * 60 + 1
+        }),
+        ("rules/0/facets", |policy| policy.rules[0].agency_kind = AgencyKind::Coordinator),
+        ("rules/1/id", |policy| policy.rules.push(policy.rules[0].clone())),
+        ("transfers/1/id", |policy| policy.transfers.push(policy.transfers[0].clone())),
+    ];
+    for (field, change) in table {
+        let pointer = format!("/entry/policy/{field}");
+        let when = proposes("de-central", &changed_policy(change));
+        check(field, &[], &when, &refuses_at(RejectionCode::Invalid, &pointer));
     }
     let anothers = changed("de-police", |agency| agency.subject = "fr-police".to_owned());
     let when = proposes("de-police", &anothers);

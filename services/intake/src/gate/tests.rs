@@ -77,6 +77,16 @@ fn what_only_looks_like_content_gets_in() {
 }
 
 #[test]
+fn a_person_has_so_many_captures_and_no_more() {
+    let at_fault = [("/people/0/captures", RefusalReason::InvalidValue)];
+    for (count, faults) in [(MAX_CAPTURES, &[][..]), (MAX_CAPTURES + 1, &at_fault[..])] {
+        let captures = vec![r#"{"ip":"192.0.2.1"}"#; count].join(",");
+        let person = format!(r#"{{"category":"suspect","captures":[{captures}]}}"#);
+        check(&format!(r#"{{"reference":"R-1","kind":"csam","people":[{person}]}}"#), faults);
+    }
+}
+
+#[test]
 fn a_classification_is_a_value_of_its_scheme_and_no_free_text() {
     for (scheme, value, taken) in [
         ("industry", "A1", true),
@@ -147,4 +157,54 @@ fn an_emergency_is_never_lost() {
     assert!(
         admit(br#"{"kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child"}"#).is_err()
     );
+}
+
+#[test]
+fn people_and_items_of_an_emergency_keep_their_places() {
+    let json = r#"{"reference":"R-1","kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child",
+        "items":[{"name":"none"},{"media_kind":"hologram","name":"unknown"},7,{"media_kind":"video"}],
+        "people":["x",["victim"],{"category":"suspect","names":["Synthetic"]},{"names":["Other"]},null]}"#;
+    let (submission, verdict) = admit(json.as_bytes()).unwrap();
+    let items: Vec<_> = submission.items.iter().map(|item| (item.media_kind, item.name.as_deref())).collect();
+    let expected = [
+        (MediaKind::Other, Some("none")),
+        (MediaKind::Other, Some("unknown")),
+        (MediaKind::Other, None),
+        (MediaKind::Video, None),
+    ];
+    assert_eq!(items, expected);
+    let people: Vec<_> =
+        submission.people.iter().map(|person| (person.category, person.names.join(" "))).collect();
+    let expected = [
+        (PersonCategory::Undetermined, ""),
+        (PersonCategory::Undetermined, ""),
+        (PersonCategory::Suspect, "Synthetic"),
+        (PersonCategory::Undetermined, "Other"),
+        (PersonCategory::Undetermined, ""),
+    ];
+    assert_eq!(people, expected.map(|(category, names)| (category, names.to_owned())));
+    let mut withheld: Vec<&str> = verdict.withheld.iter().map(|field| field.pointer.as_str()).collect();
+    withheld.sort_unstable();
+    let expected = [
+        "/items/0/media_kind",
+        "/items/1/media_kind",
+        "/items/2",
+        "/people/0",
+        "/people/1",
+        "/people/3/category",
+        "/people/4",
+    ];
+    assert_eq!(withheld, expected);
+}
+
+#[test]
+fn an_emergency_with_too_much_of_a_person_keeps_the_person() {
+    let captures = vec![r#"{"ip":"192.0.2.1"}"#; MAX_CAPTURES + 1].join(",");
+    let json = format!(
+        r#"{{"reference":"R-1","kind":"csam","urgency":"imminent-danger","danger_reason":"missing-child",
+        "people":[{{"category":"suspect","names":["Synthetic"],"captures":[{captures}]}}]}}"#
+    );
+    let (submission, verdict) = admit(json.as_bytes()).unwrap();
+    assert_eq!(submission.people[0].names, ["Synthetic"]);
+    assert_eq!(verdict.withheld[0].pointer, "/people/0/captures");
 }

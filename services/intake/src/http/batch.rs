@@ -19,9 +19,10 @@ use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead};
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
+use crate::domain::REPORTERS;
 use crate::gate::Fault;
+use crate::http::Receipt;
 use crate::http::receive::{Desk, MAX_REFERRAL_BYTES};
-use crate::http::{REPORTERS, Receipt};
 use crate::submission::Submission;
 
 /// Most lines of one stream that wait for their answers at once.

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 use chassis::auth::Caller;
+use chassis::fold::{Outcome, Verdict};
 use chassis::front::{Answer, Front, IdempotencyKey, Request, signature_of};
 use chassis::http::{Body, Path, Raw};
 use chassis::problem::Problem;
 use chassis::sealing::Sealing;
 use schemas::codes::RetractionReason;
-use schemas::ids::{CommandId, IncidentId, KeySetId, ReferralId};
+use schemas::ids::{CommandId, IncidentId, ReferralId};
 use schemas::referral::{
     AmendReferral, GateVerdict, ReadReferral, ReceiveReferral, Referral, ReferralCommand, WithdrawReferral,
 };
@@ -19,10 +21,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::Intake;
-use crate::domain::{Received, Standing};
+use crate::domain::{REPORTERS, Received, ReferralState, Standing};
 use crate::gate::{self, Fault};
-use crate::http::{REPORTERS, Receipt, answered};
-use crate::prepare::{Prepared, Preparer, ids};
+use crate::http::aside::judged;
+use crate::http::{Receipt, answered};
+use crate::prepare::{self, Prepared, Preparer, ids};
 use crate::refusals::Refusals;
 use crate::submission::Submission;
 
@@ -36,6 +39,15 @@ pub struct Desk {
     pub sealing: Arc<Sealing>,
     preparer: Arc<Preparer>,
     refusals: Refusals,
+}
+
+/// What is filed: judged, and not sealed yet.
+struct Filing<'a> {
+    command_id: CommandId,
+    submission: &'a Submission,
+    verdict: GateVerdict,
+    standing: Standing,
+    signature: Option<Vec<u8>>,
 }
 
 impl Desk {
@@ -52,15 +64,17 @@ impl Desk {
     pub async fn receive_json(
         &self,
         caller: &Caller,
-        bytes: &[u8],
+        bytes: &Bytes,
         signature: Option<Vec<u8>>,
     ) -> Result<(Receipt, Answer), Problem> {
-        let (submission, verdict) = self.admit(caller, bytes)?;
+        let (submission, verdict) = self.admit(caller, bytes).await?;
         self.receive(caller, &submission, verdict, signature).await
     }
 
-    fn admit(&self, caller: &Caller, bytes: &[u8]) -> Result<(Submission, GateVerdict), Problem> {
-        gate::admit(bytes).map_err(|faults| self.refuse(caller, &faults))
+    async fn admit(&self, caller: &Caller, bytes: &Bytes) -> Result<(Submission, GateVerdict), Problem> {
+        let sent = bytes.clone();
+        let admitted = judged(bytes.len(), move || gate::admit(&sent)).await?;
+        admitted.map_err(|faults| self.refuse(caller, &faults))
     }
 
     /// Notes a refusal, and makes it the caller's problem.
@@ -78,11 +92,10 @@ impl Desk {
         verdict: GateVerdict,
         signature: Option<Vec<u8>>,
     ) -> Result<(Receipt, Answer), Problem> {
-        let prepared = self.prepare(caller, submission, verdict, Standing::default())?;
-        let referral_id = prepared.referral.referral_id;
+        let (referral_id, _) = ids(&self.sealing.identity, &caller.agency, &submission.reference);
         let command_id = CommandId::derive(&[b"receive-referral", referral_id.as_uuid().as_bytes()]);
-        let body = |referral| ReceiveReferral { referral }.into();
-        self.submit(caller, command_id, prepared, signature, body).await
+        let filing = Filing { command_id, submission, verdict, standing: Standing::default(), signature };
+        self.submit(caller, filing, |referral| ReceiveReferral { referral }.into()).await
     }
 
     /// The reporter's referral again, as it should have been.
@@ -94,18 +107,18 @@ impl Desk {
         caller: &Caller,
         key: &IdempotencyKey,
         referral: ReferralId,
-        bytes: &[u8],
+        bytes: &Bytes,
     ) -> Result<(Receipt, Answer), Problem> {
-        let (submission, verdict) = self.admit(caller, bytes)?;
+        let (submission, verdict) = self.admit(caller, bytes).await?;
         if ids(&self.sealing.identity, &caller.agency, &submission.reference).0 != referral {
             return Err(
                 Problem::invalid().field("/reference", "not the reference that the referral was filed under")
             );
         }
         let standing = self.received(caller, referral)?.standing;
-        let prepared = self.prepare(caller, &submission, verdict, standing)?;
-        let body = |referral| AmendReferral { referral }.into();
-        self.submit(caller, key.command_id::<Intake>(caller), prepared, key.signature(), body).await
+        let (command_id, signature) = (key.command_id::<Intake>(caller), key.signature());
+        let filing = Filing { command_id, submission: &submission, verdict, standing, signature };
+        self.submit(caller, filing, |referral| AmendReferral { referral }.into()).await
     }
 
     /// The caller's own referral; whoever asks for another's is told that there is none, and is on record.
@@ -122,6 +135,49 @@ impl Desk {
         })
     }
 
+    /// A resend needs no keys: what it is told follows from what was asked and what came of it, so nothing is sealed.
+    async fn submit(
+        &self,
+        caller: &Caller,
+        filing: Filing<'_>,
+        body: impl FnOnce(Referral) -> ReferralCommand,
+    ) -> Result<(Receipt, Answer), Problem> {
+        let Filing { command_id, submission, verdict, standing, signature } = filing;
+        let identity = &self.sealing.identity;
+        let (referral_id, incident_id) = ids(identity, &caller.agency, &submission.reference);
+        let digest = prepare::digest(identity, submission);
+        let receipt = Receipt { referral_id, incident_id, digest: hex::encode(&digest), gate: verdict };
+        if let Some(outcome) = self.front.outcome(command_id)? {
+            return Ok((receipt, again(outcome, &digest)?));
+        }
+        self.check_retention(caller, submission)?;
+        let Prepared { referral, key_set } =
+            self.prepare(caller, submission, receipt.gate.clone(), standing)?;
+        let request = Request {
+            command_id,
+            aggregate_id: incident_id.to_string(),
+            digest,
+            agency: caller.agency.id.clone(),
+            actor: caller.actor.clone(),
+            signature,
+            body: body(referral),
+        };
+        // Others than its own are named when the same was sent twice at once.
+        let key_set_id = key_set.key_set_id;
+        let names = |state: &ReferralState| Some(state.received.as_ref()?.key_sets.contains(&key_set_id));
+        let answer = self.sealing.submit(&self.front, request, &key_set, names).await?;
+        Ok((receipt, answer))
+    }
+
+    /// Asked of what is new alone: what is sent again is answered as before, even when its date has come meanwhile.
+    fn check_retention(&self, caller: &Caller, submission: &Submission) -> Result<(), Problem> {
+        let until = submission.handling.retain_until;
+        if until.is_some_and(|until| until <= self.front.clock().now()) {
+            return Err(self.refuse(caller, &[Fault::of_retention()]));
+        }
+        Ok(())
+    }
+
     fn prepare(
         &self,
         caller: &Caller,
@@ -135,63 +191,17 @@ impl Desk {
             Problem::internal()
         })
     }
+}
 
-    async fn submit(
-        &self,
-        caller: &Caller,
-        command_id: CommandId,
-        prepared: Prepared,
-        signature: Option<Vec<u8>>,
-        body: impl FnOnce(Referral) -> ReferralCommand,
-    ) -> Result<(Receipt, Answer), Problem> {
-        let Prepared { incident_id, referral, key_set, digest } = prepared;
-        let (referral_id, gate) = (referral.referral_id, referral.gate.clone());
-        let receipt = Receipt { referral_id, incident_id, digest: hex::encode(&digest), gate };
-        // A resend needs no keys: its first outcome stands.
-        let wrote = self.front.outcome(command_id)?.is_none();
-        if wrote {
-            // What is sent again is answered as before, even when its date has come meanwhile.
-            let until = referral.handling.retain_until;
-            if until.is_some_and(|until| until <= self.front.clock().now()) {
-                return Err(self.refuse(caller, &[Fault::of_retention()]));
-            }
-            self.sealing.write(&key_set).await?;
-        }
-        let request = Request {
-            command_id,
-            aggregate_id: incident_id.to_string(),
-            digest,
-            agency: caller.agency.id.clone(),
-            actor: caller.actor.clone(),
-            signature,
-            body: body(referral),
-        };
-        let answered = self.front.submit(request).await;
-        if wrote {
-            self.erase_unless_named(incident_id, key_set.key_set_id, &answered);
-        }
-        Ok((receipt, answered?))
+/// What a command that has its outcome is answered when the same is sent again, or something else as if it were.
+fn again(outcome: Outcome, asked: &[u8]) -> Result<Answer, Problem> {
+    if outcome.digest != asked {
+        return Err(Problem::key_reused());
     }
-
-    /// Once a command has its outcome, keys that no event names never will be: the same was sent twice at once, or it
-    /// was rejected. While it is under way, or nobody knows, they stay. The answer stands whatever becomes of them.
-    fn erase_unless_named(
-        &self,
-        incident: IncidentId,
-        key_set: KeySetId,
-        answered: &Result<Answer, Problem>,
-    ) {
-        let decided = match answered {
-            Ok(Answer::Done { .. }) => true,
-            Ok(Answer::Pending(_)) => false,
-            Err(problem) => problem.status < 500 && problem.status != 429,
-        };
-        let Ok(state) = self.front.state(&incident.to_string()) else { return };
-        let named =
-            state.state.received.as_ref().is_some_and(|received| received.key_sets.contains(&key_set));
-        if decided && !named {
-            self.sealing.erase_unnamed(key_set);
-        }
+    match &outcome.verdict {
+        Verdict::Done => Ok(Answer::Done { outcome, again: true }),
+        Verdict::Rejected { code, pointer } => Err(Problem::of_rejection(*code, pointer.as_deref())),
+        Verdict::Failed { reason } => Err(Problem::failed().detail(reason.clone())),
     }
 }
 
@@ -254,4 +264,48 @@ pub async fn withdraw(
     let command = WithdrawReferral { reason: withdraw.reason };
     let answer = desk.front.submit(key.request::<Intake>(&caller, incident, command)).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &withdraw))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use schemas::codes::RejectionCode;
+    use schemas::ids::AgencyId;
+
+    use super::*;
+
+    /// Given what came of a command, when something is asked as it again, then it is answered so: `None` as done.
+    #[track_caller]
+    fn check(verdict: Verdict, asked: &[u8], then: Option<&str>) {
+        let outcome = Outcome {
+            aggregate_id: "incident".to_owned(),
+            agency: AgencyId::try_new("nl-hotline").unwrap(),
+            partition: 1,
+            offset: 7,
+            digest: b"asked first".to_vec(),
+            verdict,
+        };
+        match again(outcome.clone(), asked) {
+            Ok(Answer::Done { outcome: told, again: true }) => {
+                assert_eq!((told, None), (outcome, then));
+            }
+            Ok(answer) => panic!("{answer:?}"),
+            Err(problem) => assert_eq!(Some(problem.code()), then),
+        }
+    }
+
+    #[test]
+    fn a_resend_is_answered_by_what_came_of_it() {
+        let rejected = || Verdict::Rejected { code: RejectionCode::Withdrawn, pointer: None };
+        let failed = || Verdict::Failed { reason: "no more room".to_owned() };
+        let code = |problem: Problem| problem.code().to_owned();
+        let (withdrawn, broken) =
+            (code(Problem::of_rejection(RejectionCode::Withdrawn, None)), code(Problem::failed()));
+        check(Verdict::Done, b"asked first", None);
+        check(rejected(), b"asked first", Some(&withdrawn));
+        check(failed(), b"asked first", Some(&broken));
+        for verdict in [Verdict::Done, rejected(), failed()] {
+            check(verdict, b"something else", Some("key-reused"));
+        }
+    }
 }

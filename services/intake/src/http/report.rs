@@ -12,9 +12,12 @@ use schemas::codes::RefusalReason;
 
 use crate::Intake;
 use crate::cybertipline::{self, MAX_TOTAL_BYTES};
+use crate::domain::REPORTERS;
 use crate::gate::{self, Fault, MAX_REFERENCE_BYTES};
+use crate::http::aside::judged;
 use crate::http::receive::Desk;
-use crate::http::{REPORTERS, Receipt, answered};
+use crate::http::{Receipt, answered};
+use crate::submission::Submission;
 
 /// The reporter's own reference: NCMEC's format has none.
 const REFERENCE: &str = "reporter-reference";
@@ -40,15 +43,14 @@ pub async fn file_report(
     caller.must_be(&REPORTERS)?;
     let not_multipart = |_| desk.refuse(&caller, &[malformed("", "not multipart/form-data")]);
     let multipart = multipart.map_err(not_multipart)?;
-    let reference = reference(&headers).map_err(|fault| desk.refuse(&caller, &[fault]))?;
+    let reference = reference(&headers).map_err(|fault| desk.refuse(&caller, &[fault]))?.to_owned();
     let parts = time.within(Parts::read(multipart)).await?.map_err(|refused| match refused {
         Unread::Fault(fault) => desk.refuse(&caller, &[fault]),
         Unread::TooLarge => Problem::too_large()
             .detail(format!("a report with its documents may have {MAX_TOTAL_BYTES} bytes")),
     })?;
-    let submission = cybertipline::read(&parts.report, &parts.files, reference)
-        .map_err(|refused| desk.refuse(&caller, &faults(refused)))?;
-    gate::check(&submission, &parts.report, &parts.files).map_err(|faults| desk.refuse(&caller, &faults))?;
+    let read = judged(parts.bytes(), move || parts.submission(&reference)).await?;
+    let submission = read.map_err(|faults| desk.refuse(&caller, &faults))?;
     let signature = signature_of(&headers)?;
     let (receipt, answer) = desk.receive(&caller, &submission, gate::verdict(Vec::new()), signature).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &receipt))
@@ -133,6 +135,17 @@ impl Parts {
         }
         let report = report.ok_or_else(|| malformed("report", "missing"))?;
         Ok(Self { report, files })
+    }
+
+    fn bytes(&self) -> usize {
+        self.report.len() + self.files.iter().map(String::len).sum::<usize>()
+    }
+
+    /// What the documents say, past the gate.
+    fn submission(&self, reference: &str) -> Result<Submission, Vec<Fault>> {
+        let submission = cybertipline::read(&self.report, &self.files, reference).map_err(faults)?;
+        gate::check(&submission, &self.report, &self.files)?;
+        Ok(submission)
     }
 }
 

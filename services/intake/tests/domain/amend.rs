@@ -80,7 +80,7 @@ fn people_and_items_keep_their_places() {
 #[test]
 fn nobody_else_amends_or_withdraws() {
     let unknown = refuses(RejectionCode::UnknownIncident);
-    for by in [PROVIDER, "de-police", "no-agency"] {
+    for by in [PROVIDER, "de-police"] {
         let amends = Step { by: agency(by), ..amends(&referral(HOTLINE)) };
         for when in [amends, withdraws(by, WHY)] {
             check(by, &received(), &when, &unknown);
@@ -92,6 +92,28 @@ fn nobody_else_amends_or_withdraws() {
     for when in [amends(&referral(HOTLINE)), withdraws(HOTLINE, WHY)] {
         check("nothing was received", &[], &when, &unknown);
     }
+    check("nobody's", &received(), &withdraws("no-agency", WHY), &unknown);
+}
+
+#[test]
+fn who_may_not_report_does_not_amend() {
+    let not_entitled = refuses(RejectionCode::NotEntitled);
+    for kind in AgencyKind::ALL {
+        // It has become another since it reported.
+        let own = referral(kind.code());
+        let then = if MAY_REPORT.contains(kind) { amended(1, &own) } else { not_entitled.clone() };
+        check(kind.code(), &[receives(&own)], &amends(&own), &then);
+    }
+    check("no agency", &received(), &amends(&referral("no-agency")), &not_entitled);
+}
+
+#[test]
+fn an_amendment_that_would_be_erased_at_once_is_refused() {
+    let moment = now().plus_minutes(1);
+    let past = refuses_at(RejectionCode::Invalid, "/handling/retain_until");
+    check("at its moment", &received(), &amends(&kept_until(moment)), &past);
+    let later = kept_until(moment.plus_millis(1));
+    check("later", &received(), &amends(&later), &amended(1, &later));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A referral is received once; refused submissions are counted.
 
 use intake::domain::{Received, Standing};
-use schemas::codes::{RefusalReason, Urgency};
+use schemas::codes::{AgencyKind, RefusalReason, RejectionCode, Urgency};
 use schemas::referral::{CountRefusals, Referral, RefusalCount, SubmissionsRefused};
 
 use crate::world::*;
@@ -22,6 +22,31 @@ fn a_referral_is_received_once() {
     check("after feedback", &later, &receives(&referral), &Ok(Vec::new()));
     let counted = [asks(CountRefusals { refusals: refusals(1) })];
     check("after a count", &counted, &receives(&referral), &received(&referral));
+}
+
+#[test]
+fn only_some_kinds_of_agency_report() {
+    let referral = referral(HOTLINE);
+    let not_entitled = refuses(RejectionCode::NotEntitled);
+    for kind in AgencyKind::ALL {
+        let when = Step { by: agency(kind.code()), ..receives(&referral) };
+        let then = if MAY_REPORT.contains(kind) { received(&referral) } else { not_entitled.clone() };
+        check(kind.code(), &[], &when, &then);
+    }
+    let nobody = Step { by: agency("no-agency"), ..receives(&referral) };
+    check("no agency", &[], &nobody, &not_entitled);
+    check("no agency, again", &[receives(&referral)], &nobody, &not_entitled);
+}
+
+#[test]
+fn what_would_be_erased_at_once_is_not_taken_in() {
+    let past = refuses_at(RejectionCode::Invalid, "/handling/retain_until");
+    for moment in [now().plus_millis(-1), now()] {
+        check("its date has come", &[], &receives(&kept_until(moment)), &past);
+    }
+    let later = kept_until(now().plus_millis(1));
+    check("later", &[], &receives(&later), &received(&later));
+    check("again, once its date has come", &[receives(&later)], &receives(&later), &Ok(Vec::new()));
 }
 
 #[test]

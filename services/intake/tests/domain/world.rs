@@ -29,6 +29,15 @@ pub const INCIDENT: &str = "b8ae70e6-2155-8ca8-a9dd-4bdf40eed297";
 pub const HOTLINE: &str = "nl-hotline";
 pub const PROVIDER: &str = "us-provider";
 
+/// The kinds of agency that report.
+pub const MAY_REPORT: [AgencyKind; 5] = [
+    AgencyKind::Hotline,
+    AgencyKind::Helpline,
+    AgencyKind::Provider,
+    AgencyKind::PoliceUnit,
+    AgencyKind::VictimIdentificationUnit,
+];
+
 pub fn now() -> Timestamp {
     "2026-11-16T08:00:00Z".parse::<jiff::Timestamp>().unwrap().into()
 }
@@ -46,8 +55,9 @@ pub fn assignment(id: &str) -> AssignmentId {
     AssignmentId::derive(&[id.as_bytes()])
 }
 
+/// The reporters, police, and an agency of each kind by the kind's own name.
 fn directory() -> Directory {
-    let reporter = |id: &str, code: &str, kind| Agency {
+    let plain = |id: &str, code: &str, kind| Agency {
         id: agency(id),
         name: id.to_owned(),
         country: country(code),
@@ -60,9 +70,14 @@ fn directory() -> Directory {
         duty_contacts: Vec::new(),
         scope: Vec::new(),
     };
-    let agencies =
-        [reporter(HOTLINE, "NL", AgencyKind::Hotline), reporter(PROVIDER, "US", AgencyKind::Provider)];
-    let entries = agencies.map(|agency| Entry { agency: Some(agency), policy: None }).to_vec();
+    let of_each_kind = AgencyKind::ALL.iter().map(|kind| plain(kind.code(), "DE", *kind));
+    let agencies = [
+        plain(HOTLINE, "NL", AgencyKind::Hotline),
+        plain(PROVIDER, "US", AgencyKind::Provider),
+        plain("de-police", "DE", AgencyKind::PoliceUnit),
+    ];
+    let agencies = agencies.into_iter().chain(of_each_kind);
+    let entries = agencies.map(|agency| Entry { agency: Some(agency), policy: None }).collect();
     let mut directory = Directory::default();
     directory.evolve(&GenesisLoaded { entries }.into(), Timestamp::default());
     directory
@@ -125,6 +140,12 @@ pub fn referral(reporter: &str) -> Referral {
         ip_database: None,
         asks_to_join: None,
     }
+}
+
+/// The hotline's referral, to be kept until then.
+pub fn kept_until(moment: Timestamp) -> Referral {
+    let referral = referral(HOTLINE);
+    Referral { handling: Handling { retain_until: Some(moment), ..referral.handling }, ..referral }
 }
 
 pub fn offered(id: &str, to: &str) -> RoutingEvent {

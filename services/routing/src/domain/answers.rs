@@ -1,16 +1,13 @@
 //! What an agency does with its assignment: accept, decline, forward, close; and who takes one back.
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{
-    AgencyKind, AlertReason, AssignmentState, EscalationReason, RejectionCode, Urgency,
-};
+use schemas::codes::{AgencyKind, AlertReason, AssignmentState, EscalationReason, RejectionCode, Urgency};
 use schemas::directory::Policy;
 use schemas::ids::AssignmentId;
 use schemas::routing::{
     AcceptAssignment, AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentEscalated,
-    AssignmentForwarded, AssignmentOffered, AssignmentRevoked, CloseAssignment, CoordinatorAlerted,
-    DeclineAssignment, EscalateAssignment, FeedbackHeld, ForwardAssignment, HoldFeedback, RevokeAssignment,
-    RoutingEvent,
+    AssignmentForwarded, AssignmentOffered, AssignmentRevoked, CloseAssignment, DeclineAssignment,
+    EscalateAssignment, FeedbackHeld, ForwardAssignment, HoldFeedback, RevokeAssignment, RoutingEvent,
 };
 
 use super::state::{Assignment, Incident, evolve};
@@ -29,9 +26,21 @@ pub fn accept(context: &Context<'_>, incident: &Incident, command: &AcceptAssign
 }
 
 pub fn decline(context: &Context<'_>, incident: &Incident, command: &DeclineAssignment) -> Decision {
-    must_await_answer(own(context, incident, command.assignment_id)?)?;
+    let declined = own(context, incident, command.assignment_id)?;
+    must_await_answer(declined)?;
     let DeclineAssignment { assignment_id, reason, note } = command.clone();
-    Ok(vec![AssignmentDeclined { assignment_id, reason, note }.into()])
+    let events = [AssignmentDeclined { assignment_id, reason, note }.into()];
+    Ok(events.into_iter().chain(nobody_left(incident, declined)).collect())
+}
+
+/// Without the assignment nobody in its country has the incident before them, or has worked on it: a person must look.
+fn nobody_left(incident: &Incident, gone: &Assignment) -> Option<RoutingEvent> {
+    let another = |other: &Assignment| {
+        other.offer.country == gone.offer.country && other.offer.assignment_id != gone.offer.assignment_id
+    };
+    let works = |other: &Assignment| other.is_open() || other.state == AssignmentState::Closed;
+    let left = incident.assignments.values().any(|other| another(other) && works(other));
+    (!left).then(|| assignment::alert_about(&gone.offer, AlertReason::NobodyAccepted).into())
 }
 
 /// To another agency, which is offered what this one was: through the transfer gate again.
@@ -73,7 +82,9 @@ pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssign
     let assignment = incident.assignments.get(&command.assignment_id);
     let assignment = assignment.ok_or(RejectionCode::UnknownAssignment)?;
     let coordinates = context.directory.agency(context.agency, context.now).is_some_and(|agency| {
-        agency.kind == AgencyKind::Coordinator && agency.scope.contains(&assignment.offer.country)
+        agency.kind == AgencyKind::Coordinator
+            && agency.scope.contains(&assignment.offer.country)
+            && !incident.is_never_told(&agency.country)
     });
     if !originator && !coordinates {
         return Err(RejectionCode::UnknownAssignment.into());
@@ -83,7 +94,8 @@ pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssign
         return Err(RejectionCode::WrongState.into());
     }
     let RevokeAssignment { assignment_id, reason, note } = command.clone();
-    Ok(vec![AssignmentRevoked { assignment_id, reason, note }.into()])
+    let events = [AssignmentRevoked { assignment_id, reason, note }.into()];
+    Ok(events.into_iter().chain(nobody_left(incident, assignment)).collect())
 }
 
 pub fn close(context: &Context<'_>, incident: &Incident, command: &CloseAssignment) -> Decision {
@@ -111,20 +123,11 @@ pub fn escalate(context: &Context<'_>, incident: &Incident, command: &EscalateAs
     if command.reason == EscalationReason::Unanswered {
         return Err(Rejection::at(RejectionCode::Invalid, "/reason"));
     }
-    if incident.alerts.len() >= MAX_ALERTS {
-        return Err(RejectionCode::TooMany.into());
-    }
+    assignment::may_alert(incident)?;
+    let alert = assignment::alert_about(&assignment.offer, AlertReason::Escalated);
     let EscalateAssignment { assignment_id, reason, note } = command.clone();
-    let alert = CoordinatorAlerted {
-        reason: AlertReason::Escalated,
-        country: Some(assignment.offer.country.clone()),
-        assignment_id: None,
-    };
     Ok(vec![AssignmentEscalated { assignment_id, reason, note }.into(), alert.into()])
 }
-
-/// Most alerts of one incident: whoever has not looked by then does not look for one more.
-const MAX_ALERTS: usize = 200;
 
 /// Longest hold of what a reporter is told, from the moment it is set.
 const MAX_HOLD_DAYS: i64 = 180;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chassis::decider::Context;
+use chassis::decider::{Context, Rejection};
 use schemas::codes::{
-    AgencyKind, AlertReason, EscalationReason, FacetKind, PersonCategory, SignalRole, Urgency, WithheldReason,
+    AgencyKind, AlertReason, EscalationReason, FacetKind, PersonCategory, RejectionCode, SignalRole, Urgency,
+    WithheldReason,
 };
 use schemas::directory::{Agency, AssignmentRule, Policy};
 use schemas::ids::{AgencyId, AssignmentId, Country, PersonRef};
@@ -291,17 +292,28 @@ pub fn alert(incident: &Incident, reason: AlertReason, country: Option<&Country>
     if incident.alerts.contains(&alert) { Vec::new() } else { vec![alert.into()] }
 }
 
-/// Nobody answered in time: the coordinators are asked to look.
-pub fn overdue(incident: &Incident, assignment_id: AssignmentId) -> Vec<RoutingEvent> {
-    let country = incident.assignments.get(&assignment_id).map(|assignment| assignment.offer.country.clone());
-    let alert = CoordinatorAlerted { reason: AlertReason::NobodyAnswered, country, assignment_id: None };
-    let reason = EscalationReason::Unanswered;
-    let mut events = vec![
-        RoutingEvent::from(AssignmentOverdue { assignment_id }),
+/// Tells the coordinators of one assignment.
+pub fn alert_about(offer: &AssignmentOffered, reason: AlertReason) -> CoordinatorAlerted {
+    let (country, assignment_id) = (offer.country.clone(), offer.assignment_id);
+    CoordinatorAlerted { reason, country: Some(country), assignment_id: Some(assignment_id) }
+}
+
+/// Most alerts of one incident that parties can add to: whoever has not looked by then does not look for one more.
+const MAX_ALERTS: usize = 200;
+
+/// # Errors
+/// When the coordinators were told as often as may be.
+pub fn may_alert(incident: &Incident) -> Result<(), Rejection> {
+    if incident.alerts.len() < MAX_ALERTS { Ok(()) } else { Err(RejectionCode::TooMany.into()) }
+}
+
+/// Nobody answered in time: the coordinators are asked to look. The calls go on: that nobody is left to call is
+/// another alert.
+pub fn overdue(offer: &AssignmentOffered) -> [RoutingEvent; 3] {
+    let (assignment_id, reason) = (offer.assignment_id, EscalationReason::Unanswered);
+    [
+        AssignmentOverdue { assignment_id }.into(),
         AssignmentEscalated { assignment_id, reason, note: None }.into(),
-    ];
-    if !incident.alerts.contains(&alert) {
-        events.push(alert.into());
-    }
-    events
+        alert_about(offer, AlertReason::Escalated).into(),
+    ]
 }

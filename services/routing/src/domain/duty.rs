@@ -8,9 +8,9 @@ use schemas::Timestamp;
 use schemas::codes::AlertReason;
 use schemas::directory::{Agency, DutyContact, DutyHours, Policy};
 use schemas::ids::AssignmentId;
-use schemas::routing::{AssignmentOffered, CoordinatorAlerted, DutyContactCalled, RoutingEvent};
+use schemas::routing::{AssignmentOffered, DutyContactCalled, RoutingEvent};
 
-use super::assignment::is_point;
+use super::assignment::{alert_about, is_point};
 use super::state::{Call, Incident};
 
 /// Until an acknowledgement is asked for again, where no policy says otherwise.
@@ -44,12 +44,7 @@ fn call(context: &Context<'_>, minutes: i64, offer: &AssignmentOffered, calls: &
             acknowledge_by: context.now.plus_minutes(minutes),
         }
         .into(),
-        None => CoordinatorAlerted {
-            reason: AlertReason::NobodyAnswered,
-            country: Some(offer.country.clone()),
-            assignment_id: Some(offer.assignment_id),
-        }
-        .into(),
+        None => alert_about(offer, AlertReason::NobodyAnswered).into(),
     }
 }
 

@@ -15,6 +15,7 @@ use schemas::routing::{
     LeadDisputed, LeadProposed, LeadRecorded, RecordLead, RoutingEvent,
 };
 
+use super::assignment::may_alert;
 use super::state::Incident;
 
 type Decision = Result<Vec<RoutingEvent>, Rejection>;
@@ -95,6 +96,10 @@ pub fn dispute(context: &Context<'_>, incident: &Incident, command: &DisputeLead
     if !grounded || command.proposes == command.country {
         return Err(Rejection::at(RejectionCode::Invalid, "/proposes"));
     }
+    if incident.lead.positions.get(context.agency) == Some(&command.proposes) {
+        return Err(Rejection::at(RejectionCode::WrongState, "/proposes"));
+    }
+    may_alert(incident)?;
     let alert = CoordinatorAlerted {
         reason: AlertReason::LeadDisputed,
         country: Some(command.country.clone()),
@@ -114,17 +119,26 @@ pub fn record(context: &Context<'_>, incident: &Incident, command: &RecordLead) 
     let coordinates = agency.is_some_and(|agency| {
         agency.kind == AgencyKind::Coordinator
             && incident.countries.iter().any(|found| agency.scope.contains(&found.country))
+            && !incident.is_never_told(&agency.country)
     });
     if !coordinates {
         return Err(RejectionCode::NotEntitled.into());
     }
     context.must_be_human()?;
-    let agreed = !incident.lead.positions.is_empty()
-        && incident.lead.positions.values().all(|country| *country == command.country);
-    if !agreed {
+    if !have_agreed(incident, &command.country) {
         return Err(Rejection::at(RejectionCode::WrongState, "/country"));
     }
     Ok(vec![LeadRecorded { by: context.agency.clone(), country: command.country.clone() }.into()])
+}
+
+/// Whoever has taken a position holds this one, and whoever works on it has taken one.
+fn have_agreed(incident: &Incident, country: &Country) -> bool {
+    let positions = &incident.lead.positions;
+    let mut assignments = incident.assignments.values();
+    let silent = assignments.any(|assignment| {
+        assignment.state == AssignmentState::Accepted && !positions.contains_key(&assignment.offer.agency)
+    });
+    !positions.is_empty() && !silent && positions.values().all(|held| held == country)
 }
 
 fn must_be_proposed(incident: &Incident, country: &Country) -> Result<(), Rejection> {

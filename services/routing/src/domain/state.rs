@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::Timestamp;
 use schemas::codes::{
-    AssessmentKind, AssignmentState, EscalationReason, IncidentKind, RetractionReason, Urgency,
+    AlertReason, AssessmentKind, AssignmentState, EscalationReason, IncidentKind, RetractionReason, Urgency,
 };
-use schemas::ids::{AgencyId, AssessmentId, AssignmentId, Country, RetractionId};
+use schemas::ids::{AgencyId, AssessmentId, AssignmentId, Country, PersonRef, RetractionId};
 use schemas::routing::{
     AssessmentAdded, AssignmentOffered, CoordinatorAlerted, CountryFound, Entitlement, IncidentAmended,
     IncidentOpened, LeadProposed, OfferWithheld, RetractionIssued, RoutingEvent,
@@ -32,6 +32,8 @@ pub struct Incident {
     pub case_numbers: BTreeMap<AgencyId, u32>,
     /// Countries the originator allowed transfers to, for this incident.
     pub authorised: BTreeSet<Country>,
+    /// Until when the reporter is told nothing of an assignment.
+    pub held: BTreeMap<AssignmentId, Timestamp>,
     pub lead: Lead,
 }
 
@@ -136,6 +138,22 @@ impl Incident {
     pub fn is_assigned(&self, agency: &AgencyId) -> bool {
         self.assignments.values().any(|assignment| assignment.offer.agency == *agency)
     }
+
+    /// Whether the originator has said that the State must never hear of it.
+    pub fn is_never_told(&self, country: &Country) -> bool {
+        self.opened.as_ref().is_some_and(|opened| opened.handling.never_told.contains(country))
+    }
+
+    /// Whether the referral, as it was last amended, names the person.
+    pub fn has_person(&self, person: PersonRef) -> bool {
+        let mut people = self.opened.iter().flat_map(|opened| &opened.people);
+        people.any(|known| known.person_ref == person)
+    }
+
+    /// Whether what comes of the assignment is kept from the reporter at the moment.
+    pub fn is_held(&self, assignment: AssignmentId, now: Timestamp) -> bool {
+        self.held.get(&assignment).is_some_and(|until| *until > now)
+    }
 }
 
 /// Takes one event in.
@@ -163,7 +181,8 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
         }
         RoutingEvent::OfferWithheld(withheld) => incident.withheld.push(withheld.clone()),
         RoutingEvent::CoordinatorAlerted(alert) => {
-            if let Some(assignment) = alert.assignment_id.and_then(|id| incident.assignments.get_mut(&id)) {
+            let unanswered = alert.assignment_id.filter(|_| alert.reason == AlertReason::NobodyAnswered);
+            if let Some(assignment) = unanswered.and_then(|id| incident.assignments.get_mut(&id)) {
                 assignment.calls_exhausted = true;
             }
             incident.alerts.push(alert.clone());
@@ -239,8 +258,10 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
         RoutingEvent::TransfersAuthorised(authorised) => {
             incident.authorised.extend(authorised.countries.iter().cloned());
         }
-        RoutingEvent::FeedbackHeld(_) | RoutingEvent::CommandRejected(_) | RoutingEvent::CommandFailed(_) => {
+        RoutingEvent::FeedbackHeld(held) => {
+            incident.held.insert(held.assignment_id, held.until);
         }
+        RoutingEvent::CommandRejected(_) | RoutingEvent::CommandFailed(_) => {}
     }
 }
 

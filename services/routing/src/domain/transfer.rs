@@ -14,7 +14,7 @@ use super::state::Incident;
 /// Why the country is not offered anything.
 pub fn gate(incident: &Incident, policy: &Policy, to: &Country) -> Result<Transfer, WithheldReason> {
     let Some(opened) = &incident.opened else { return Err(WithheldReason::NotAuthorised) };
-    if opened.handling.never_told.contains(to) {
+    if incident.is_never_told(to) {
         return Err(WithheldReason::NeverTold);
     }
     let urgency = incident.urgency().unwrap_or(opened.urgency);

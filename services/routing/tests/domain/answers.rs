@@ -78,33 +78,38 @@ fn forwarded_offer(id: &str, to: &str, transfer: Transfer) -> RoutingEvent {
     .into()
 }
 
-/// What a command yields where the state allows it.
+/// The coordinator is told of the German unit's assignment.
+fn alerted(reason: AlertReason) -> RoutingEvent {
+    CoordinatorAlerted { reason, country: Some(country("DE")), assignment_id: Some(own()) }.into()
+}
+
+/// What a command yields where the state allows it; nobody else in Germany was offered anything.
 fn yields(command: &RoutingCommand) -> Vec<RoutingEvent> {
     let assignment_id = own();
     match command.clone() {
         RoutingCommand::AcceptAssignment(_) => vec![AssignmentAccepted { assignment_id }.into()],
         RoutingCommand::DeclineAssignment(DeclineAssignment { reason, note, .. }) => {
-            vec![AssignmentDeclined { assignment_id, reason, note }.into()]
+            vec![
+                AssignmentDeclined { assignment_id, reason, note }.into(),
+                alerted(AlertReason::NobodyAccepted),
+            ]
         }
         RoutingCommand::ForwardAssignment(ForwardAssignment { to, note, .. }) => vec![
             AssignmentForwarded { assignment_id, to, note }.into(),
             forwarded_offer("de-central", "DE", within_the_union()),
         ],
         RoutingCommand::RevokeAssignment(RevokeAssignment { reason, note, .. }) => {
-            vec![AssignmentRevoked { assignment_id, reason, note }.into()]
+            vec![
+                AssignmentRevoked { assignment_id, reason, note }.into(),
+                alerted(AlertReason::NobodyAccepted),
+            ]
         }
         RoutingCommand::CloseAssignment(CloseAssignment { outcome, note, .. }) => {
             vec![AssignmentClosed { assignment_id, outcome, note }.into()]
         }
-        RoutingCommand::EscalateAssignment(EscalateAssignment { reason, note, .. }) => vec![
-            AssignmentEscalated { assignment_id, reason, note }.into(),
-            CoordinatorAlerted {
-                reason: AlertReason::Escalated,
-                country: Some(country("DE")),
-                assignment_id: None,
-            }
-            .into(),
-        ],
+        RoutingCommand::EscalateAssignment(EscalateAssignment { reason, note, .. }) => {
+            vec![AssignmentEscalated { assignment_id, reason, note }.into(), alerted(AlertReason::Escalated)]
+        }
         other => panic!("{other:?} is no answer"),
     }
 }
@@ -292,4 +297,50 @@ fn forwarding_goes_through_the_gate() {
         &asks("de-central", back),
         &refuses_at(RejectionCode::WrongState, "/to"),
     );
+}
+
+/// The offers of two French units, each with who answers it.
+fn french() -> [(&'static str, AssignmentId); 2] {
+    ["fr-police", "fr-victim-id"].map(|id| (id, assignment(id, 0)))
+}
+
+#[test]
+fn a_coordinator_is_told_where_nobody_is_left() {
+    let opened = || referred(referral(vec![victim_in("FR"), suspect_in("DE")]));
+    let [(police, of_police), (unit, of_unit)] = french();
+    let (no_capacity, superseded) = (DeclineReason::NoCapacity, RevokeReason::Superseded);
+    let declined = |assignment_id| AssignmentDeclined { assignment_id, reason: no_capacity, note: None };
+    let revoked = |assignment_id| AssignmentRevoked { assignment_id, reason: superseded, note: None };
+    let declines =
+        |by, assignment_id| asks(by, DeclineAssignment { assignment_id, reason: no_capacity, note: None });
+    let revokes = |assignment_id| {
+        asks("nl-hotline", RevokeAssignment { assignment_id, reason: superseded, note: None })
+    };
+    let accepts = || asks(police, AcceptAssignment { assignment_id: of_police });
+    let outcome = CloseOutcome::InvestigationOpened;
+    let closes = asks(police, CloseAssignment { assignment_id: of_police, outcome, note: None });
+    let to = agency("nl-police");
+    let forwards = asks(police, ForwardAssignment { assignment_id: of_police, to, note: None });
+    let told = |assignment_id| -> RoutingEvent {
+        let (reason, country) = (AlertReason::NobodyAccepted, Some(country("FR")));
+        CoordinatorAlerted { reason, country, assignment_id: Some(assignment_id) }.into()
+    };
+    // What happened before, and whether anybody in France is left when the second unit is gone.
+    let table = [
+        ("the first has not answered", vec![], true),
+        ("the first has accepted", vec![accepts()], true),
+        ("the first has worked on it", vec![accepts(), closes], true),
+        ("the first has declined", vec![declines(police, of_police)], false),
+        ("the first was taken back", vec![revokes(of_police)], false),
+        ("the first was taken back from whoever worked", vec![accepts(), revokes(of_police)], false),
+        ("the first has forwarded it to another country", vec![forwards], false),
+    ];
+    for (case, steps, left) in table {
+        let given = [vec![opened()], steps].concat();
+        let alert = || (!left).then(|| told(of_unit));
+        let then = [declined(of_unit).into()].into_iter().chain(alert()).collect();
+        check(case, &given, &declines(unit, of_unit), &Ok(then));
+        let then = [revoked(of_unit).into()].into_iter().chain(alert()).collect();
+        check(case, &given, &revokes(of_unit), &Ok(then));
+    }
 }

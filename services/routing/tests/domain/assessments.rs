@@ -80,6 +80,27 @@ fn a_value_is_of_the_list_that_the_kind_names() {
 }
 
 #[test]
+fn it_is_about_a_person_of_the_incident() {
+    let given = [referred(referral(vec![suspect_in("DE")]))];
+    let about = |name: &str| Assessment {
+        person_ref: Some(person(name)),
+        ..assessment(AssessmentKind::AgeRange, Some("13-17"))
+    };
+    for name in ["victim", "witness"] {
+        check(name, &given, &adds("de-police", &about(name)), &Ok(vec![added("de-police", &about(name))]));
+    }
+    let unknown = refuses_at(RejectionCode::Invalid, "/assessment/person_ref");
+    check("nobody of it", &given, &adds("de-police", &about("sibling")), &unknown);
+    let mut more = referral(vec![suspect_in("DE")]);
+    more.people[3].person_ref = person("sibling");
+    let given = [given[0].clone(), amended(1, more)];
+    let then = Ok(vec![added("de-police", &about("sibling"))]);
+    check("as the referral was amended", &given, &adds("de-police", &about("sibling")), &then);
+    let outsider = refuses(RejectionCode::NotEntitled);
+    check("whoever is no party hears nothing", &given, &adds("fr-police", &about("nobody")), &outsider);
+}
+
+#[test]
 fn only_a_person_of_a_party_assesses() {
     let given = [referred(referral(vec![suspect_in("DE")]))];
     let adult = assessment(AssessmentKind::Adult, None);

@@ -39,17 +39,21 @@ fn calls(about: AssignmentId, id: &str, contact: &str, attempt: i32, now: Timest
     .into()
 }
 
-fn nobody_answered(assignment_id: Option<AssignmentId>, to: &str) -> RoutingEvent {
-    let country = Some(country(to));
-    CoordinatorAlerted { reason: AlertReason::NobodyAnswered, country, assignment_id }.into()
+fn alerted(reason: AlertReason, assignment_id: AssignmentId, to: &str) -> RoutingEvent {
+    CoordinatorAlerted { reason, country: Some(country(to)), assignment_id: Some(assignment_id) }.into()
+}
+
+fn nobody_answered(assignment_id: AssignmentId, to: &str) -> RoutingEvent {
+    alerted(AlertReason::NobodyAnswered, assignment_id, to)
 }
 
 /// Nobody answered in time: the assignment is overdue, and so a coordinator is asked to look.
-fn overdue(assignment_id: AssignmentId) -> [RoutingEvent; 2] {
+fn overdue(assignment_id: AssignmentId, to: &str) -> [RoutingEvent; 3] {
     let reason = EscalationReason::Unanswered;
     [
         AssignmentOverdue { assignment_id }.into(),
         AssignmentEscalated { assignment_id, reason, note: None }.into(),
+        alerted(AlertReason::Escalated, assignment_id, to),
     ]
 }
 
@@ -139,7 +143,7 @@ fn a_point_that_answers_at_any_hour_is_offered_every_imminent_danger() {
         &referred_at_night(),
         &[
             danger_offer(police_offer("de-police", "DE", vec![suspect_ground("DE")], &PERSONS), now).into(),
-            nobody_answered(Some(german()), "DE"),
+            nobody_answered(german(), "DE"),
         ],
     );
 }
@@ -199,7 +203,7 @@ fn an_unanswered_call_goes_on_to_the_next() {
     let chain = [
         calls(german(), "de-police", "duty officer", 2, ring_at(1)),
         calls(german(), "de-central", "national point", 3, ring_at(2)),
-        nobody_answered(Some(german()), "DE"),
+        nobody_answered(german(), "DE"),
     ];
     for (number, then) in (1..).zip(chain) {
         let ring = rings(german(), ring_at(number));
@@ -268,17 +272,11 @@ fn an_offer_unanswered_by_its_time_is_overdue() {
     let victim_unit_due = monday().plus_minutes(VICTIM_UNIT_RESPONDS);
     let given = vec![referred(referral(french_victim))];
     let first = rings(police, police_due);
-    let then = Ok([overdue(police).as_slice(), &[nobody_answered(None, "FR")]].concat());
-    check("the first of a country", &given, &first, &then);
+    check("the first of a country", &given, &first, &Ok(overdue(police, "FR").to_vec()));
     let given = [given, vec![first.clone()]].concat();
     check("once", &given, &first, &Ok(Vec::new()));
     let second = rings(victim_unit, victim_unit_due);
-    check(
-        "the second of a country: the coordinator knows",
-        &given,
-        &second,
-        &Ok(overdue(victim_unit).to_vec()),
-    );
+    check("the second of a country", &given, &second, &Ok(overdue(victim_unit, "FR").to_vec()));
     let accepted = AcceptAssignment { assignment_id: police };
     let given = [given, vec![asks("fr-police", accepted.clone())]].concat();
     check("accepted late", &given, &first, &Ok(Vec::new()));
@@ -296,7 +294,28 @@ fn in_danger_overdue_and_calls_go_side_by_side() {
         "both clocks at one moment",
         &given,
         &rings(id, ring_at(1)),
-        &Ok([[nobody_answered(Some(id), "BR")].as_slice(), &overdue(id), &[nobody_answered(None, "BR")]]
-            .concat()),
+        &Ok([[nobody_answered(id, "BR")].as_slice(), &overdue(id, "BR")].concat()),
     );
+    let two = entry("agency/br-police", |entry| {
+        let second = contact("delegacia", "America/Sao_Paulo", Vec::new());
+        entry.agency.as_mut().unwrap().duty_contacts.push(second);
+    });
+    let given = [vec![stands(two)], given.to_vec()].concat();
+    let second = calls(id, "br-police", "delegacia", 2, ring_at(1));
+    let then = Ok([[second].as_slice(), &overdue(id, "BR")].concat());
+    check("overdue, and somebody is left to call", &given, &rings(id, ring_at(1)), &then);
+    let given = [given, vec![rings(id, ring_at(1))]].concat();
+    let then = Ok(vec![nobody_answered(id, "BR")]);
+    check("the calls have gone on", &given, &rings(id, ring_at(2)), &then);
+}
+
+#[test]
+fn whoever_asks_for_a_coordinator_ends_no_calls() {
+    let (assignment_id, reason) = (german(), EscalationReason::NeedsCoordination);
+    for by in ["de-police", "nl-hotline"] {
+        let escalate = routing::EscalateAssignment { assignment_id, reason, note: None };
+        let given = [referred_at_night(), asks(by, escalate).at(saturday_night())];
+        let next = calls(german(), "de-police", "duty officer", 2, ring_at(1));
+        check(by, &given, &rings(german(), ring_at(1)), &Ok(vec![next]));
+    }
 }

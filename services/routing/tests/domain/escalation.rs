@@ -30,7 +30,7 @@ fn escalated(reason: EscalationReason) -> RoutingEvent {
 }
 
 fn alerted(reason: AlertReason) -> RoutingEvent {
-    CoordinatorAlerted { reason, country: Some(country("DE")), assignment_id: None }.into()
+    CoordinatorAlerted { reason, country: Some(country("DE")), assignment_id: Some(german()) }.into()
 }
 
 fn due() -> Step {
@@ -97,7 +97,7 @@ fn the_assignment_stays_with_its_agency() {
 fn the_clock_asks_once_whoever_asked_before() {
     let overdue: RoutingEvent = AssignmentOverdue { assignment_id: german() }.into();
     let unanswered = vec![overdue, escalated(EscalationReason::Unanswered)];
-    let with_alert = [unanswered, vec![alerted(AlertReason::NobodyAnswered)]].concat();
+    let with_alert = [unanswered, vec![alerted(AlertReason::Escalated)]].concat();
     let early = escalates("de-police", EscalationReason::NoCapacity);
     let runs = |given: &[Step]| {
         let clocks = Routing::clocks(&after(given).state);

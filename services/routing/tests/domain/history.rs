@@ -357,8 +357,11 @@ impl Watch {
 
     /// What holds between two steps.
     fn rests(&self, state: &Incident) -> Result<(), TestCaseError> {
-        for assignment in state.assignments.values() {
+        for (id, assignment) in &state.assignments {
             let (state_now, to) = (assignment.state, &assignment.offer.country);
+            let mut unanswered = state.alerts.iter().filter(|alert| alert.assignment_id == Some(*id));
+            let unanswered = unanswered.any(|alert| alert.reason == AlertReason::NobodyAnswered);
+            prop_assert_eq!(assignment.calls_exhausted, unanswered, "nobody is left to call");
             prop_assert!(state_now != AssignmentState::Overdue, "overdue, and nobody was asked to look");
             prop_assert!(state.withdrawn.is_none() || !assignment.is_open(), "withdrawn, yet {}", state_now);
             let waits = assignment.awaits_answer() && self.never_told.contains(to);

@@ -2,8 +2,8 @@
 
 use schemas::codes::*;
 use schemas::routing::{
-    AcceptAssignment, AcceptLead, AssignmentAccepted, CoordinatorAlerted, DisputeLead, FactorFound,
-    LeadAccepted, LeadDisputed, LeadProposed, LeadRecorded, RecordLead, RoutingEvent,
+    AcceptAssignment, AcceptLead, AssignmentAccepted, CloseAssignment, CoordinatorAlerted, DisputeLead,
+    FactorFound, LeadAccepted, LeadDisputed, LeadProposed, LeadRecorded, RecordLead, RoutingEvent,
 };
 
 use crate::world::*;
@@ -34,6 +34,39 @@ fn after(steps: &[Step]) -> Vec<Step> {
     [proposed(), steps.to_vec()].concat()
 }
 
+fn told() -> CoordinatorAlerted {
+    let (reason, country) = (AlertReason::LeadDisputed, Some(country("FR")));
+    CoordinatorAlerted { reason, country, assignment_id: None }
+}
+
+/// The agency holds Germany to be better placed than France.
+fn disputed(by: &str) -> Decision {
+    let disputed = LeadDisputed { by: agency(by), country: country("FR"), proposes: country("DE") };
+    Ok(vec![disputed.into(), told().into()])
+}
+
+#[test]
+fn a_dispute_changes_a_position() {
+    let dispute = |by| disputes(by, "FR", "DE");
+    let given = after(&[dispute("de-police")]);
+    let same = refuses_at(RejectionCode::WrongState, "/proposes");
+    check("said already", &given, &dispute("de-police"), &same);
+    check("by another", &given, &dispute("fr-police"), &disputed("fr-police"));
+    let turned = after(&[dispute("de-police"), accepts("de-police", "FR")]);
+    check("after another word", &turned, &dispute("de-police"), &disputed("de-police"));
+}
+
+#[test]
+fn an_alert_too_many_is_refused() {
+    let mut history = crate::world::after(&proposed());
+    while history.state.alerts.len() < 199 {
+        routing::domain::evolve(&mut history.state, &told().into());
+    }
+    assert_eq!(history.take(&disputes("de-police", "FR", "DE")), disputed("de-police"), "the last one");
+    assert_eq!(history.take(&disputes("fr-police", "FR", "DE")), refuses(RejectionCode::TooMany));
+    assert!(history.take(&accepts("fr-police", "FR")).is_ok(), "who agrees tells nobody");
+}
+
 #[test]
 fn whoever_accepted_an_assignment_takes_a_position() {
     let accepted = |by: &str| LeadAccepted { by: agency(by), country: country("FR") };
@@ -42,16 +75,7 @@ fn whoever_accepted_an_assignment_takes_a_position() {
         let machine = accepts(by, "FR").by_machine();
         check(by, &proposed(), &machine, &refuses(RejectionCode::NeedsAPerson));
     }
-    let disputed: Vec<RoutingEvent> = vec![
-        LeadDisputed { by: agency("de-police"), country: country("FR"), proposes: country("DE") }.into(),
-        CoordinatorAlerted {
-            reason: AlertReason::LeadDisputed,
-            country: Some(country("FR")),
-            assignment_id: None,
-        }
-        .into(),
-    ];
-    check("disputed", &proposed(), &disputes("de-police", "FR", "DE"), &Ok(disputed));
+    check("disputed", &proposed(), &disputes("de-police", "FR", "DE"), &disputed("de-police"));
     let not_proposed = refuses_at(RejectionCode::Invalid, "/country");
     check("not proposed", &proposed(), &accepts("de-police", "DE"), &not_proposed);
     check("not proposed", &proposed(), &disputes("de-police", "DE", "FR"), &not_proposed);
@@ -93,6 +117,11 @@ fn a_coordinator_records_what_all_agree_on() {
     check("agreed against the proposal", &turned, &record("DE"), &recorded("DE"));
     let settled = [split, vec![accepts("de-police", "FR")]].concat();
     check("a position changed", &settled, &record("FR"), &recorded("FR"));
+    let one = after(&[accepts("de-police", "FR")]);
+    check("one of the two that work on it", &one, &record("FR"), &wrong);
+    let (assignment_id, outcome) = (assignment("fr-police", 0), CloseOutcome::Transferred);
+    let closes = asks("fr-police", CloseAssignment { assignment_id, outcome, note: None });
+    check("the other works on it no more", &[one, vec![closes]].concat(), &record("FR"), &recorded("FR"));
     for by in ["de-police", "nl-hotline", "no-agency"] {
         check(by, &agreed, &records(by, "FR"), &refuses(RejectionCode::NotEntitled));
     }
