@@ -21,7 +21,7 @@ use schemas::codec::{Codec, CodecError};
 use schemas::envelope::Body;
 use tracing::{error, info, warn};
 
-use crate::decider::{Place, Service};
+use crate::decider::{Decider, Place, Service};
 use crate::fold::{Fold, FoldError, Recorded};
 use crate::kafka::{Isolation, Kafka};
 
@@ -117,6 +117,9 @@ struct Inputs {
     /// The first offset that is still there.
     low: BTreeMap<String, i64>,
 }
+
+/// Records in the order of the topic, and the partitions whose end was reached behind them.
+type Read<S> = (Vec<Recorded<<S as Decider>::Event>>, Vec<i32>);
 
 /// The runner's end.
 pub struct FollowerHandle {
@@ -255,7 +258,7 @@ impl<S: Service> Follower<S> {
     }
 
     /// What is there, and the partitions whose end was reached last.
-    fn read_batch(&self) -> Result<(Vec<Recorded<S::Event>>, Vec<i32>), FollowError> {
+    fn read_batch(&self) -> Result<Read<S>, FollowError> {
         let mut records = Vec::new();
         let mut ends: Vec<i32> = Vec::new();
         let mut wait = POLL;

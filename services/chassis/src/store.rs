@@ -481,7 +481,7 @@ mod tests {
         let path = directory.path().join("routing");
         let store = Store::open(&path, CACHE).unwrap();
         let mut batch = Batch::default();
-        batch.put(Kind::Aggregate, b"x", b"y".to_vec());
+        batch.put(Kind::Aggregate, b"x", b"y");
         store.apply(batch).unwrap();
         store.flush().unwrap();
         drop(store);
@@ -504,7 +504,7 @@ mod tests {
         let path = directory.path().join("routing");
         let store = Store::open(&path, CACHE).unwrap();
         let mut batch = Batch::default();
-        batch.put(Kind::Aggregate, b"x", b"y".to_vec());
+        batch.put(Kind::Aggregate, b"x", b"y");
         store.apply(batch).unwrap();
         let release = std::thread::spawn(move || {
             std::thread::sleep(LOOK_AGAIN * 3);
@@ -522,12 +522,12 @@ mod tests {
         let path = directory.path().join("routing");
         let (store, mut batch) = (Store::open(&path, CACHE).unwrap(), Batch::default());
         let clone = store.clone();
-        batch.put(Kind::Aggregate, b"x", b"y".to_vec());
+        batch.put(Kind::Aggregate, b"x", b"y");
         store.apply(batch).unwrap();
         clone.renew().unwrap();
         assert_eq!(store.get(Kind::Aggregate, b"x").unwrap(), None);
         let mut batch = Batch::default();
-        batch.put(Kind::Aggregate, b"x", b"z".to_vec());
+        batch.put(Kind::Aggregate, b"x", b"z");
         store.apply(batch).unwrap();
         drop((store, clone));
         assert_eq!(Store::open(&path, CACHE).unwrap().get(Kind::Aggregate, b"x").unwrap().unwrap(), b"z");
@@ -577,10 +577,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&directory.path().join("s"), CACHE).unwrap();
         let mut batch = Batch::default();
-        batch.put(Kind::Index, b"a1", b"1".to_vec());
-        batch.put(Kind::Index, b"a2", b"2".to_vec());
-        batch.put(Kind::Index, b"b1", b"3".to_vec());
-        batch.put(Kind::Position, b"a3", b"4".to_vec());
+        batch.put(Kind::Index, b"a1", b"1");
+        batch.put(Kind::Index, b"a2", b"2");
+        batch.put(Kind::Index, b"b1", b"3");
+        batch.put(Kind::Position, b"a3", b"4");
         store.apply(batch).unwrap();
         let found: Vec<_> =
             store.range(Kind::Index, b"a", &after_prefix(b"a")).map(|entry| entry.unwrap().1).collect();

@@ -211,7 +211,7 @@ fn whoever_was_restricted_is_restricted_when_sealed_anew() {
     let opened = after(&given).take(&opens("de-police", &["victim 1"]));
     assert!(opened.is_ok(), "whoever holds it opens it: {opened:?}");
     let release = asks("de-police", "release", ReleaseHold { hold_id: hold() });
-    let state = after(&and(&given, &[release.clone()])).state;
+    let state = after(&and(&given, std::slice::from_ref(&release))).state;
     assert!([facet("victim"), anew(1)].iter().all(|id| state.erasures.erased.contains(id)));
     let given = and(&given, &[release]);
     check("amended after the hold", &given, &hears(amended(2)), &Ok(vec![updated(2), erased_anew(2)]));
