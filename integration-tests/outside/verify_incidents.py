@@ -197,7 +197,7 @@ class Incident:
         self.offers, self.withheld, self.alerts, self.called = {}, set(), set(), set()
         self.authorised, self.forwarded = set(), set()
         # Countries that were offered something at the opening, or withheld; those where an answer is late.
-        self.reached, self.late = set(), set()
+        self.reached = set()
         # How often a party has asked for a coordinator, by country, less how often one was alerted.
         self.escalated = Counter()
         # What routing has to take up, by the event of the referral: where it stands, and why it is withdrawn.
@@ -439,7 +439,7 @@ class Incidents:
             "people",
             "facets",
         )
-        registered["retain_until"] = body["handling"]["retain_until"]
+        registered |= some_of(body["handling"], "retain_until", "never_told")
         self.call_for(event, place, "IncidentRegistered", registered)
 
     def incident_amended(self, place, event, body, incident):
@@ -450,7 +450,7 @@ class Incidents:
         updated = some_of(
             body, "amendment", "kind", "urgency", "danger_reason", "week", "people", "facets"
         )
-        updated["retain_until"] = body["handling"]["retain_until"]
+        updated |= some_of(body["handling"], "retain_until", "never_told")
         self.call_for(event, place, "IncidentUpdated", updated)
         self.take_up(place, event, incident, None)
 
@@ -623,12 +623,13 @@ class Incidents:
         elif alert in incident.alerts:
             self.findings.add("doubled", "a coordinator is alerted once", place, str(alert))
         incident.alerts.add(alert)
-        if body["assignment_id"]:
+        if body["reason"] == NOBODY_ANSWERED:
             incident.called.add(body["assignment_id"])
             offer = self.offer_of(place, incident, body["assignment_id"])
             if offer:
                 offer.note(event, EXHAUSTED)
-        self.alerts_due[as_bytes(event["event_id"])] = (place, body["country"], body["reason"], set())
+        told = place, (body["country"], body["reason"], body["assignment_id"]), set()
+        self.alerts_due[as_bytes(event["event_id"])] = told
 
     def contact_called(self, place, event, body, incident):
         assignment = body["assignment_id"]
@@ -700,7 +701,6 @@ class Incidents:
         if name == "AssignmentForwarded":
             incident.forwarded.add((assignment, body["to"]))
         if name == "AssignmentOverdue":
-            incident.late.add(offer.country)
             offer.overdue = True
         if name == "AssignmentEscalated":
             self.escalated(place, body, incident, offer)
@@ -717,8 +717,8 @@ class Incidents:
         self.must_be_fed_back(place, event, incident, name, body)
 
     def escalated(self, place, body, incident, offer):
+        incident.escalated[offer.country] += 1
         if body["reason"] != UNANSWERED:
-            incident.escalated[offer.country] += 1
             return
         if offer.unanswered:
             self.findings.add("doubled", "an assignment that nobody answered is escalated once", place)
@@ -830,14 +830,14 @@ class Incidents:
 
     def alert_delivered(self, place, event, body, incident):
         due = self.alerts_due.get(as_bytes(event["cause"]))
-        if due is None or due[1:3] != (body["country"], body["reason"]):
+        if due is None or due[1] != (body["country"], body["reason"], body["assignment_id"]):
             self.findings.add(
                 "leaked", "a coordinator hears what routing alerts it of", place, body["agency"]
             )
             return
-        if body["agency"] in due[3]:
+        if body["agency"] in due[2]:
             self.findings.add("doubled", "a coordinator hears an alert once", place, body["agency"])
-        due[3].add(body["agency"])
+        due[2].add(body["agency"])
         agency = self.directory.agency(body["agency"], event)
         if agency is None or not coordinates(agency, body["country"]):
             self.findings.add("leaked", "an alert is for a coordinator of the country", place, body["agency"])
@@ -1011,7 +1011,7 @@ class Incidents:
         for due in self.due.values():
             if due is not MET and not self.dead_letters.has(due[0], "delivery"):
                 self.findings.add("lost", "what routing calls for is delivered", due[0], due[1])
-        for place, country, _, told in self.alerts_due.values():
+        for place, (country, _, _), told in self.alerts_due.values():
             untold = self.directory.always_coordinators_for(country) - told
             if untold and not self.dead_letters.has(place, "delivery"):
                 self.findings.add(
@@ -1049,12 +1049,9 @@ class Incidents:
         for country, more in incident.escalated.items():
             if more:
                 kind = "lost" if more > 0 else "doubled"
-                add(kind, "what a party escalates is alerted once", incident.opened, country)
+                add(kind, "what is escalated is alerted once", incident.opened, country)
         for country in {country for country, _, _ in incident.withheld} - alerted:
             add("lost", "what is withheld is alerted", incident.opened, country)
-        alerted = {country for why, country, one in incident.alerts if (why, one) == (NOBODY_ANSWERED, None)}
-        for country in alerted ^ incident.late:
-            add("lost", "an answer that is late is noted and alerted", incident.opened, country)
         if len(incident.found - incident.never_told) > 1 and incident.speaks and not incident.led:
             add("lost", "a lead is proposed among several countries", incident.opened)
         for assignment, offer in incident.offers.items():

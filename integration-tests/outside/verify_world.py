@@ -396,7 +396,7 @@ class World:
                 "facets",
             )
         }
-        registered["retain_until"] = opening["handling"]["retain_until"]
+        registered |= {name: opening["handling"][name] for name in ("retain_until", "never_told")}
         self.event("delivery", incident, "IncidentRegistered", registered, opened)
         countries = sorted({country for signal in signals for country in signal["countries"]})
         found = [{"country": country, "grounds": [ground(country)]} for country in countries]
@@ -481,7 +481,7 @@ class World:
     def alert(self, incident, cause, reason, country, assignment=None):
         body = {"reason": reason, "country": country, "assignment_id": assignment}
         alerted = self.event("routing", incident, "CoordinatorAlerted", body, cause)
-        body = {"agency": "un-coordinator", "country": country, "reason": reason}
+        body = {**body, "agency": "un-coordinator"}
         self.event("delivery", incident, "AlertDelivered", body, alerted)
 
     def lead(self, incident, cause, country):
@@ -519,7 +519,7 @@ class World:
         self.change(incident, due, "AssignmentOverdue", item, "overdue", danger)
         unanswered = {"reason": "unanswered", "note": None}
         self.change(incident, due, "AssignmentEscalated", item, "escalated", danger, **unanswered)
-        self.alert(incident, due, "nobody-answered", "DE")
+        self.alert(incident, due, "escalated", "DE", item["assignment_id"])
         accept = self.command(
             "routing", incident, "AcceptAssignment", {"assignment_id": item["assignment_id"]}, "de-police"
         )
@@ -563,7 +563,7 @@ class World:
         ask = self.command("routing", incident, "EscalateAssignment", body, "de-police")
         escalated = self.event("routing", incident, "AssignmentEscalated", body, ask)
         self.pass_on(incident, escalated, note)
-        self.alert(incident, ask, "escalated", "DE")
+        self.alert(incident, ask, "escalated", "DE", item["assignment_id"])
 
     def provider_report(self):
         """France alone, which the provider allows later; forwarded, then raised, then declined."""
@@ -724,7 +724,7 @@ class World:
         updated |= {"amendment": 1, "facets": [facet_at(ref, amended) for ref in refs]}
         body = {**updated, "annotations": [], "signals": [], "handling": referral["handling"]}
         cause = self.event("routing", incident, "IncidentAmended", body, amended)
-        updated["retain_until"] = referral["handling"]["retain_until"]
+        updated |= {name: referral["handling"][name] for name in ("retain_until", "never_told")}
         self.event("delivery", incident, "IncidentUpdated", updated, cause)
 
     def hold(self, incident, body):

@@ -138,6 +138,10 @@ async fn load_genesis(
     {
         return;
     }
+    // Until then nobody is answered.
+    while !front.fold().is_whole() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
     // One command with one id: trying again loads it once.
     while let Err(error) = directory::genesis::load(&front, entries.clone()).await {
         tracing::error!(error = %chassis::problem::chain(&error), "the genesis file was not loaded, retrying");
@@ -229,6 +233,8 @@ async fn create_notice_topics(kafka: Kafka, registry: Option<Registry>, referenc
     }
 }
 
+/// How soon it is looked again whether the directory's topic was read to its end.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Pause before topics that could not be created are tried again.
 const AGAIN: Duration = Duration::from_secs(1);
 
