@@ -328,8 +328,12 @@ impl<S: Service> Fold<S> {
             batch.put(Kind::Aggregate, id.as_bytes(), encode(&*changed.aggregate)?);
             changed.move_clock(&mut batch, id);
         }
+        let ahead = self.ahead.lock().clone();
         for (partition, offset) in &positions {
             batch.put(Kind::Position, &partition.to_be_bytes(), offset.to_be_bytes());
+            // Where a store was cut off while it was folded again, it stays ahead until all of that is folded.
+            let ahead = ahead.get(partition).copied().unwrap_or_default().max(*offset);
+            batch.put(Kind::Ahead, &partition.to_be_bytes(), ahead.to_be_bytes());
         }
         for (topic, last) in &inputs {
             for (partition, offset) in last {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use sled::IVec;
 
-use super::{Batch, Kind, prefixed};
+use super::{Batch, Kind};
 
 /// A table of so many bytes is written at once; while both are so large, whoever applies waits.
 const FULL_BYTES: usize = 16 << 20;
@@ -183,18 +183,13 @@ impl Behind {
 
 /// The table as batches, in an order in which it may be cut off between any two.
 fn pieces(table: &Entries) -> Vec<sled::Batch> {
-    let (mut follows, mut aggregates, mut last) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ahead, mut follows, mut aggregates, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for entry in table {
         match entry.0.first() {
+            Some(kind) if *kind == Kind::Ahead as u8 => ahead.push(entry),
             Some(kind) if *kind == Kind::Aggregate as u8 => aggregates.push(entry),
             Some(kind) if [Kind::Position as u8, Kind::Input as u8].contains(kind) => last.push(entry),
             _ => follows.push(entry),
-        }
-    }
-    let mut ahead = sled::Batch::default();
-    for (key, value) in last.iter().filter(|(key, _)| key[0] == Kind::Position as u8) {
-        if let Some(value) = value {
-            ahead.insert(prefixed(Kind::Ahead, &key[1..]), value.clone());
         }
     }
     let piece = |entries: &[(&Vec<u8>, &Option<IVec>)]| {
@@ -208,7 +203,7 @@ fn pieces(table: &Entries) -> Vec<sled::Batch> {
         batch
     };
     let chunked = follows.chunks(PIECE).chain(aggregates.chunks(PIECE));
-    std::iter::once(ahead).chain(chunked.map(piece)).chain([piece(&last)]).collect()
+    std::iter::once(piece(&ahead)).chain(chunked.map(piece)).chain([piece(&last)]).collect()
 }
 
 #[cfg(test)]
@@ -217,6 +212,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::store::prefixed;
 
     fn batch(entries: &[(Kind, &str, &str)]) -> Batch {
         let mut batch = Batch::default();
@@ -230,6 +226,7 @@ mod tests {
         let mut table = Entries::new();
         let entries = [
             (Kind::Aggregate, "a", "state"),
+            (Kind::Ahead, "p", "7"),
             (Kind::Clock, "a", ""),
             (Kind::Input, "t", "1"),
             (Kind::Outcome, "c", "done"),
