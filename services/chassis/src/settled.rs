@@ -41,6 +41,8 @@ pub struct Settled {
     kafka: Kafka,
     chain: Vec<(Link, BaseConsumer)>,
     reader: BaseConsumer,
+    /// Sees what is not committed yet: for ends only.
+    uncommitted: BaseConsumer,
 }
 
 /// Where each partition of a topic has to be answered to, by topic without prefix.
@@ -57,7 +59,8 @@ impl Settled {
         let chain = chain.iter().map(|link| Ok((*link, client(link)?))).collect::<Result<_, KafkaError>>()?;
         let mut reader = kafka.follower(Isolation::Committed);
         let reader = reader.set("auto.offset.reset", "earliest").create()?;
-        Ok(Self { kafka: kafka.clone(), chain, reader })
+        let uncommitted = kafka.follower(Isolation::Uncommitted).create()?;
+        Ok(Self { kafka: kafka.clone(), chain, reader, uncommitted })
     }
 
     /// Whether everything that was written until now is answered. Blocks for as long as the services take, within
@@ -136,14 +139,25 @@ impl Settled {
         Ok(ends)
     }
 
-    /// The end of each partition.
+    /// The end of each partition. Of an event topic only once everything that stood there is committed or aborted: a
+    /// group's offset can be seen a moment before the events that it was committed with, and then the last record is
+    /// its transaction's marker.
     ///
     /// # Errors
-    /// When the broker does not answer.
+    /// When the broker does not answer, or a transaction stays open.
     pub fn ends(&self, topic: &str) -> Result<BTreeMap<i32, i64>, Unanswered> {
+        let full = self.kafka.topic(topic);
         let end = |partition| {
-            let (_, high) = self.reader.fetch_watermarks(&self.kafka.topic(topic), partition, ASK)?;
-            Ok((partition, high))
+            let (_, high) = self.uncommitted.fetch_watermarks(&full, partition, ASK)?;
+            let begun = Instant::now();
+            while begun.elapsed() < WAIT {
+                let (_, stable) = self.reader.fetch_watermarks(&full, partition, ASK)?;
+                if stable >= high {
+                    return Ok((partition, stable));
+                }
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            Err(Unanswered(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut)))
         };
         (0..self.kafka.partitions_of_topic(topic)).map(end).collect()
     }

@@ -3,6 +3,7 @@
 mod view;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -427,7 +428,7 @@ async fn decide(
     incident: IncidentId,
     command: impl Into<RoutingCommand>,
 ) -> Result<Response, Problem> {
-    submit(pages, caller, incident, key.request::<Routing>(caller, incident, command)).await
+    submit(pages, caller, incident, key.request::<Routing>(caller, incident, command), None).await
 }
 
 async fn submit(
@@ -435,8 +436,9 @@ async fn submit(
     caller: &Caller,
     incident: IncidentId,
     request: Request<RoutingCommand>,
+    deadline: Option<Instant>,
 ) -> Result<Response, Problem> {
-    let answer = pages.front.submit(request).await?;
+    let answer = pages.front.submit_by(request, deadline).await?;
     let state = pages.front.state(&incident.to_string())?;
     let view = RoutingView::of(incident, &state.state, &caller.agency, pages.front.clock().now());
     let view = view.unwrap_or_else(|| RoutingView::nothing(incident));
@@ -486,6 +488,8 @@ impl Sealed<'_> {
         let (aggregate, asked) =
             (incident.to_string(), serde_json::to_vec(&asked).expect("a request is plain data"));
         let digest = pages.sealing.digest("routing-command", &[aggregate.as_bytes(), &asked]);
+        // What it seals may only be named for so long.
+        let deadline = Instant::now() + pages.sealing.keys.fresh_for();
         let facet = match text {
             Some(text) => Some(self.seal(&text).await?),
             None => None,
@@ -493,7 +497,7 @@ impl Sealed<'_> {
         let key_set = facet.as_ref().map(|facet| facet.key_set_id);
         let command = command(facet).ok_or_else(Problem::internal)?;
         let request = key.request_of::<Routing>(caller, aggregate, digest, command);
-        let answered = submit(pages, caller, incident, request).await;
+        let answered = submit(pages, caller, incident, request, Some(deadline)).await;
         let not_taken = match &answered {
             // 200: it was done before, with a text that was sealed then.
             Ok(response) => response.status() == StatusCode::OK,
