@@ -19,6 +19,7 @@ use schemas::codes::{
 };
 use schemas::ids::{AgencyId, AssignmentId, HoldId, IncidentId, KeyId, PersonRef, ReferralId, RetractionId};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The backbone on which hotlines, police and authorities work one cross-border incident together.
 ///
@@ -250,28 +251,25 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 async fn run_services(services: &[ServiceName], config: Option<&Path>) -> anyhow::Result<()> {
+    // Before anything that takes time: a sign that comes during the start is heeded too.
+    let stop = stop_sign().context("failed to listen for the sign to stop")?;
     let settings = Settings::read(config)?;
     let _telemetry = chassis::telemetry::Telemetry::start(&settings.host.telemetry)?;
     let services = if services.is_empty() { &ServiceName::ALL } else { services };
     let listener = listen(&settings).await?;
-    serve(settings, services, listener, stop_sign()).await
+    serve(settings, services, listener, stop).await
 }
 
-/// Ctrl-C, or the stop sign of whatever runs the process.
-async fn stop_sign() {
-    let interrupted = tokio::signal::ctrl_c();
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// Ctrl-C, or the stop sign of whatever runs the process; heard from now on.
+fn stop_sign() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = interrupted => {}
-        () = terminated => {}
-    }
+    })
 }
 
 /// How results are printed.

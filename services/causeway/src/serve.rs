@@ -94,7 +94,11 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let mut host = Host::start(settings.host.clone()).await?;
+    let mut stop = Box::pin(stop);
+    let mut host = tokio::select! {
+        host = Host::start(settings.host.clone()) => host?,
+        () = &mut stop => return Ok(()),
+    };
     let mut pages = OpenApiRouter::with_openapi(openapi::head());
     let mut plain = Router::new();
     for service in services {

@@ -23,7 +23,7 @@ use tracing::{error, info, warn};
 
 use crate::decider::{Decider, Place, Service};
 use crate::fold::{Fold, FoldError, Recorded};
-use crate::kafka::{Isolation, Kafka};
+use crate::kafka::{self, Isolation, Kafka};
 
 /// Longest wait for a record before the thread looks at its orders again.
 const POLL: Duration = Duration::from_millis(20);
@@ -168,6 +168,9 @@ impl<S: Service> Follower<S> {
     pub fn restore(&mut self, stopping: &dyn Fn() -> bool) -> Result<(), FollowError> {
         let mut behind: Vec<i32> = (0..self.partitions).collect();
         let mut progress = Progress::begin(S::NAME);
+        if behind.iter().all(|partition| self.fold.position(*partition) == 0) {
+            info!(service = S::NAME, "the store is empty, folding the event topic from its beginning");
+        }
         self.follow(&behind)?;
         let (sender, receiver) = mpsc::sync_channel::<Vec<_>>(READ_AHEAD);
         let fold = Arc::clone(&self.fold);
@@ -273,8 +276,10 @@ impl<S: Service> Follower<S> {
                 Some(Err(source)) if is_lost(&source) => {
                     return Err(FollowError::Kafka { topic: self.topic.clone(), source });
                 }
-                // Brokers come and go; the client reconnects by itself.
-                Some(Err(_)) => break,
+                Some(Err(error)) => {
+                    kafka::tell(S::NAME, &error);
+                    break;
+                }
             }
             wait = Duration::ZERO;
         }
@@ -344,7 +349,8 @@ impl<S: Service> Follower<S> {
         for input in &self.inputs {
             list.add_partition(input, partition);
         }
-        let offsets = self.group.committed_offsets(list, ASK_TIMEOUT).ok()?;
+        let offsets = self.group.committed_offsets(list, ASK_TIMEOUT);
+        let offsets = offsets.inspect_err(|error| kafka::tell(S::NAME, error)).ok()?;
         let mut committed = BTreeMap::new();
         for element in offsets.elements() {
             element.error().ok()?;

@@ -15,7 +15,6 @@ use schemas::codec::Codec;
 use schemas::envelope::Body;
 use schemas::ids::{AgencyId, CommandId, partition_of};
 use schemas::{Actor, Command, digest};
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::auth::Caller;
@@ -23,6 +22,7 @@ use crate::clock::Clock;
 use crate::decider::Service;
 use crate::fold::{Fold, Outcome, Verdict};
 use crate::kafka::{Kafka, MAX_RECORD_BYTES};
+use crate::limits::Places;
 use crate::problem::{Problem, chain};
 use crate::telemetry;
 use crate::writer::Writer;
@@ -31,8 +31,6 @@ use crate::writer::Writer;
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// How long a read that brings a position token waits until this instance has folded so far.
 const POSITION_WAIT: Duration = Duration::from_secs(10);
-/// Most commands of one service waiting for their outcome; beyond it the caller is told to come back.
-const MAX_WAITING: usize = 4_096;
 /// What a caller that cannot be served now is told to wait.
 const RETRY_SECONDS: u32 = 2;
 /// Longest Idempotency-Key.
@@ -96,7 +94,7 @@ struct Inner<S: Service> {
     kafka: Kafka,
     codec: Codec,
     clock: Clock,
-    waiting: Semaphore,
+    places: Places,
 }
 
 impl<S: Service> Front<S> {
@@ -109,8 +107,8 @@ impl<S: Service> Front<S> {
         clock: Clock,
     ) -> Result<Self, rdkafka::error::KafkaError> {
         let producer = Writer::new(&kafka)?;
-        let waiting = Semaphore::new(MAX_WAITING);
-        Ok(Self { inner: Arc::new(Inner { fold, producer, kafka, codec, clock, waiting }) })
+        let places = Places::default();
+        Ok(Self { inner: Arc::new(Inner { fold, producer, kafka, codec, clock, places }) })
     }
 
     pub fn downgrade(&self) -> WeakFront<S> {
@@ -143,11 +141,7 @@ impl<S: Service> Front<S> {
         request: Request<S::Command>,
         deadline: Option<Instant>,
     ) -> Result<Answer, Problem> {
-        let _place = self.inner.waiting.try_acquire().map_err(|_| {
-            Problem::too_many()
-                .detail(format!("{MAX_WAITING} commands wait already"))
-                .retry_after(RETRY_SECONDS)
-        })?;
+        let _place = self.inner.places.take(&request.agency).await?;
         let (command_id, asked) = (request.command_id, request.digest.clone());
         let heard = self.inner.fold.wait_for(command_id);
         if let Some(outcome) = self.outcome(command_id)? {

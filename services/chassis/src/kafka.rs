@@ -13,6 +13,7 @@ use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use schemas::ids::Country;
 use schemas::topics::{self, Kept, Partitions, Topic};
+use tracing::{debug, error};
 
 /// Largest record that is ever written; topics are created with it. A referral of the largest permitted size
 /// (256 KiB of narrative and 256 KiB of everything else, sealed) fits four times.
@@ -330,6 +331,34 @@ impl Kafka {
             metadata.topics().iter().map(|topic| (topic.name().to_owned(), topic.partitions().len()));
         Ok(counts.collect())
     }
+}
+
+/// Tells what a consumer of the client ran into between its records. It reconnects by itself, and what only a person
+/// can mend is an ERROR.
+pub fn tell(service: &str, error: &KafkaError) {
+    if needs_a_person(error) {
+        error!(service, error = %error, "Kafka refuses what this service reads: check its rights and the topics");
+    } else {
+        debug!(service, error = %error, "Kafka is not reachable for now");
+    }
+}
+
+fn needs_a_person(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+                | RDKafkaErrorCode::SaslAuthenticationFailed
+                | RDKafkaErrorCode::Authentication
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownPartition
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::OffsetOutOfRange
+                | RDKafkaErrorCode::AutoOffsetReset
+        )
+    )
 }
 
 /// The ids of up to [`LAST_RECORDS`] records of each partition, from its offset on.

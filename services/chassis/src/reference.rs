@@ -16,7 +16,7 @@ use schemas::envelope::Body;
 use tokio::sync::watch;
 use tracing::error;
 
-use crate::kafka::{Isolation, Kafka};
+use crate::kafka::{self, Isolation, Kafka};
 
 const POLL: Duration = Duration::from_millis(50);
 /// Pause before a follower that failed is begun anew.
@@ -94,7 +94,8 @@ impl Reference {
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     self.changes.send_modify(|(complete, _)| *complete = true)
                 }
-                Some(Err(_)) | None => {}
+                Some(Err(error)) => kafka::tell("directory", &error),
+                None => {}
             }
         }
         Ok(())

@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use schemas::Timestamp;
 use schemas::topics;
 
-use crate::kafka::{Isolation, Kafka};
+use crate::kafka::{self, Isolation, Kafka};
 
 /// How long the broker may take for one answer.
 const ASK: Duration = Duration::from_secs(5);
@@ -196,7 +196,8 @@ impl Settled {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => behind.retain(|one| *one != partition),
-                Some(Err(_)) | None => {}
+                Some(Err(error)) => kafka::tell("keys", &error),
+                None => {}
             }
         }
         self.reader.unassign()?;

@@ -89,7 +89,7 @@ impl Up {
         let played = async {
             self.play(&world, &http).await?;
             if !self.once {
-                super::stop_sign().await;
+                super::stop_sign()?.await;
             }
             anyhow::Ok(())
         };

@@ -16,6 +16,7 @@ use crate::decider::{Clock, Service};
 use crate::failpoint::Step;
 use crate::fold::{Changes, Due, FoldError};
 use crate::follower::{self, FollowerHandle, Order, TakenOver};
+use crate::kafka;
 use crate::problem;
 use crate::runner::Runner;
 use crate::runner::batch::{self, Batch, Decided, Draft, Input, Stop};
@@ -233,7 +234,7 @@ impl<'a, S: Service> Session<'a, S> {
                 }
                 Some(Err(error)) if makes_begin_anew(&error) => return Err(SessionError::Read(error)),
                 Some(Err(error)) => {
-                    debug!(service = S::NAME, error = %error, "kafka is not reachable for now");
+                    kafka::tell(S::NAME, &error);
                     break;
                 }
             }
