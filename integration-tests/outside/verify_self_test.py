@@ -744,6 +744,15 @@ def wrong_readers(bench):
             views[UNCOMMITTED][topic], 4, views[UNCOMMITTED][topic][4]._replace(value=b"another")
         ),
     )
+    keys = "sealed-keys"
+    seen(
+        "keys that change between two readings",
+        lambda views: put(views[AGAIN][keys], 0, views[AGAIN][keys][0]._replace(value=b"another")),
+    )
+    world = World()
+    cleaned = MemorySource(*bench.written(world))
+    cleaned.views[AGAIN][keys].pop(0)
+    bench.clean("keys cleaned between two readings", bench.verify(cleaned, world.ledger))
     world = World()
     source = MemorySource(*bench.written(world))
     source.spans["routing.events", 0] = Span(3, 1 << 40, 1 << 40)

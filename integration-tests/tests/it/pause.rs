@@ -2,14 +2,15 @@
 //! a group whose offsets are gone: positions come from the events, so nothing is lost or doubled.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use causeway::client::Client;
 use causeway::example::IMMINENT_DANGER;
 use delivery::inbox::{AssignmentEntry, Entry};
+use futures::StreamExt;
 use futures::future::join_all;
-use intake::http::Receipt;
+use intake::http::{LineResult, Receipt};
 use integration_tests::faults::{Network, Weather};
 use integration_tests::{Deployment, PAUSE_LANE, SERVICES, await_some, lane};
 use rdkafka::ClientConfig;
@@ -17,16 +18,20 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
+use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use schemas::Event;
 use schemas::codec::Codec;
 use schemas::codes::AssignmentState;
+use schemas::delivery::DeliveryEvent;
 use schemas::ids::IncidentId;
 use schemas::referral::ReferralEvent;
 use schemas::routing::RoutingEvent;
 use serde_json::{Value, json};
 
 use crate::corrections::reader;
+
+const REPORT: &str = include_str!("../../../services/intake/testdata/cybertipline/minimal.xml");
 
 /// Longer than a member's session (6 s), an open transaction (10 s) and two records' time to be taken (8 s each).
 const PAUSE: Duration = Duration::from_secs(25);
@@ -65,6 +70,15 @@ async fn assignment(client: &Client, incident: IncidentId, state: AssignmentStat
     await_some("the assignment in the inbox", entry).await.unwrap()
 }
 
+enum Body {
+    None,
+    Json(Value),
+    /// A stream of one line.
+    Line(Value),
+    /// A CyberTipline report.
+    Report(&'static str),
+}
+
 /// One request of those that go on through the pause.
 struct Ask {
     what: &'static str,
@@ -73,7 +87,7 @@ struct Ask {
     path: String,
     /// Header and value, where the request has one.
     header: Option<(&'static str, String)>,
-    body: Option<Value>,
+    body: Body,
     /// Within which it is answered, whatever happens.
     bound: Duration,
     /// What may be answered while Kafka is away, beside 503.
@@ -83,14 +97,14 @@ struct Ask {
 impl Ask {
     fn get(what: &'static str, agency: &'static str, path: String) -> Self {
         let (method, bound) = (Method::GET, READ);
-        Self { what, agency, method, path, header: None, body: None, bound, right: &[200] }
+        Self { what, agency, method, path, header: None, body: Body::None, bound, right: &[200] }
     }
 
     fn post(what: &'static str, agency: &'static str, path: String, key: &str, body: Value) -> Self {
         let header = Some(("idempotency-key", key.to_owned()));
         // 202 is right when the command was durable before Kafka went away.
         let (method, right) = (Method::POST, [200, 201, 202].as_slice());
-        Self { what, agency, method, path, header, body: Some(body), bound: WRITE, right }
+        Self { what, agency, method, path, header, body: Body::Json(body), bound: WRITE, right }
     }
 
     fn within(self, bound: Duration) -> Self {
@@ -104,7 +118,14 @@ impl Ask {
         if let Some((name, value)) = &self.header {
             request = request.header(*name, value);
         }
-        if let Some(body) = &self.body { request.json(body) } else { request }
+        match &self.body {
+            Body::None => request,
+            Body::Json(body) => request.json(body),
+            Body::Line(line) => {
+                request.header("content-type", "application/x-ndjson").body(format!("{line}\n"))
+            }
+            Body::Report(report) => request.multipart(Form::new().text("report", *report)),
+        }
     }
 
     /// Asks once; the status, which is one that may be, in time and in the right form.
@@ -119,6 +140,9 @@ impl Ask {
         if self.path.starts_with("/health/") {
             return status;
         }
+        if let Body::Line(_) = self.body {
+            return self.of_line(status, &body);
+        }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             assert_eq!(headers["content-type"], "application/problem+json", "{}: {body}", self.what);
             let seconds: u32 = headers["retry-after"].to_str().unwrap().parse().unwrap();
@@ -127,6 +151,19 @@ impl Ask {
             assert!(self.right.contains(&status.as_u16()), "{}: {status} {body}", self.what);
         }
         status
+    }
+
+    /// A stream has begun to be answered before anything is decided: its line's own status counts.
+    fn of_line(&self, status: StatusCode, body: &str) -> StatusCode {
+        let result: LineResult = serde_json::from_str(body).unwrap();
+        let problem = result.problem.as_ref();
+        assert!(status == StatusCode::OK && result.line == 1, "{}: {status} {body}", self.what);
+        if result.status == 503 {
+            assert!(problem.unwrap().retry_after_seconds.unwrap() > 0, "{}: {body}", self.what);
+        } else {
+            assert!(self.right.contains(&result.status), "{}: {body}", self.what);
+        }
+        StatusCode::from_u16(result.status).unwrap()
     }
 }
 
@@ -172,6 +209,7 @@ async fn while_kafka_pauses_everybody_is_answered_and_afterwards_nothing_is_doub
     let of = |entry: &AssignmentEntry, verb| {
         format!("/v1/incidents/{}/assignments/{}/{verb}", entry.incident_id, entry.assignment_id)
     };
+    let watched = watch(&deployment).await;
     let references: Vec<String> = (3..9).map(|number| format!("PAUSE-{number}")).collect();
     let mut asks: Vec<Ask> = references
         .iter()
@@ -191,6 +229,18 @@ async fn while_kafka_pauses_everybody_is_answered_and_afterwards_nothing_is_doub
             ..Ask::get("position", "de-police", "/v1/inbox".to_owned()).within(POSITION)
         },
     ]);
+    let erase = format!("/v1/incidents/{}/erase", waiting.incident_id);
+    let in_a_line = Ask::post("line", "nl-hotline", "/v1/referrals:batch".to_owned(), "", Value::Null);
+    let report = Ask::post("report", "us-provider", "/v1/cybertipline".to_owned(), "", Value::Null);
+    asks.extend([
+        Ask::post("erase", "nl-hotline", erase, "erase", json!({ "reason": "sent-in-error" })),
+        Ask { header: None, body: Body::Line(referral("PAUSE-LINE")), ..in_a_line },
+        Ask {
+            header: Some(("reporter-reference", "PAUSE-REPORT".to_owned())),
+            body: Body::Report(REPORT),
+            ..report
+        },
+    ]);
     // What was granted before is given again, and has to be read from Kafka: side by side, behind one reader.
     for _ in 0..8 {
         let again = Ask::post("open again", "de-police", of(&accepted, "open"), "before", open());
@@ -201,7 +251,7 @@ async fn while_kafka_pauses_everybody_is_answered_and_afterwards_nothing_is_doub
     network.set(Weather::Cut);
     let statuses = keep_asking(&asks, &http, &deployment).await;
     network.set(Weather::Fair);
-    for what in ["refer", "accept", "open", "open again", "position"] {
+    for what in ["refer", "line", "report", "erase", "accept", "open", "open again", "position"] {
         assert!(statuses[what].contains(&503), "{what} was never refused: {statuses:?}");
     }
     for what in ["inbox", "routing", "referral", "live", "metrics"] {
@@ -217,17 +267,54 @@ async fn while_kafka_pauses_everybody_is_answered_and_afterwards_nothing_is_doub
         await_some(ask.what, done).await.unwrap();
     }
     let receipts = join_all(references.iter().map(|reference| refer(&deployment, reference))).await;
-    let incidents: BTreeSet<IncidentId> = receipts.iter().map(|receipt| receipt.incident_id).collect();
-    assert_eq!(incidents.len(), references.len());
+    let mut incidents: BTreeSet<IncidentId> = receipts.iter().map(|receipt| receipt.incident_id).collect();
+    incidents.insert(refer(&deployment, "PAUSE-LINE").await.incident_id);
+    assert_eq!(incidents.len(), references.len() + 1);
     for incident in &incidents {
         assignment(&police, *incident, AssignmentState::Offered).await;
     }
     assignment(&police, waiting.incident_id, AssignmentState::Accepted).await;
+    let provider = deployment.client("intake", "us-provider").unwrap();
+    let reported = provider.refer_report("PAUSE-REPORT", REPORT.into(), Vec::new()).await.unwrap();
+    let streamed = streamed(&watched, &police).await;
+    assert!(incidents.iter().all(|incident| streamed.contains(incident)), "{streamed:?}");
     deployment.stop().await.unwrap();
     deployment.brokers = direct;
     let happened = Happened::read(&deployment);
-    happened.is_once(incidents.into_iter().chain([opened.incident_id, waiting.incident_id]));
-    assert_eq!(happened.accepted, 2);
+    let before = [opened.incident_id, waiting.incident_id, reported.incident_id];
+    happened.is_once(incidents.into_iter().chain(before));
+    assert_eq!((happened.accepted, happened.erased), (2, 1));
+}
+
+/// What a stream that was opened before the pause has brought so far: it is never opened again.
+type Watched = Arc<Mutex<Vec<Entry>>>;
+
+async fn watch(deployment: &Deployment) -> Watched {
+    let stream = deployment.client("delivery", "de-police").unwrap().follow(None).await.unwrap();
+    let seen = Watched::default();
+    let watched = Arc::clone(&seen);
+    tokio::spawn(async move {
+        let mut stream = std::pin::pin!(stream);
+        while let Some(Ok((_, entry))) = stream.next().await {
+            watched.lock().unwrap().push(entry);
+        }
+    });
+    seen
+}
+
+/// The incidents of the assignments that the stream has brought, once it has brought as much as the inbox holds.
+async fn streamed(watched: &Watched, police: &Client) -> Vec<IncidentId> {
+    let all = || async {
+        let inbox = police.inbox("?limit=500").await.ok()?.entries.len();
+        (watched.lock().unwrap().len() >= inbox).then_some(())
+    };
+    await_some("everything on the stream", all).await.unwrap();
+    let seen = watched.lock().unwrap();
+    let incidents = seen.iter().filter_map(|entry| match entry {
+        Entry::Assignment(entry) => Some(entry.incident_id),
+        _ => None,
+    });
+    incidents.collect()
 }
 
 /// What stands in the topics, as often as it stands there.
@@ -237,6 +324,7 @@ struct Happened {
     opened: BTreeMap<String, usize>,
     offered: BTreeMap<(String, String), usize>,
     accepted: usize,
+    erased: usize,
 }
 
 impl Happened {
@@ -258,6 +346,10 @@ impl Happened {
                 RoutingEvent::AssignmentAccepted(_) => found.accepted += 1,
                 _ => {}
             }
+        }
+        for value in records(deployment, "delivery.events") {
+            let event: Event<DeliveryEvent> = codec.decode::<DeliveryEvent, _>(&value).unwrap();
+            found.erased += usize::from(matches!(event.body, DeliveryEvent::FacetsErased(_)));
         }
         found
     }
@@ -322,9 +414,16 @@ async fn a_service_whose_offsets_are_gone_goes_on_where_its_events_say() {
     for number in 3..5 {
         receipts.push(refer(&deployment, &format!("OFFSETS-{number}")).await);
     }
-    for service in ["routing", "delivery"] {
+    for service in ["intake", "directory"] {
+        deployment.stop_apart(service).unwrap();
+    }
+    for service in SERVICES {
         forget(&deployment, service).await;
         deployment.serve_apart(service, "0").await.unwrap();
+    }
+    // What was answered before is answered again, and not done again.
+    for number in 0..5 {
+        refer(&deployment, &format!("OFFSETS-{number}")).await;
     }
     let police = deployment.client("delivery", "de-police").unwrap();
     for (number, receipt) in receipts.iter().enumerate() {

@@ -16,7 +16,16 @@ use futures::StreamExt;
 use integration_tests::{Deployment, SERVICES, await_some, program};
 use serde_json::json;
 
+/// The service whose store is lost while it runs.
 const SERVICE: &str = "routing";
+/// Every store there is, with the service that keeps it.
+const STORES: [(&str, &str); 5] = [
+    ("directory", "directory"),
+    ("intake", "intake"),
+    ("routing", "routing"),
+    ("delivery", "delivery"),
+    ("delivery", "sealed-keys"),
+];
 /// The instance whose store is damaged, and one that nobody touches.
 const DAMAGED: &str = "0";
 const UNTOUCHED: &str = "untouched";
@@ -66,8 +75,8 @@ async fn offers(deployment: &Deployment) -> Option<usize> {
 }
 
 /// What a stopped instance's store says.
-fn digest(deployment: &Deployment, instance: &str) -> String {
-    let store = deployment.stores().join(format!("{SERVICE}.{instance}"));
+fn digest(deployment: &Deployment, store: &str, instance: &str) -> String {
+    let store = deployment.stores().join(format!("{store}.{instance}"));
     let output =
         Command::new(program().unwrap()).args(["--json", "store", "digest"]).arg(&store).output().unwrap();
     assert!(output.status.success(), "{instance}: {}", String::from_utf8_lossy(&output.stderr));
@@ -81,8 +90,8 @@ struct Log {
 }
 
 impl Log {
-    fn now(deployment: &Deployment) -> Self {
-        let path = deployment.logs.clone().unwrap().join(format!("{SERVICE}.{DAMAGED}.log"));
+    fn now(deployment: &Deployment, service: &str) -> Self {
+        let path = deployment.logs.clone().unwrap().join(format!("{service}.{DAMAGED}.log"));
         let mark = fs::read(&path).map_or(0, |text| text.len());
         Self { path, mark }
     }
@@ -108,6 +117,11 @@ fn flip(bytes: &mut [u8], from: usize, each: usize) {
     bytes.iter_mut().skip(from).step_by(each).for_each(|byte| *byte ^= 0x5a);
 }
 
+/// How far a log is written: the rest of its last segment is empty.
+fn written(bytes: &[u8]) -> usize {
+    bytes.iter().rposition(|byte| *byte != 0).unwrap()
+}
+
 fn snapshots(store: &Path) -> Vec<PathBuf> {
     let is_snapshot = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("snap.");
     files(store).into_iter().filter(is_snapshot).collect()
@@ -125,22 +139,21 @@ const DAMAGES: [Damage; 8] = [
     Damage { what: "deleted", apply: |store| fs::remove_dir_all(store).unwrap(), is_told: false },
     Damage {
         what: "the log cut in half",
-        apply: |store| change(&store.join("db"), |bytes| bytes.truncate(bytes.len() / 2)),
+        apply: |store| change(&store.join("db"), |bytes| bytes.truncate(written(bytes) / 2)),
         is_told: true,
     },
     Damage { what: "the log emptied", apply: |store| change(&store.join("db"), Vec::clear), is_told: true },
     Damage {
         what: "the log's bytes flipped here and there",
-        apply: |store| change(&store.join("db"), |bytes| flip(bytes, 700, 1_511)),
+        apply: |store| change(&store.join("db"), |bytes| flip(bytes, 100, 311)),
         is_told: true,
     },
     Damage {
         what: "one byte of the log flipped",
         apply: |store| {
             change(&store.join("db"), |bytes| {
-                // In the middle of what is written: the rest of the last segment is empty.
-                let written = bytes.iter().rposition(|byte| *byte != 0).unwrap();
-                bytes[written / 2] ^= 0x01;
+                let middle = written(bytes) / 2;
+                bytes[middle] ^= 0x01;
             });
         },
         is_told: true,
@@ -186,23 +199,30 @@ async fn a_damaged_store_is_told_of_and_rebuilt() {
     let mut deployment = start().await;
     file(&deployment, "STORES", REFERRALS).await;
     offered(&deployment, REFERRALS).await;
-    let store = deployment.stores().join(format!("{SERVICE}.{DAMAGED}"));
-    deployment.stop_apart(SERVICE).unwrap();
-    deployment.serve_apart(SERVICE, UNTOUCHED).await.unwrap();
-    deployment.stop_apart(SERVICE).unwrap();
-    let expected = digest(&deployment, UNTOUCHED);
-    for Damage { what, apply, is_told } in DAMAGES {
-        apply(&store);
-        let log = Log::now(&deployment);
-        deployment
-            .serve_apart(SERVICE, DAMAGED)
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error} {}", log.said()));
-        deployment.stop_apart(SERVICE).unwrap();
-        assert_eq!(digest(&deployment, DAMAGED), expected, "{what}: {}", log.said());
-        assert!(!is_told || log.said().contains("store set aside"), "{what}: {}", log.said());
+    for (service, name) in STORES {
+        let store = deployment.stores().join(format!("{name}.{DAMAGED}"));
+        deployment.stop_apart(service).unwrap();
+        restart(&mut deployment, service, UNTOUCHED).await;
+        let expected = digest(&deployment, name, UNTOUCHED);
+        for Damage { what, apply, is_told } in DAMAGES {
+            apply(&store);
+            let log = Log::now(&deployment, service);
+            restart(&mut deployment, service, DAMAGED).await;
+            let said = log.said();
+            assert_eq!(digest(&deployment, name, DAMAGED), expected, "{name}, {what}: {said}");
+            assert!(!is_told || said.contains("store set aside"), "{name}, {what}: {said}");
+            let is_new = what == "deleted" && service == name;
+            assert!(!is_new || said.contains("the store is empty"), "{name}, {what}: {said}");
+        }
+        deployment.serve_apart(service, DAMAGED).await.unwrap();
     }
     deployment.stop().await.unwrap();
+}
+
+/// Starts a stopped service and stops it again, once it has all that its topics hold.
+async fn restart(deployment: &mut Deployment, service: &'static str, instance: &str) {
+    deployment.serve_apart(service, instance).await.unwrap();
+    deployment.stop_apart(service).unwrap();
 }
 
 /// Starts a service so that writing beyond a file's limit fails, where it would otherwise end the process.
@@ -252,7 +272,7 @@ async fn a_store_that_a_running_service_loses_or_cannot_write_is_rebuilt() {
     deployment.serve_apart(SERVICE, DAMAGED).await.unwrap();
 
     // The disk is full, and more comes in than it takes.
-    let log = Log::now(&deployment);
+    let log = Log::now(&deployment, SERVICE);
     limit_files(&mut deployment, &fs::metadata(store.join("db")).unwrap().len().to_string());
     let mut filed = REFERRALS;
     while !log.said().contains("failed to write to the store") {
@@ -275,7 +295,7 @@ async fn a_store_that_a_running_service_loses_or_cannot_write_is_rebuilt() {
         deployment.serve_apart(SERVICE, instance).await.unwrap();
         deployment.stop_apart(SERVICE).unwrap();
     }
-    assert_eq!(digest(&deployment, DAMAGED), digest(&deployment, UNTOUCHED));
+    assert_eq!(digest(&deployment, SERVICE, DAMAGED), digest(&deployment, SERVICE, UNTOUCHED));
     deployment.stop().await.unwrap();
 }
 
@@ -286,10 +306,10 @@ async fn a_store_that_is_read_only_is_set_aside_and_a_directory_that_is_ends_the
     offered(&deployment, REFERRALS).await;
     let stores = deployment.stores();
     deployment.stop_apart(SERVICE).unwrap();
-    let expected = digest(&deployment, DAMAGED);
+    let expected = digest(&deployment, SERVICE, DAMAGED);
     deployment.through = without_power();
 
-    let log = Log::now(&deployment);
+    let log = Log::now(&deployment, SERVICE);
     make_read_only(&stores.join(format!("{SERVICE}.{DAMAGED}")));
     deployment.serve_apart(SERVICE, DAMAGED).await.unwrap();
     deployment.stop_apart(SERVICE).unwrap();
@@ -298,10 +318,10 @@ async fn a_store_that_is_read_only_is_set_aside_and_a_directory_that_is_ends_the
         "{}",
         log.said()
     );
-    assert_eq!(digest(&deployment, DAMAGED), expected);
+    assert_eq!(digest(&deployment, SERVICE, DAMAGED), expected);
 
     // Nor can anything be put beside it: there is no way on, and the operator is told why.
-    let log = Log::now(&deployment);
+    let log = Log::now(&deployment, SERVICE);
     make_read_only(&stores.join(format!("{SERVICE}.{DAMAGED}")));
     fs::set_permissions(&stores, fs::Permissions::from_mode(0o555)).unwrap();
     deployment.begin_apart(SERVICE, DAMAGED).unwrap();
@@ -311,7 +331,7 @@ async fn a_store_that_is_read_only_is_set_aside_and_a_directory_that_is_ends_the
     let _ = deployment.stop_apart(SERVICE);
     deployment.serve_apart(SERVICE, DAMAGED).await.unwrap();
     deployment.stop_apart(SERVICE).unwrap();
-    assert_eq!(digest(&deployment, DAMAGED), expected);
+    assert_eq!(digest(&deployment, SERVICE, DAMAGED), expected);
     deployment.stop().await.unwrap();
 }
 

@@ -177,8 +177,8 @@ fn delivery(host: &mut Host, settings: &Settings) -> anyhow::Result<Pages> {
     let kafka = host.settings.kafka.clone();
     let vault = Arc::new(settings.delivery.vault().context("failed to open the vault")?);
     let keys = KeyIndex::new(host.store("sealed-keys")?, &kafka, host.codec.clone())?;
-    let follower = keys.clone();
-    host.follow("sealed-keys", move |stopping| follower.follow(stopping))?;
+    let (follower, followed) = (keys.clone(), keys.clone());
+    host.follow("sealed-keys", move || followed.is_whole(), move |stopping| follower.follow(stopping))?;
     tokio::spawn(create_notice_topics(kafka.clone(), host.registry.clone(), host.reference.clone()));
     let front = host.run(Delivery)?;
     let eraser = Eraser {

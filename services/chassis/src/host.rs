@@ -179,7 +179,6 @@ impl Host {
         let authenticator =
             Authenticator::start(settings.issuers.clone(), reference.clone(), clock.clone(), limits).await?;
         let cursors = Cursors::new(Secret::new(settings.cursor_secret));
-        let complete = reference.clone();
         let mut host = Self {
             settings,
             codec,
@@ -188,28 +187,33 @@ impl Host {
             clock,
             cursors,
             authenticator,
-            // Without an agency nobody could be authenticated.
-            checks: vec![("directory", Arc::new(move || complete.is_complete() && !complete.is_empty()))],
+            checks: Vec::new(),
             runners: Vec::new(),
             stopping: Arc::default(),
             followers: Vec::new(),
         };
         let (reference, kafka, codec) =
             (host.reference.clone(), host.settings.kafka.clone(), host.codec.clone());
-        host.follow("directory-reference", move |stopping| reference.follow(&kafka, &codec, stopping))?;
+        let complete = host.reference.clone();
+        // Without an agency nobody could be authenticated.
+        let is_there = move || complete.is_complete() && !complete.is_empty();
+        host.follow("directory", is_there, move |stopping| reference.follow(&kafka, &codec, stopping))?;
         Ok(host)
     }
 
-    /// Runs something that follows a topic, on a thread of its own, until the process stops.
+    /// Runs something that follows a topic, on a thread of its own, until the process stops. By its name it is waited
+    /// for until it says that it is whole.
     ///
     /// # Errors
     /// When the thread cannot be started.
     pub fn follow(
         &mut self,
-        name: &str,
+        name: &'static str,
+        is_whole: impl Fn() -> bool + Send + Sync + 'static,
         follow: impl FnOnce(&dyn Fn() -> bool) + Send + 'static,
     ) -> Result<(), HostError> {
         let stopping = Arc::clone(&self.stopping);
+        self.checks.push((name, Arc::new(is_whole)));
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || follow(&|| stopping.load(Ordering::Relaxed)))

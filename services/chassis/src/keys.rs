@@ -3,6 +3,7 @@
 //! On disk stand offsets of keys, never keys.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -16,7 +17,7 @@ use schemas::ids::{KeySetId, partition_of};
 use schemas::sealed_keys::KeySet;
 use tracing::error;
 
-use crate::kafka::{Isolation, Kafka};
+use crate::kafka::{self, Isolation, Kafka};
 use crate::problem::chain;
 use crate::reader::{ReadError, RecordReader};
 use crate::store::{Batch, Kind, Store, StoreError};
@@ -33,8 +34,10 @@ pub enum KeyError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the key set is not there: erased, or not followed yet")]
+    #[error("the key set is not there: erased, or written a moment ago")]
     Gone,
+    #[error("the index of key sets is being read from its topic")]
+    Behind,
     #[error("the key set does not decode")]
     Decode(#[from] schemas::codec::CodecError),
 }
@@ -130,6 +133,8 @@ struct Inner {
     reader: RecordReader,
     kafka: Kafka,
     codec: Codec,
+    /// Whether the topic was read to its end once: until then, what is not there may only not have been read.
+    is_whole: AtomicBool,
 }
 
 impl KeyIndex {
@@ -137,7 +142,20 @@ impl KeyIndex {
     /// When Kafka's client does not accept its configuration.
     pub fn new(store: Store, kafka: &Kafka, codec: Codec) -> Result<Self, KafkaError> {
         let reader = RecordReader::new(kafka)?;
-        Ok(Self { inner: Arc::new(Inner { store, reader, kafka: kafka.clone(), codec }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                reader,
+                kafka: kafka.clone(),
+                codec,
+                is_whole: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// Whether everything that its topic held at the start was read.
+    pub fn is_whole(&self) -> bool {
+        self.inner.is_whole.load(Ordering::Relaxed)
     }
 
     /// Reads the key set where it stands. Blocks.
@@ -152,12 +170,16 @@ impl KeyIndex {
         }
     }
 
-    /// Where the newest record of the key set stands; `None` when it was erased, or is not followed yet.
+    /// Where the newest record of the key set stands; `None` when it was erased, or was written a moment ago.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, or what is not there may only not have been read yet.
     pub fn offset(&self, id: KeySetId) -> Result<Option<i64>, KeyError> {
+        let is_whole = self.is_whole();
         let offset = self.inner.store.get(Kind::Index, id.as_uuid().as_bytes())?;
+        if offset.is_none() && !is_whole {
+            return Err(KeyError::Behind);
+        }
         Ok(offset.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
     }
 
@@ -190,6 +212,7 @@ impl KeyIndex {
 
     /// The index is rebuilt from the topic, as every store is.
     fn renew(&self) {
+        self.inner.is_whole.store(false, Ordering::Relaxed);
         if let Err(error) = self.inner.store.renew() {
             error!(error = %chain(&error), "failed to begin a new store");
         }
@@ -207,27 +230,34 @@ impl KeyIndex {
             list.add_partition_offset(&kafka.topic(KeySet::TOPIC), partition, Offset::Offset(next))?;
         }
         consumer.assign(&list)?;
+        let mut behind: Vec<i32> = (0..kafka.partitions).collect();
         while !stopping() {
-            self.take_in(&consumer)?;
+            let ends = self.take_in(&consumer)?;
+            behind.retain(|partition| !ends.contains(partition));
+            if behind.is_empty() {
+                self.inner.is_whole.store(true, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
 
-    fn take_in(&self, consumer: &BaseConsumer) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
+    /// Takes in what is there; the partitions whose end was reached.
+    fn take_in(&self, consumer: &BaseConsumer) -> Result<Vec<i32>, StoreError> {
+        let (mut batch, mut ends) = (Batch::default(), Vec::new());
         let mut wait = POLL;
-        for taken in 0..MAX_BATCH {
-            let Some(polled) = consumer.poll(wait) else {
-                if taken == 0 {
-                    return Ok(());
-                }
-                break;
-            };
-            let Ok(message) = polled else { continue };
+        for _ in 0..MAX_BATCH {
+            match consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => note(&mut batch, &message),
+                Some(Err(KafkaError::PartitionEOF(partition))) => ends.push(partition),
+                Some(Err(error)) => kafka::tell("sealed-keys", &error),
+            }
             wait = Duration::ZERO;
-            note(&mut batch, &message);
         }
-        self.inner.store.apply(batch)
+        if !batch.is_empty() {
+            self.inner.store.apply(batch)?;
+        }
+        Ok(ends)
     }
 }
 

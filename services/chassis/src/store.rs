@@ -104,6 +104,10 @@ pub enum StoreError {
 pub struct Batch(Vec<(Vec<u8>, Option<IVec>)>);
 
 impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn put(&mut self, kind: Kind, key: &[u8], value: impl AsRef<[u8]>) {
         self.0.push((prefixed(kind, key), Some(value.as_ref().into())));
     }
