@@ -106,11 +106,11 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
     say!("{incidents} incidents");
     let ground = Ground::prepare(options, &format!("round-{incidents}")).await?;
     let mut round = report::Round { incidents, ..report::Round::default() };
-    round.resident_mib.insert("directory", ground.directory_resident_mib);
+    round.memory.insert("directory", ground.directory_memory);
 
     let process = ground.start("intake").await?;
     round.intake_batch_per_s = intake::batch(&ground, &process, incidents).await?;
-    round.resident_mib.insert("intake", process.resident_mib_at_rest().await?);
+    round.memory.insert("intake", process.memory_at_rest().await?);
     process.stop()?;
     if options.wants(Measure::Intake) {
         round.plain_intake_per_s = Some(plain::measure(&ground, incidents).await?);
@@ -121,7 +121,7 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
 
     let process = ground.start("routing").await?;
     round.routing_per_s = Some(routing::answer_all(&ground, &process, "referral.events", incidents).await?);
-    round.resident_mib.insert("routing", process.resident_mib_at_rest().await?);
+    round.memory.insert("routing", process.memory_at_rest().await?);
     process.stop()?;
     if options.wants(Measure::Limit) {
         round.limit = Some(limit::measure(&ground, incidents).await?);
@@ -135,7 +135,7 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
 
     let process = ground.start("delivery").await?;
     round.delivery_per_s = Some(routing::answer_all(&ground, &process, "routing.events", incidents).await?);
-    round.resident_mib.insert("delivery", process.resident_mib_at_rest().await?);
+    round.memory.insert("delivery", process.memory_at_rest().await?);
     process.stop()?;
     if options.wants(Measure::Rebuild) {
         round.rebuild.insert("delivery", rebuild::of_delivery(&ground).await?);

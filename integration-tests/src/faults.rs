@@ -4,6 +4,7 @@
 //! same referrals are sent again and again. Afterwards every store is held against a fold from the beginning, and
 //! a verifier that shares no code with the product reads the topics.
 
+mod answers;
 mod erasing;
 mod fleet;
 mod keeper;
@@ -28,6 +29,7 @@ pub use network::{Lane, Network, Weather};
 use senders::Senders;
 use watchers::Watchers;
 
+use crate::collector::Collector;
 use crate::search::Search;
 
 /// How long the services may take to answer everything once the faults are over.
@@ -114,6 +116,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
     eprintln!("faults: seed {}, {} referrals, {} kills", options.seed, options.referrals, options.kills);
     let world = Arc::new(World::open(state)?);
     let prefix = format!("faults-{}-{}.", std::process::id(), options.seed);
+    let collector = Collector::start(&options.python, state)?;
     let fleet = FleetOptions {
         program: options.program.clone(),
         brokers: options.brokers.clone(),
@@ -124,6 +127,7 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
         seed: options.seed,
         kills: options.kills,
         state: state.to_owned(),
+        collector: collector.address.clone(),
     };
     let fleet = Fleet::start(&world, fleet).await?;
     let senders = Senders::new(&world, state, options.seed, options.referrals)?;
@@ -147,7 +151,9 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
         }
         _ => 0,
     };
+    answers::keep(&world, &fleet, senders.answers()).await?;
     fleet.stop_all()?;
+    drop(collector);
     let chains = compare_stores(options, &fleet)?;
     fleet.check_failpoints()?;
     fleet.check_conduct()?;
@@ -209,7 +215,7 @@ fn compare_stores(options: &Options, fleet: &Fleet) -> anyhow::Result<BTreeMap<S
     Ok(chains)
 }
 
-/// What is sealed stands in no store, log or file of Kafka's, whatever was killed while it was written.
+/// What is sealed stands in no store, log, trace, metric, answer or file of Kafka's, whatever was killed while it was written.
 fn search(
     options: &Options,
     prefix: &str,
@@ -219,12 +225,22 @@ fn search(
 ) -> anyhow::Result<()> {
     // Agencies stand in clear by design: where they are found was read.
     let known = "de-police".to_owned();
-    let mut expected = vec![("stores", known.clone())];
+    let mut expected = vec![
+        ("stores", known.clone()),
+        ("telemetry", "POST /v1/referrals".to_owned()),
+        ("answers", "causeway_consumer_lag".to_owned()),
+        ("answers", "assignment_id".to_owned()),
+    ];
     expected.extend(options.kafka_data.is_some().then_some(("kafka", known)));
     let search = Search {
         python: &options.python,
         markers: senders.markers(),
-        places: vec![("stores", state.join("stores")), ("logs", fleet.logs())],
+        places: vec![
+            ("stores", state.join("stores")),
+            ("logs", fleet.logs()),
+            ("telemetry", Collector::telemetry(state)),
+            ("answers", senders.answers().to_owned()),
+        ],
         kafka: options.kafka_data.as_deref().map(|directory| (directory, prefix)),
         expected,
     };

@@ -2,6 +2,7 @@
 
 pub mod bad_input;
 pub mod bench;
+pub mod collector;
 pub mod faults;
 pub mod search;
 

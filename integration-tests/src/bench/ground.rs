@@ -28,7 +28,7 @@ pub struct Ground {
     pub world: World,
     pub kafka: Kafka,
     /// Of the directory alone, with the example's agencies, in MiB.
-    pub directory_resident_mib: f64,
+    pub directory_memory: Memory,
     place: Place,
     program: PathBuf,
     state: tempfile::TempDir,
@@ -52,9 +52,9 @@ impl Ground {
         let kafka = world.settings(&place)?.host.kafka;
         kafka.create_topics([]).await?;
         let program = options.program.clone();
-        let mut ground = Self { world, kafka, directory_resident_mib: 0.0, place, program, state };
+        let mut ground = Self { world, kafka, directory_memory: Memory::default(), place, program, state };
         let directory = ground.start("directory").await?;
-        ground.directory_resident_mib = directory.resident_mib_at_rest().await?;
+        ground.directory_memory = directory.memory_at_rest().await?;
         directory.stop()?;
         Ok(ground)
     }
@@ -88,6 +88,13 @@ impl Ground {
         }
         self.start(service).await
     }
+}
+
+/// What of a process is resident, and the most that was since its start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    pub resident_mib: f64,
+    pub peak_mib: f64,
 }
 
 /// A running service; killed when it is dropped.
@@ -140,8 +147,8 @@ impl Process {
         Ok(fs::read_to_string(&self.log)?)
     }
 
-    /// Resident memory in MiB once nothing was asked of it for a while.
-    pub async fn resident_mib_at_rest(&self) -> anyhow::Result<f64> {
+    /// Its memory once nothing was asked of it for a while.
+    pub async fn memory_at_rest(&self) -> anyhow::Result<Memory> {
         tokio::time::sleep(REST).await;
         let child = self.child.as_ref().context("the process runs")?;
         let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
@@ -149,10 +156,10 @@ impl Process {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().next()?.parse::<f64>().ok()
         };
-        let resident = field("VmRSS:").context("the system does not say what is resident")? / 1024.0;
-        let peak = field("VmHWM:").unwrap_or_default() / 1024.0;
-        say!("{}: {resident:.0} MiB resident at rest, {peak:.0} MiB at most", self.service);
-        Ok(resident)
+        let resident_mib = field("VmRSS:").context("the system does not say what is resident")? / 1024.0;
+        let peak_mib = field("VmHWM:").context("the system does not say what was resident")? / 1024.0;
+        say!("{}: {resident_mib:.0} MiB resident at rest, {peak_mib:.0} MiB at most", self.service);
+        Ok(Memory { resident_mib, peak_mib })
     }
 
     /// Lets it drain and end.

@@ -26,6 +26,8 @@ pub struct Rebuild {
     pub per_s: f64,
     /// Events a second of a loop that decodes each record and drops it, on one thread, with the same settings.
     pub read_decode_per_s: f64,
+    /// Most that was resident while the state was built.
+    pub peak_mib: f64,
 }
 
 pub async fn of_routing(ground: &Ground) -> anyhow::Result<Rebuild> {
@@ -44,9 +46,10 @@ async fn measure<E: EventBody + DeserializeOwned>(
     let read_decode_per_s = read_and_decode::<E>(ground)?;
     let process = ground.start_afresh(service).await?;
     let per_s = folded_per_second(&process.log()?)?;
-    process.stop()?;
     say!("(e) {service}: rebuilds {per_s:.0} events a second, reads and decodes {read_decode_per_s:.0}");
-    Ok(Rebuild { per_s, read_decode_per_s })
+    let peak_mib = process.memory_at_rest().await?.peak_mib;
+    process.stop()?;
+    Ok(Rebuild { per_s, read_decode_per_s, peak_mib })
 }
 
 fn read_and_decode<E: EventBody + DeserializeOwned>(ground: &Ground) -> anyhow::Result<f64> {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::ground::Memory;
 use super::limit::Limit;
 use super::rebuild::Rebuild;
 
@@ -15,6 +16,10 @@ const GOAL_BATCH_PER_S: f64 = 10_000.0;
 const GOAL_SINGLE_PER_S: f64 = 2_000.0;
 const GOAL_OF_DECODE: f64 = 0.5;
 const GOAL_RESIDENT_MIB: f64 = 256.0;
+const GOAL_INCIDENTS: usize = 1_000_000;
+/// Records a second of a plain loop at its best on two such cores, by the size of its transactions.
+const COPY_REFERENCES: [f64; 2] = [64_000.0, 124_800.0];
+const GOAL_OF_REFERENCE: f64 = 0.9;
 const GOALS_P99_MS: [(u64, f64); 2] = [(115, 100.0), (1_000, 250.0)];
 
 #[derive(Clone, Debug, Default)]
@@ -59,8 +64,8 @@ pub struct Round {
     pub delivery_per_s: Option<f64>,
     /// By service, in events a second.
     pub rebuild: BTreeMap<&'static str, Rebuild>,
-    /// By service, in MiB, alone and at rest after the run.
-    pub resident_mib: BTreeMap<&'static str, f64>,
+    /// By service, alone and at rest after the run.
+    pub memory: BTreeMap<&'static str, Memory>,
 }
 
 /// The value below which so great a share of the sorted values lies.
@@ -113,10 +118,13 @@ impl Round {
             "intake_batch_per_s": self.intake_batch_per_s,
             "plain_intake_per_s": self.plain_intake_per_s,
             "rebuild": self.rebuild.iter().map(|(service, rebuild)| {
-                let Rebuild { per_s, read_decode_per_s } = rebuild;
-                ((*service).to_owned(), json!({ "per_s": per_s, "read_decode_per_s": read_decode_per_s }))
+                let Rebuild { per_s, read_decode_per_s, peak_mib } = rebuild;
+                let figures =
+                    json!({ "per_s": per_s, "read_decode_per_s": read_decode_per_s, "peak_mib": peak_mib });
+                ((*service).to_owned(), figures)
             }).collect::<serde_json::Map<_, _>>(),
-            "resident_mib": self.resident_mib,
+            "resident_mib": self.of_memory(|memory| memory.resident_mib),
+            "peak_mib": self.of_memory(|memory| memory.peak_mib),
         })
     }
 
@@ -125,8 +133,18 @@ impl Round {
         if let Some(limit) = &self.limit {
             row(f, "(a) limit, inputs/s", limit.routing.inputs_per_s, "")?;
             row(f, "    its records/s", limit.routing.records_per_s, "")?;
-            row(f, "    copy 400 B, 1,000 a transaction", limit.copy_1000_per_s, "reference 64,000")?;
-            row(f, "    copy 400 B, 10,000 a transaction", limit.copy_10000_per_s, "reference 124,800")?;
+            row(
+                f,
+                "    copy 400 B, 1,000 a transaction",
+                limit.copy_1000_per_s,
+                &of_reference(limit.copy_1000_per_s, 0),
+            )?;
+            row(
+                f,
+                "    copy 400 B, 10,000 a transaction",
+                limit.copy_10000_per_s,
+                &of_reference(limit.copy_10000_per_s, 1),
+            )?;
         }
         let limit = self.limit.map(|limit| limit.routing.inputs_per_s);
         if let Some(routing) = self.routing_per_s {
@@ -150,11 +168,20 @@ impl Round {
                 rebuild.read_decode_per_s,
                 &format!("rebuild {note}"),
             )?;
+            row(f, "    at most resident meanwhile, MiB", rebuild.peak_mib, "")?;
         }
-        for (service, resident) in &self.resident_mib {
-            row(f, &format!("(f) {service}, MiB"), *resident, &at_most(*resident, GOAL_RESIDENT_MIB))?;
+        for (service, Memory { resident_mib, peak_mib }) in &self.memory {
+            // With fewer incidents the goal is no achievement.
+            let is_full = self.incidents >= GOAL_INCIDENTS;
+            let verdict = if is_full { at_most(*resident_mib, GOAL_RESIDENT_MIB) } else { String::new() };
+            row(f, &format!("(f) {service}, MiB at rest"), *resident_mib, &verdict)?;
+            row(f, "    at most while it worked", *peak_mib, "")?;
         }
         Ok(())
+    }
+
+    fn of_memory(&self, part: impl Fn(&Memory) -> f64) -> BTreeMap<&'static str, f64> {
+        self.memory.iter().map(|(service, memory)| (*service, part(memory))).collect()
     }
 }
 
@@ -189,6 +216,10 @@ fn share(value: f64, of: Option<f64>, name: &str, goal: f64) -> String {
     let Some(of) = of else { return String::new() };
     let share = value / of;
     format!("{share:.2} of {name}, {}", at_least(share, goal))
+}
+
+fn of_reference(value: f64, size: usize) -> String {
+    share(value, Some(COPY_REFERENCES[size]), "the reference", GOAL_OF_REFERENCE)
 }
 
 fn at_least(value: f64, goal: f64) -> String {

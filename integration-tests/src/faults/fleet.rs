@@ -62,7 +62,12 @@ pub struct FleetOptions {
     pub seed: u64,
     pub kills: usize,
     pub state: PathBuf,
+    /// Where every second instance sends its telemetry.
+    pub collector: String,
 }
+
+/// How the names of instances end that go over the network that fails, and send telemetry.
+const SECOND: char = '1';
 
 /// Cheap to clone; the keeper ends with the last clone's stop.
 #[derive(Clone)]
@@ -119,7 +124,7 @@ impl Fleet {
             None => None,
         };
         let brokers = |instance: &str| match &options.lane {
-            Some(lane) if instance.ends_with('1') => lane.brokers(),
+            Some(lane) if instance.ends_with(SECOND) => lane.brokers(),
             _ => options.brokers.clone(),
         };
         let place = |instance: &str, listen| Place {
@@ -440,6 +445,9 @@ impl Fleet {
                 .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS", format!("{failpoint}:{HIT}"))
                 .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS_SEED", (options.seed + number as u64).to_string())
                 .env("CAUSEWAY_DEVELOPMENT_FAILPOINTS_HITS", self.hits_file());
+        }
+        if member.instance.ends_with(SECOND) {
+            command.env("CAUSEWAY_TELEMETRY_OTLP", &options.collector);
         }
         member.child = Some(command.spawn().context("failed to start a service")?);
         Ok(())

@@ -37,6 +37,7 @@ pub struct Senders {
     inner: Arc<Inner>,
     markers: PathBuf,
     ledger: PathBuf,
+    answers: PathBuf,
 }
 
 struct Inner {
@@ -50,11 +51,12 @@ struct Inner {
     sent: [AtomicUsize; 2],
     answered: AtomicUsize,
     ledger: Mutex<File>,
+    answers: Mutex<File>,
 }
 
 impl Senders {
     pub fn new(world: &World, state: &Path, seed: u64, referrals: usize) -> anyhow::Result<Self> {
-        let ledger = state.join("ledger.ndjson");
+        let (ledger, answers) = (state.join("ledger.ndjson"), state.join("answers"));
         let tokens = REPORTERS.iter().map(|reporter| Ok((*reporter, world.token(reporter, "sender")?)));
         let inner = Inner {
             http: Client::builder().timeout(BATCH_ANSWER).build()?,
@@ -65,11 +67,12 @@ impl Senders {
             sent: Default::default(),
             answered: AtomicUsize::new(0),
             ledger: Mutex::new(File::create(&ledger)?),
+            answers: Mutex::new(File::create(&answers)?),
         };
         let markers = state.join("markers");
         let inner = Arc::new(inner);
         std::fs::write(&markers, inner.markers().join("\n") + "\n")?;
-        Ok(Self { inner, markers, ledger })
+        Ok(Self { inner, markers, ledger, answers })
     }
 
     /// What is sealed and must stand nowhere in clear, one marker a line.
@@ -80,6 +83,11 @@ impl Senders {
     /// What the senders were told, one JSON object a line.
     pub fn ledger(&self) -> &Path {
         &self.ledger
+    }
+
+    /// Every answer, refusals too.
+    pub fn answers(&self) -> &Path {
+        &self.answers
     }
 
     /// How many different referrals were sent.
@@ -326,6 +334,9 @@ impl Inner {
     /// Writes an answer down; whether it was one. What is unavailable or under way is asked again; nothing else that a
     /// server says of itself is.
     fn note(&self, number: usize, status: StatusCode, body: &Value) -> anyhow::Result<bool> {
+        let mut answers = self.answers.lock().map_err(|_| anyhow::anyhow!("another sender failed"))?;
+        writeln!(answers, "{status} {body}")?;
+        drop(answers);
         match status {
             StatusCode::OK | StatusCode::CREATED => {}
             StatusCode::ACCEPTED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {

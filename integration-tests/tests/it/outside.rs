@@ -1,11 +1,11 @@
 //! Clients that share no code with the product: they know an address, and read what it gives them.
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use causeway::example::IMMINENT_DANGER;
+use integration_tests::collector::Collector;
 use integration_tests::{Deployment, await_some};
 use serde_json::{Value, json};
 
@@ -165,54 +165,11 @@ async fn the_asyncapi_document_is_one() {
     deployment.stop().await.unwrap();
 }
 
-/// A collector that writes down each span it is sent.
-pub struct Collector {
-    process: Child,
-    pub address: String,
-    spans: PathBuf,
-}
-
-impl Collector {
-    /// Keeps all that it is sent below the directory too, as it comes, in `telemetry`.
-    pub fn start(directory: &Path) -> Self {
-        let spans = directory.join("spans.ndjson");
-        let mut process = Command::new(named("CAUSEWAY_TEST_PYTHON"))
-            .arg(script("receive_spans.py"))
-            .arg("--out")
-            .arg(&spans)
-            .arg("--raw")
-            .arg(directory.join("telemetry"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut first).unwrap();
-        let address = first.trim().strip_prefix("listening ").unwrap().to_owned();
-        Self { process, address, spans }
-    }
-
-    /// What has come of one trace so far.
-    fn spans(&self, trace: &str) -> Vec<Value> {
-        let text = std::fs::read_to_string(&self.spans).unwrap();
-        // The last line may still be on its way.
-        let spans = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        spans.filter(|span| span["trace_id"] == trace).collect()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        // One that has ended already is what is wanted.
-        let _ = self.process.kill().and_then(|()| self.process.wait());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_referral_is_one_trace_through_every_service() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let mut deployment = Deployment::prepare("trace", None).await.unwrap();
-    let collector = Collector::start(deployment.state());
+    let collector = Collector::start(Path::new(&named("CAUSEWAY_TEST_PYTHON")), deployment.state()).unwrap();
     deployment.environment = vec![
         ("CAUSEWAY_TELEMETRY_OTLP".to_owned(), collector.address.clone()),
         ("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "200".to_owned()),
@@ -233,7 +190,7 @@ async fn one_referral_is_one_trace_through_every_service() {
     // From the last consumer back to the request that came with a trace of its own. Each process sends its spans
     // in its own time.
     let chain = || async {
-        let spans = collector.spans(TRACE);
+        let spans = collector.spans(TRACE).unwrap();
         let parent =
             |span: &Value| spans.iter().find(|one| one["span_id"] == span["parent_span_id"]).cloned();
         spans.iter().find_map(|delivery| {

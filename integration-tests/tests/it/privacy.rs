@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use delivery::inbox::{AssignmentEntry, Entry};
 use intake::http::{LineResult, Receipt};
+use integration_tests::collector::Collector;
 use integration_tests::search::Search;
 use integration_tests::{Deployment, SERVICES, await_some, kafka_data};
 use plant::Markers;
@@ -22,7 +23,7 @@ use schemas::ids::IncidentId;
 use serde_json::{Value, json};
 
 use crate::corrections::reader;
-use crate::outside::{Collector, named, python, script};
+use crate::outside::{named, python, script};
 
 /// What everybody is told over HTTP, written down; and who asks.
 struct Desk<'a> {
@@ -114,7 +115,8 @@ async fn assignment(
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_sealed_stands_nowhere_in_clear() {
     let mut deployment = Deployment::prepare("privacy", None).await.unwrap();
-    let collector = Collector::start(deployment.state());
+    let interpreter = PathBuf::from(named("CAUSEWAY_TEST_PYTHON"));
+    let collector = Collector::start(&interpreter, deployment.state()).unwrap();
     let (state, logs) = (deployment.state().to_owned(), deployment.state().join("logs"));
     deployment.logs = Some(logs.clone());
     deployment.environment = vec![
@@ -142,7 +144,6 @@ async fn what_is_sealed_stands_nowhere_in_clear() {
 
     let list = state.join("markers");
     markers.write(&list);
-    let interpreter = PathBuf::from(named("CAUSEWAY_TEST_PYTHON"));
     let kafka = kafka_data().unwrap();
     // What is public by design is found in each place: so the place was read, Kafka's batches decompressed.
     let expected = [
@@ -163,7 +164,7 @@ async fn what_is_sealed_stands_nowhere_in_clear() {
         places: vec![
             ("stores", deployment.stores()),
             ("logs", logs),
-            ("telemetry", state.join("telemetry")),
+            ("telemetry", Collector::telemetry(&state)),
             ("metrics", metrics),
             ("answers", state.join("answers")),
         ],

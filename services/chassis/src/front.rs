@@ -144,8 +144,8 @@ impl<S: Service> Front<S> {
         let _place = self.inner.places.take(&request.agency).await?;
         let (command_id, asked) = (request.command_id, request.digest.clone());
         let heard = self.inner.fold.wait_for(command_id);
-        if let Some(outcome) = self.outcome(command_id)? {
-            return judge(outcome, &asked, true);
+        if let Some(answer) = self.answered(command_id, &asked)? {
+            return Ok(answer);
         }
         self.write(request, deadline).instrument(tracing::info_span!("write the command")).await?;
         let waited =
@@ -154,6 +154,14 @@ impl<S: Service> Front<S> {
             Ok(Ok(outcome)) => judge(outcome, &asked, false),
             _ => Ok(Answer::Pending(command_id)),
         }
+    }
+
+    /// The answer to a command that has its outcome already: to the same sent again, or to something else as if it were.
+    ///
+    /// # Errors
+    /// As [`Front::submit`].
+    pub fn answered(&self, command: CommandId, asked: &[u8]) -> Result<Option<Answer>, Problem> {
+        self.outcome(command)?.map(|outcome| judge(outcome, asked, true)).transpose()
     }
 
     /// # Errors
@@ -432,5 +440,49 @@ impl IdempotencyKey {
     /// The id of the command that this key stands for.
     pub fn command_id<S: Service>(&self, caller: &Caller) -> CommandId {
         CommandId::of_key(S::NAME, &caller.agency.id, &self.key)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use schemas::codes::RejectionCode;
+    use schemas::ids::AgencyId;
+
+    use super::*;
+
+    /// Given what came of a command, when something is asked as it again, then it is answered so: `None` as done.
+    #[track_caller]
+    fn check(verdict: Verdict, asked: &[u8], then: Option<&str>) {
+        let outcome = Outcome {
+            aggregate_id: "incident".to_owned(),
+            agency: AgencyId::try_new("nl-hotline").unwrap(),
+            partition: 1,
+            offset: 7,
+            digest: b"asked first".to_vec(),
+            verdict,
+        };
+        match judge(outcome.clone(), asked, true) {
+            Ok(Answer::Done { outcome: told, again: true }) => {
+                assert_eq!((told, None), (outcome, then));
+            }
+            Ok(answer) => panic!("{answer:?}"),
+            Err(problem) => assert_eq!(Some(problem.code()), then),
+        }
+    }
+
+    #[test]
+    fn a_resend_is_answered_by_what_came_of_it() {
+        let rejected = || Verdict::Rejected { code: RejectionCode::Withdrawn, pointer: None };
+        let failed = || Verdict::Failed { reason: "no more room".to_owned() };
+        let code = |problem: Problem| problem.code().to_owned();
+        let (withdrawn, broken) =
+            (code(Problem::of_rejection(RejectionCode::Withdrawn, None)), code(Problem::failed()));
+        check(Verdict::Done, b"asked first", None);
+        check(rejected(), b"asked first", Some(&withdrawn));
+        check(failed(), b"asked first", Some(&broken));
+        for verdict in [Verdict::Done, rejected(), failed()] {
+            check(verdict, b"something else", Some("key-reused"));
+        }
     }
 }

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
-use chassis::front::{AtPosition, Front, IdempotencyKey, Request};
+use chassis::front::{Answer, AtPosition, Front, IdempotencyKey, Request};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use chassis::sealing::{Sealing, check_text};
@@ -439,10 +439,15 @@ async fn submit(
     deadline: Option<Instant>,
 ) -> Result<Response, Problem> {
     let answer = pages.front.submit_by(request, deadline).await?;
+    shown(pages, caller, incident, &answer)
+}
+
+/// The answer with what the caller may see of the incident now.
+fn shown(pages: &Pages, caller: &Caller, incident: IncidentId, answer: &Answer) -> Result<Response, Problem> {
     let state = pages.front.state(&incident.to_string())?;
     let view = RoutingView::of(incident, &state.state, &caller.agency, pages.front.clock().now());
     let view = view.unwrap_or_else(|| RoutingView::nothing(incident));
-    Ok(answered::<Routing>(&answer, StatusCode::CREATED, &view))
+    Ok(answered::<Routing>(answer, StatusCode::CREATED, &view))
 }
 
 /// A command whose free text is sealed before it is written.
@@ -488,6 +493,10 @@ impl Sealed<'_> {
         let (aggregate, asked) =
             (incident.to_string(), serde_json::to_vec(&asked).expect("a request is plain data"));
         let digest = pages.sealing.digest("routing-command", &[aggregate.as_bytes(), &asked]);
+        // A resend needs no keys.
+        if let Some(answer) = pages.front.answered(key.command_id::<Routing>(caller), &digest)? {
+            return shown(pages, caller, incident, &answer);
+        }
         // What it seals may only be named for so long.
         let deadline = Instant::now() + pages.sealing.keys.fresh_for();
         let facet = match text {

@@ -49,6 +49,17 @@ impl Markers {
         ))
     }
 
+    /// A day on which nobody here was born.
+    fn date(&mut self) -> String {
+        let number = self.all.len();
+        self.keep(format!("19{:02}-{:02}-{:02}", number / 336 % 30, 1 + number / 28 % 12, 1 + number % 28))
+    }
+
+    /// A number of nine digits, or as many behind a point.
+    fn number(&mut self, first: &str) -> String {
+        self.keep(format!("{first}{:07}", 9_000_000 + self.all.len()))
+    }
+
     fn digest(&mut self, hex_digits: usize) -> String {
         let seed = schemas::digest::sha256(&[&self.all.len().to_be_bytes()]);
         let digits: String = hex::encode(seed).chars().cycle().take(hex_digits).collect();
@@ -235,10 +246,15 @@ fn pointers(value: &Value, at: String, found: &mut Vec<String>) {
     }
 }
 
-/// The same document with a marker in each element of free text; the others keep what they have, for it is a number, a
-/// date, yes or no, or a code of the format.
+/// The same document with a marker in each element of free text, and in each number, date and attribute that says
+/// something of somebody; the others keep what they have, for it is yes or no, or a code of the format.
 pub fn marked_xml(markers: &mut Markers, document: &str) -> String {
-    rewritten(document, |name, text| {
+    let document = with_attributes(document, "extension", || markers.number("88"));
+    let dates = ["verificationDate", "userNotifiedDate", "disabledDate", "reenabledDate", "timestamp"];
+    let document = dates
+        .into_iter()
+        .fold(document, |document, date| with_attributes(&document, date, || markers.moment()));
+    rewritten(&document, |name, text| {
         Some(match name {
             "ipAddress" => markers.ip(),
             "phone" | "phoneNumber" => markers.phone(),
@@ -252,9 +268,23 @@ pub fn marked_xml(markers: &mut Markers, document: &str) -> String {
             }
             "fileName" | "originalFileName" => format!("{}.jpg", markers.word(name)),
             "dateTime" | "incidentDateTime" | "uploadedToEspTimestamp" => markers.moment(),
+            "dateOfBirth" => markers.date(),
+            "latitude" | "longitude" => markers.number("0.5"),
+            "reportId" | "priorCTReports" | "priorCTReport" => markers.number("77"),
             _ if is_code(name) => return None,
             _ => escaped(&markers.text(name)),
         })
+    })
+}
+
+/// The document with each such attribute's value anew.
+fn with_attributes(document: &str, name: &str, mut anew: impl FnMut() -> String) -> String {
+    let begin = format!(" {name}=\"");
+    let mut parts = document.split(&begin);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |out, part| {
+        let (_, rest) = part.split_once('"').expect("an attribute ends");
+        format!("{out}{begin}{}\"{rest}", anew())
     })
 }
 

@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use chassis::auth::Caller;
-use chassis::fold::{Outcome, Verdict};
 use chassis::front::{Answer, Front, IdempotencyKey, Request, signature_of};
 use chassis::http::{Body, Path, Raw};
 use chassis::problem::Problem;
@@ -147,8 +146,8 @@ impl Desk {
         let (referral_id, incident_id) = ids(identity, &caller.agency, &submission.reference);
         let digest = prepare::digest(identity, submission);
         let receipt = Receipt { referral_id, incident_id, digest: hex::encode(&digest), gate: verdict };
-        if let Some(outcome) = self.front.outcome(command_id)? {
-            return Ok((receipt, again(outcome, &digest)?));
+        if let Some(answer) = self.front.answered(command_id, &digest)? {
+            return Ok((receipt, answer));
         }
         self.check_retention(caller, submission)?;
         let Prepared { referral, key_set } =
@@ -190,18 +189,6 @@ impl Desk {
             tracing::error!(error = %error, "failed to seal a referral");
             Problem::internal()
         })
-    }
-}
-
-/// What a command that has its outcome is answered when the same is sent again, or something else as if it were.
-fn again(outcome: Outcome, asked: &[u8]) -> Result<Answer, Problem> {
-    if outcome.digest != asked {
-        return Err(Problem::key_reused());
-    }
-    match &outcome.verdict {
-        Verdict::Done => Ok(Answer::Done { outcome, again: true }),
-        Verdict::Rejected { code, pointer } => Err(Problem::of_rejection(*code, pointer.as_deref())),
-        Verdict::Failed { reason } => Err(Problem::failed().detail(reason.clone())),
     }
 }
 
@@ -264,48 +251,4 @@ pub async fn withdraw(
     let command = WithdrawReferral { reason: withdraw.reason };
     let answer = desk.front.submit(key.request::<Intake>(&caller, incident, command)).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &withdraw))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
-mod tests {
-    use schemas::codes::RejectionCode;
-    use schemas::ids::AgencyId;
-
-    use super::*;
-
-    /// Given what came of a command, when something is asked as it again, then it is answered so: `None` as done.
-    #[track_caller]
-    fn check(verdict: Verdict, asked: &[u8], then: Option<&str>) {
-        let outcome = Outcome {
-            aggregate_id: "incident".to_owned(),
-            agency: AgencyId::try_new("nl-hotline").unwrap(),
-            partition: 1,
-            offset: 7,
-            digest: b"asked first".to_vec(),
-            verdict,
-        };
-        match again(outcome.clone(), asked) {
-            Ok(Answer::Done { outcome: told, again: true }) => {
-                assert_eq!((told, None), (outcome, then));
-            }
-            Ok(answer) => panic!("{answer:?}"),
-            Err(problem) => assert_eq!(Some(problem.code()), then),
-        }
-    }
-
-    #[test]
-    fn a_resend_is_answered_by_what_came_of_it() {
-        let rejected = || Verdict::Rejected { code: RejectionCode::Withdrawn, pointer: None };
-        let failed = || Verdict::Failed { reason: "no more room".to_owned() };
-        let code = |problem: Problem| problem.code().to_owned();
-        let (withdrawn, broken) =
-            (code(Problem::of_rejection(RejectionCode::Withdrawn, None)), code(Problem::failed()));
-        check(Verdict::Done, b"asked first", None);
-        check(rejected(), b"asked first", Some(&withdrawn));
-        check(failed(), b"asked first", Some(&broken));
-        for verdict in [Verdict::Done, rejected(), failed()] {
-            check(verdict, b"something else", Some("key-reused"));
-        }
-    }
 }
