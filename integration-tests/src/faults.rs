@@ -130,36 +130,52 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
         collector: collector.address.clone(),
     };
     let fleet = Fleet::start(&world, fleet).await?;
-    let senders = Senders::new(&world, state, options.seed, options.referrals)?;
-    let watchers = Watchers::start(&world, &fleet);
+    let outcome = prove(options, state, &prefix, &world, &fleet, collector).await;
+    if outcome.is_err() {
+        fleet.abandon();
+    }
+    outcome
+}
+
+/// The faults themselves, and what is left of them.
+async fn prove(
+    options: &Options,
+    state: &Path,
+    prefix: &str,
+    world: &Arc<World>,
+    fleet: &Fleet,
+    collector: Collector,
+) -> anyhow::Result<Outcome> {
+    let senders = Senders::new(world, state, options.seed, options.referrals)?;
+    let watchers = Watchers::start(world, fleet);
     fleet.begin_faults();
-    senders.send_all(&fleet).await?;
+    senders.send_all(fleet).await?;
     let kills = fleet.end_faults().await?;
     eprintln!("faults: {kills} kills, everything was answered; settling");
 
-    senders.send_again(&fleet).await?;
-    await_stillness(&fleet).await?;
+    senders.send_again(fleet).await?;
+    await_stillness(fleet).await?;
     fleet.start_afresh().await?;
-    await_stillness(&fleet).await?;
-    watchers.check(&world, &fleet).await?;
+    await_stillness(fleet).await?;
+    watchers.check(world, fleet).await?;
     let others = match &options.kafka_data {
         Some(data) if options.replication > 1 => {
             let replicas = usize::try_from(options.replication)?;
-            erasing::check(&world, &fleet, &fleet.kafka()?, data, replicas).await?;
-            await_stillness(&fleet).await?;
+            erasing::check(world, fleet, &fleet.kafka()?, data, replicas).await?;
+            await_stillness(fleet).await?;
             erasing::REFERRALS
         }
         _ => 0,
     };
-    answers::keep(&world, &fleet, senders.answers()).await?;
+    answers::keep(world, fleet, senders.answers()).await?;
     fleet.stop_all()?;
     drop(collector);
-    let chains = compare_stores(options, &fleet)?;
+    let chains = compare_stores(options, fleet)?;
     fleet.check_failpoints()?;
     fleet.check_conduct()?;
     ensure!(kills >= options.kills, "{kills} processes were killed of {}", options.kills);
-    search(options, &prefix, state, &fleet, &senders)?;
-    let verified = verify(options, &prefix, &senders, others)?;
+    search(options, prefix, state, fleet, &senders)?;
+    let verified = verify(options, prefix, &senders, others)?;
     ensure!(verified.gaps == 0, "{} gaps in sequences", verified.gaps);
     ensure!(verified.quiet, "records came in while the verifier read");
     let sent = senders.sent() + others;

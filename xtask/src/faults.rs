@@ -103,6 +103,8 @@ fn run_share(share: &Share, seed: Option<u64>, parts: &Parts, signals: &Signals)
     let mut said = String::new();
     child.stdout.take().context("the run has an output")?.read_to_string(&mut said)?;
     print!("{said}");
-    let numbers = said.split(|letter: char| !letter.is_ascii_digit()).filter(|part| !part.is_empty());
+    // The verifier has printed what it saw before.
+    let result = said.lines().last().unwrap_or_default();
+    let numbers = result.split(|letter: char| !letter.is_ascii_digit()).filter(|part| !part.is_empty());
     Ok(numbers.map(str::parse).collect::<Result<_, _>>()?)
 }

@@ -237,6 +237,15 @@ impl Fleet {
         Ok(kills)
     }
 
+    /// Ends everything at once: the run has failed, and nothing of it may go on.
+    pub fn abandon(&self) {
+        self.0.ended.store(true, Ordering::Relaxed);
+        for mut child in self.members().iter_mut().filter_map(|member| member.child.take()) {
+            // One that has ended already is what is wanted.
+            drop(child.kill().and_then(|()| child.wait()));
+        }
+    }
+
     /// Starts an instance of each service that folds everything from the beginning.
     pub async fn start_afresh(&self) -> anyhow::Result<()> {
         for service in crate::SERVICES {

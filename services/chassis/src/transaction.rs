@@ -4,7 +4,7 @@
 //! thread of its own serves the delivery reports, and [`TransactionalProducer::drain`] waits on a condition
 //! variable: nothing is outstanding any more when the commit is called, so it returns at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -24,6 +24,8 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a retriable step is tried again before the transaction is given up.
 const RETRIES: u32 = 20;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
+/// When the client is no longer believed to come back from the transaction's offsets: a little over what it was given.
+const OFFSETS_LIMIT: Duration = Duration::from_secs(TRANSACTION_TIMEOUT.as_secs() + 2);
 
 /// What to do about a step of a transaction that failed.
 #[derive(Debug, thiserror::Error)]
@@ -37,10 +39,13 @@ pub enum TransactionError {
     /// As [`TransactionError::Replace`].
     #[error("the commit broke off")]
     Panicked,
+    /// As [`TransactionError::Replace`].
+    #[error("the client does not come back from the transaction's offsets")]
+    Hangs,
 }
 
 pub struct TransactionalProducer {
-    producer: ThreadedProducer<Reports>,
+    producer: Arc<ThreadedProducer<Reports>>,
     reports: Arc<Pending>,
 }
 
@@ -54,14 +59,14 @@ impl TransactionalProducer {
         let context = Reports(Arc::clone(&reports));
         let producer = ThreadedProducer::from_config_and_context(config, context)?;
         producer.init_transactions(INIT_TIMEOUT)?;
-        Ok(Self { producer, reports })
+        Ok(Self { producer: Arc::new(producer), reports })
     }
 
     /// # Errors
     /// See [`TransactionError`].
     pub fn begin(&self) -> Result<(), TransactionError> {
         self.reports.reset();
-        self.step(|| self.producer.begin_transaction())
+        step(&self.producer, || self.producer.begin_transaction())
     }
 
     /// Hands one record over. `slot` is where its offset will stand in what [`Self::drain`] returns.
@@ -92,7 +97,7 @@ impl TransactionalProducer {
                 }
                 Err((error, _)) => {
                     self.reports.withdraw();
-                    return Err(self.classify(error));
+                    return Err(classify(&self.producer, error));
                 }
             }
         }
@@ -105,7 +110,8 @@ impl TransactionalProducer {
     /// # Errors
     /// See [`TransactionError`].
     pub fn drain(&self) -> Result<Vec<i64>, TransactionError> {
-        let offsets = self.reports.wait(TRANSACTION_TIMEOUT).map_err(|error| self.classify(error))?;
+        let offsets =
+            self.reports.wait(TRANSACTION_TIMEOUT).map_err(|error| classify(&self.producer, error))?;
         // The last report is served a moment before librdkafka's own count falls to zero.
         let deadline = Instant::now() + TRANSACTION_TIMEOUT;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
@@ -114,20 +120,34 @@ impl TransactionalProducer {
         Ok(offsets)
     }
 
+    /// Asked on a thread of its own: while the group's coordinator is away the client heeds no time
+    /// ([5456](https://github.com/confluentinc/librdkafka/issues/5456),
+    /// [5511](https://github.com/confluentinc/librdkafka/issues/5511)). Where it does not come back it is left behind
+    /// with its producer, which the next one of the same id fences.
+    ///
     /// # Errors
     /// See [`TransactionError`].
     pub fn send_offsets(
         &self,
-        offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
+        offsets: TopicPartitionList,
+        group: ConsumerGroupMetadata,
     ) -> Result<(), TransactionError> {
-        self.step(|| self.producer.send_offsets_to_transaction(offsets, group, TRANSACTION_TIMEOUT))
+        let (producer, (sender, receiver)) = (Arc::clone(&self.producer), mpsc::sync_channel(1));
+        let ask = move || {
+            let attempt = || producer.send_offsets_to_transaction(&offsets, &group, TRANSACTION_TIMEOUT);
+            // Nobody may be waiting any more.
+            let _ = sender.send(step(&producer, attempt));
+        };
+        let asking = std::thread::Builder::new().name("offsets".to_owned()).spawn(ask);
+        asking.map_err(|_| TransactionError::Hangs)?;
+        receiver.recv_timeout(OFFSETS_LIMIT).unwrap_or(Err(TransactionError::Hangs))
     }
 
     /// # Errors
     /// See [`TransactionError`]. A commit whose answer is lost is neither done nor undone: replace.
     pub fn commit(&self) -> Result<(), TransactionError> {
-        self.step(|| self.producer.commit_transaction(TRANSACTION_TIMEOUT)).map_err(|error| match error {
+        let attempt = || self.producer.commit_transaction(TRANSACTION_TIMEOUT);
+        step(&self.producer, attempt).map_err(|error| match error {
             TransactionError::Abort(cause) if is_timeout(&cause) => TransactionError::Replace(cause),
             other => other,
         })
@@ -136,35 +156,39 @@ impl TransactionalProducer {
     /// # Errors
     /// When even the abort fails: then the producer must be replaced.
     pub fn abort(&self) -> Result<(), TransactionError> {
-        self.step(|| self.producer.abort_transaction(TRANSACTION_TIMEOUT)).map_err(|error| match error {
+        let attempt = || self.producer.abort_transaction(TRANSACTION_TIMEOUT);
+        step(&self.producer, attempt).map_err(|error| match error {
             TransactionError::Abort(cause) => TransactionError::Replace(cause),
             other => other,
         })
     }
+}
 
-    fn step(&self, attempt: impl Fn() -> KafkaResult<()>) -> Result<(), TransactionError> {
-        let mut tries = 0;
-        loop {
-            match attempt() {
-                Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && tries < RETRIES => {
-                    tries += 1;
-                    std::thread::sleep(RETRY_PAUSE);
-                }
-                Err(error) => return Err(self.classify(error)),
+fn step(
+    producer: &ThreadedProducer<Reports>,
+    attempt: impl Fn() -> KafkaResult<()>,
+) -> Result<(), TransactionError> {
+    let mut tries = 0;
+    loop {
+        match attempt() {
+            Ok(()) => return Ok(()),
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && tries < RETRIES => {
+                tries += 1;
+                std::thread::sleep(RETRY_PAUSE);
             }
+            Err(error) => return Err(classify(producer, error)),
         }
     }
+}
 
-    fn classify(&self, error: KafkaError) -> TransactionError {
-        let fatal_of_client = self.producer.client().fatal_error().is_some();
-        match &error {
-            KafkaError::Transaction(cause) if cause.txn_requires_abort() && !fatal_of_client => {
-                TransactionError::Abort(error)
-            }
-            KafkaError::MessageProduction(_) if !fatal_of_client => TransactionError::Abort(error),
-            _ => TransactionError::Replace(error),
+fn classify(producer: &ThreadedProducer<Reports>, error: KafkaError) -> TransactionError {
+    let fatal_of_client = producer.client().fatal_error().is_some();
+    match &error {
+        KafkaError::Transaction(cause) if cause.txn_requires_abort() && !fatal_of_client => {
+            TransactionError::Abort(error)
         }
+        KafkaError::MessageProduction(_) if !fatal_of_client => TransactionError::Abort(error),
+        _ => TransactionError::Replace(error),
     }
 }
 

@@ -541,7 +541,7 @@ fn write<S: Service>(
             .map_err(TransactionError::Abort)?;
     }
     let metadata = group.metadata().map_err(TransactionError::Abort)?;
-    producer.send_offsets(&list, &metadata)?;
+    producer.send_offsets(list, metadata)?;
     failpoints.pass(Step::Offsets);
     producer.commit()?;
     if failpoints.pass(Step::Commit) {
