@@ -249,6 +249,13 @@ impl ReferralId {
     }
 }
 
+impl AgencyId {
+    /// The agency under which the services themselves act.
+    pub fn own() -> Self {
+        Self::try_new("causeway").expect("the name keeps the rule of agency ids")
+    }
+}
+
 impl CommandId {
     /// The command an agency names by its `Idempotency-Key`.
     pub fn of_key(service: &str, agency: &AgencyId, key: &str) -> Self {

@@ -47,11 +47,6 @@ pub const SIGNATURE: HeaderName = HeaderName::from_static("causeway-signature");
 /// The header of a position token, on answers and on the reads that follow them.
 pub const POSITION: HeaderName = HeaderName::from_static("causeway-position");
 
-/// The agency under which the services themselves act.
-pub fn own_agency() -> AgencyId {
-    AgencyId::try_new("causeway").expect("the name keeps the rule of agency ids")
-}
-
 /// What a caller asks a service to do.
 pub struct Request<C> {
     pub command_id: CommandId,

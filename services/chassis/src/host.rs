@@ -14,6 +14,7 @@ use schemas::codec::Codec;
 use schemas::digest::Secret;
 use tokio::net::TcpListener;
 use tracing::info;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{AuthError, Authenticator, KeysAt, TrustedIssuer};
 use crate::clock::Clock;
@@ -163,6 +164,22 @@ pub struct Host {
     runners: Vec<(Arc<Status>, JoinHandle<()>)>,
     stopping: Arc<AtomicBool>,
     followers: Vec<JoinHandle<()>>,
+}
+
+/// What keeps a service from starting, for the operator to read.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A service's part of the pages.
+pub struct Pages {
+    pub described: OpenApiRouter,
+    /// Where its commands' outcomes stand.
+    pub status: Router,
+}
+
+impl Pages {
+    pub fn of<S: Service>(described: OpenApiRouter, front: Front<S>) -> Self {
+        Self { described, status: http::status_page(front) }
+    }
 }
 
 impl Host {

@@ -146,7 +146,17 @@ impl Problem {
                 Self::invalid()
             }
             RejectionCode::CoordinatorCannotWiden => Self::forbidden(),
-            _ => Self::rejected(),
+            // Each by name: a code that is new must say here whether it tells that something is there.
+            RejectionCode::WrongState
+            | RejectionCode::NeedsSecondPerson
+            | RejectionCode::NeedsOtherIssuer
+            | RejectionCode::OtherStateConcerned
+            | RejectionCode::NotEmpty
+            | RejectionCode::TransferNotAllowed
+            | RejectionCode::Erased
+            | RejectionCode::Withdrawn
+            | RejectionCode::TooMany
+            | RejectionCode::Restricted => Self::rejected(),
         };
         let problem = problem.detail(format!("reason: {code}"));
         match pointer {

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Reader;
 use crate::decider::Service;
 use crate::front::{Answer, Front, Request};
+use crate::host::{Host, StartError};
 use crate::keys::KeyWriter;
 use crate::problem::{Problem, chain};
 use crate::seal::Sealer;
@@ -76,10 +77,11 @@ impl Sealing {
     /// Sets up sealing for the life of the process; within a runtime.
     ///
     /// # Errors
-    /// When a setting is missing.
-    pub fn start(settings: &Settings, keys: KeyWriter, clock: Clock) -> Result<Arc<Self>, SettingsError> {
+    /// When a setting is missing, or Kafka's client does not accept its configuration.
+    pub fn start(host: &Host, settings: &Settings) -> Result<Arc<Self>, StartError> {
         let (identity, sealer) = (settings.identity()?, settings.sealer()?);
-        let sealing = Arc::new(Self { identity, sealer, keys, clock });
+        let keys = KeyWriter::new(&host.settings.kafka, host.codec.clone())?;
+        let sealing = Arc::new(Self { identity, sealer, keys, clock: host.clock.clone() });
         tokio::spawn(end_old_epochs(Arc::downgrade(&sealing)));
         Ok(sealing)
     }

@@ -33,6 +33,9 @@ pub enum TransactionError {
     /// Abort, rewind to what was committed, and try again.
     #[error("the transaction must be aborted")]
     Abort(#[source] KafkaError),
+    /// As [`TransactionError::Abort`].
+    #[error("the group has taken the partitions back")]
+    Lost,
     /// Whether it is committed is unknown, or this producer was fenced: a new producer, and the take-over anew.
     #[error("the producer must be replaced")]
     Replace(#[source] KafkaError),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::decider::{IndexEntry, IndexKey};
-use chassis::front::{Front, Request, WeakFront, own_agency};
+use chassis::front::{Front, Request, WeakFront};
 use chassis::keys::{KeyError, KeyIndex, KeyWriter, NotWritten};
 use chassis::problem::{Problem, chain};
 use chassis::seal::{SealError, Vault};
@@ -18,7 +18,7 @@ use schemas::Actor;
 use schemas::codes::RejectionCode;
 use schemas::delivery::{BeginKeyErasure, DeliveryCommand, DeliveryEvent, ReportKeysErased};
 use schemas::digest::sha256;
-use schemas::ids::{CommandId, FacetId, IncidentId, KeySetId};
+use schemas::ids::{AgencyId, CommandId, FacetId, IncidentId, KeySetId};
 use schemas::{Event, sealed_keys::KeySet};
 
 use crate::Delivery;
@@ -193,7 +193,7 @@ impl Eraser {
             command_id: CommandId::derive(&parts),
             digest: asked.to_vec(),
             aggregate_id: incident.to_string(),
-            agency: own_agency(),
+            agency: AgencyId::own(),
             actor: Actor::service("delivery"),
             signature: None,
             body,

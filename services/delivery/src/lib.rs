@@ -16,6 +16,7 @@ pub mod http;
 pub mod inbox;
 mod notices;
 pub mod settings;
+mod start;
 pub mod sweeper;
 
 use chassis::decider::{Clock, Context, Decider, Heard, IndexEntry, Outgoing, Rejection, Service};
@@ -24,6 +25,8 @@ use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::envelope::Body;
 use schemas::routing::RoutingEvent;
 use schemas::{Event, InputPosition};
+
+pub use start::start;
 
 /// The service, as the runner takes it.
 pub struct Delivery;

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use chassis::front::{Answer, Front, Request, own_agency};
+use chassis::front::{Answer, Front, Request};
 use chassis::problem::Problem;
 use schemas::directory::{DirectoryCommand, Entry, LoadGenesis};
-use schemas::ids::CommandId;
+use schemas::ids::{AgencyId, CommandId};
 use schemas::{Actor, digest};
 use serde::Deserialize;
 
@@ -48,7 +48,7 @@ pub async fn load(front: &Front<Directory>, entries: Vec<Entry>) -> Result<(), G
         command_id: CommandId::derive(&[b"genesis"]),
         aggregate_id: domain::GENESIS.to_owned(),
         digest: digest::sha256(&[&asked]).to_vec(),
-        agency: own_agency(),
+        agency: AgencyId::own(),
         actor: Actor::service("directory"),
         signature: None,
         body: DirectoryCommand::LoadGenesis(genesis),

@@ -13,10 +13,13 @@
 pub mod domain;
 pub mod genesis;
 pub mod http;
+mod start;
 
 use chassis::decider::{Context, Decider, Rejection, Service};
 use schemas::Event;
 use schemas::directory::{DirectoryCommand, DirectoryEvent};
+
+pub use start::start;
 
 /// The service, as the runner takes it.
 pub struct Directory;

@@ -9,6 +9,7 @@
 //! - an emergency is never lost to the gate: the field at fault is withheld, and the reporter is told which.
 
 pub mod cybertipline;
+mod start;
 pub mod submission;
 
 pub mod domain;
@@ -28,6 +29,8 @@ use schemas::envelope::Body;
 use schemas::referral::{ReferralCommand, ReferralEvent};
 use schemas::routing::RoutingEvent;
 use schemas::{Event, InputPosition};
+
+pub use start::start;
 
 /// The service, as the runner takes it.
 pub struct Intake;

@@ -12,6 +12,7 @@
 pub mod domain;
 pub mod http;
 mod news;
+mod start;
 
 use chassis::decider::{Clock, Context, Decider, Heard, Rejection, Service};
 use schemas::codec::{Codec, CodecError};
@@ -19,6 +20,8 @@ use schemas::envelope::Body;
 use schemas::referral::ReferralEvent;
 use schemas::routing::{RoutingCommand, RoutingEvent};
 use schemas::{Event, InputPosition};
+
+pub use start::start;
 
 /// The service, as the runner takes it.
 pub struct Routing;

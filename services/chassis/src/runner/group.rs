@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
@@ -90,14 +90,9 @@ impl Group {
         self.consumer.assign(&list)
     }
 
-    /// What a transaction's offsets are bound to. To be taken after the last poll.
-    ///
-    /// # Errors
-    /// When the assignment was lost: then nothing of it may be committed.
-    pub fn metadata(&self) -> KafkaResult<ConsumerGroupMetadata> {
-        if self.consumer.assignment_lost() {
-            return Err(KafkaError::Canceled);
-        }
-        self.consumer.group_metadata().ok_or(KafkaError::Canceled)
+    /// What a transaction's offsets are bound to. To be taken after the last poll. `None` when the assignment was
+    /// lost: then nothing of it may be committed.
+    pub fn metadata(&self) -> Option<ConsumerGroupMetadata> {
+        if self.consumer.assignment_lost() { None } else { self.consumer.group_metadata() }
     }
 }

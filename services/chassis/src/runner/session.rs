@@ -8,7 +8,7 @@ use rdkafka::message::Message;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use schemas::envelope::Body;
-use schemas::ids::CommandId;
+use schemas::ids::{AgencyId, CommandId};
 use schemas::{Actor, Command, InputPosition, Timestamp};
 use tracing::{debug, error, info, warn};
 
@@ -422,8 +422,8 @@ impl<'a, S: Service> Session<'a, S> {
                 self.committed = Some(Committed { decided, offsets });
                 Ok(true)
             }
-            Err(TransactionError::Abort(error)) => {
-                warn!(service = S::NAME, error = %error, "transaction aborted, trying again");
+            Err(error @ (TransactionError::Abort(_) | TransactionError::Lost)) => {
+                warn!(service = S::NAME, error = %problem::chain(&error), "transaction aborted, trying again");
                 decided.fail();
                 self.producers[self.turn].abort()?;
                 std::thread::sleep(self.abort_pause);
@@ -494,7 +494,7 @@ impl<'a, S: Service> Session<'a, S> {
             aggregate_id: due.aggregate_id.clone(),
             digest: Vec::new(),
             time: self.runner.clock.now(),
-            agency: crate::front::own_agency(),
+            agency: AgencyId::own(),
             actor: Actor::service(S::NAME),
             signature: None,
             body: clock.command,
@@ -540,7 +540,7 @@ fn write<S: Service>(
         list.add_partition_offset(&runner.kafka.topic(topic), *partition, Offset::Offset(*offset))
             .map_err(TransactionError::Abort)?;
     }
-    let metadata = group.metadata().map_err(TransactionError::Abort)?;
+    let metadata = group.metadata().ok_or(TransactionError::Lost)?;
     producer.send_offsets(list, metadata)?;
     failpoints.pass(Step::Offsets);
     producer.commit()?;

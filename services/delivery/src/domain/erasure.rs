@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chassis::decider::{Clock, Context, Rejection};
-use chassis::front::own_agency;
 use schemas::Timestamp;
 use schemas::codes::{ActorKind, AgencyKind, AssignmentState, ErasureReason, RejectionCode};
 use schemas::delivery::{
@@ -329,7 +328,7 @@ fn expected<'a>(
 }
 
 fn must_be_own(context: &Context<'_>) -> Result<(), Rejection> {
-    let own = *context.agency == own_agency() && context.actor.kind == ActorKind::Service;
+    let own = *context.agency == AgencyId::own() && context.actor.kind == ActorKind::Service;
     if own { Ok(()) } else { Err(RejectionCode::NotEntitled.into()) }
 }
 

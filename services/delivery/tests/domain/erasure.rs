@@ -1,6 +1,5 @@
 //! Erasure: what closes, whose it is to close, what a hold keeps, and when the keys are said to be gone.
 
-use chassis::front::own_agency;
 use schemas::Timestamp;
 use schemas::codes::*;
 use schemas::delivery::{
@@ -8,7 +7,7 @@ use schemas::delivery::{
     HoldPlaced, HoldReleased, KeyErasureBegun, KeySetErasure, KeysErased, MomentCame, PlaceHold, ReleaseHold,
     ReportKeysErased,
 };
-use schemas::ids::{ErasureId, FacetId, HoldId};
+use schemas::ids::{AgencyId, ErasureId, FacetId, HoldId};
 use schemas::routing::{CaseNumberAdded, IncidentOpened};
 
 use crate::world::*;
@@ -359,5 +358,5 @@ fn the_keys_are_said_to_be_gone_step_by_step() {
 
 /// Delivery's own command.
 fn by_itself(cause: &str, command: impl Into<schemas::delivery::DeliveryCommand>) -> Step {
-    asks(own_agency().as_str(), cause, command)
+    asks(AgencyId::own().as_str(), cause, command)
 }

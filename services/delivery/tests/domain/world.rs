@@ -394,8 +394,7 @@ impl History {
 
     /// Decides the step, as the runner would, and takes in what follows; a refusal is on record too.
     pub fn take(&mut self, step: &Step) -> Decision {
-        let kind =
-            if step.by == chassis::front::own_agency() { ActorKind::Service } else { ActorKind::Human };
+        let kind = if step.by == AgencyId::own() { ActorKind::Service } else { ActorKind::Human };
         let actor = Actor { id: "somebody".to_owned(), kind };
         let context = Context {
             aggregate_id: INCIDENT,
