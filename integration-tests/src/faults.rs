@@ -231,7 +231,8 @@ fn compare_stores(options: &Options, fleet: &Fleet) -> anyhow::Result<BTreeMap<S
     Ok(chains)
 }
 
-/// What is sealed stands in no store, log, trace, metric, answer or file of Kafka's, whatever was killed while it was written.
+/// What is sealed stands in no store, log, trace, metric, answer or file of Kafka's, whatever was killed while it was
+/// written.
 fn search(
     options: &Options,
     prefix: &str,

@@ -151,7 +151,8 @@ impl<S: Service> Front<S> {
         }
     }
 
-    /// The answer to a command that has its outcome already: to the same sent again, or to something else as if it were.
+    /// The answer to a command that has its outcome already: to the same sent again, or to something else as if it
+    /// were.
     ///
     /// # Errors
     /// As [`Front::submit`].
