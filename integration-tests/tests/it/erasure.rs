@@ -1,6 +1,6 @@
 //! Erasure, end to end: disclosure closes, the key is gone from Kafka's own files, a hold restricts, a date erases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,16 +9,17 @@ use causeway::client::{Client, OpenedFacet};
 use chassis::store::Store;
 use delivery::http::{Erase, Erasure, Hold, HoldView};
 use delivery::inbox::{AssignmentEntry, Entry};
-use intake::http::Receipt;
+use futures::future::join_all;
+use intake::http::{Receipt, Withdraw};
 use integration_tests::{Deployment, await_some, calm_referral, kafka_data};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{ClientConfig, Message};
 use schemas::codec::Codec;
-use schemas::codes::{AssignmentState, ErasureReason, FacetKind, HoldReason};
+use schemas::codes::{AssignmentState, ErasureReason, FacetKind, HoldReason, RetractionReason};
 use schemas::ids::{IncidentId, KeyId, KeySetId, partition_of};
 use schemas::sealed_keys::KeySet;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::outside::{named, script};
 
@@ -77,6 +78,18 @@ async fn erases(hotline: &Client, incident: IncidentId, once: &str, erase: &Eras
 /// The wrapped keys of every set that a reader of `sealed-keys` from the beginning is left with: once there are so
 /// many, or after so long.
 fn wrapped_keys(deployment: &Deployment, expected: usize, wait: Duration) -> BTreeMap<KeySetId, Vec<u8>> {
+    key_sets(deployment, expected, wait).left
+}
+
+/// What a reader of `sealed-keys` from the beginning sees.
+#[derive(Default)]
+struct KeySets {
+    written: BTreeSet<KeySetId>,
+    /// With their wrapped keys.
+    left: BTreeMap<KeySetId, Vec<u8>>,
+}
+
+fn key_sets(deployment: &Deployment, expected: usize, wait: Duration) -> KeySets {
     let codec = Codec::with_table();
     let records: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", &deployment.brokers)
@@ -85,15 +98,18 @@ fn wrapped_keys(deployment: &Deployment, expected: usize, wait: Duration) -> BTr
         .create()
         .unwrap();
     records.subscribe(&[&format!("{}sealed-keys", deployment.prefix)]).unwrap();
-    let mut found = BTreeMap::new();
+    let mut found = KeySets::default();
     let deadline = std::time::Instant::now() + wait;
-    while found.len() < expected && std::time::Instant::now() < deadline {
+    while found.left.len() < expected && std::time::Instant::now() < deadline {
         let Some(Ok(message)) = records.poll(Duration::from_millis(100)) else { continue };
         match message.payload().map(|value| codec.decode::<KeySet, KeySet>(value).unwrap()) {
-            Some(key_set) => drop(found.insert(key_set.key_set_id, key_set.wrapped_keys)),
+            Some(key_set) => {
+                found.written.insert(key_set.key_set_id);
+                found.left.insert(key_set.key_set_id, key_set.wrapped_keys);
+            }
             None => {
                 let key = std::str::from_utf8(message.key().unwrap_or_default()).unwrap_or_default();
-                key.parse().ok().and_then(|key_set: KeySetId| found.remove(&key_set));
+                key.parse().ok().and_then(|key_set: KeySetId| found.left.remove(&key_set));
             }
         }
     }
@@ -302,5 +318,51 @@ async fn a_hold_restricts_and_a_date_erases() {
         opened.err().filter(|error| error.contains("erased"))
     };
     await_some("the retention date", expired).await.unwrap();
+    deployment.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_duplicates_and_rejections_are_gone() {
+    let mut deployment = Deployment::start("unnamed").await.unwrap();
+    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let referral = calm_referral("UNNAMED-1");
+    let body = serde_json::to_vec(&referral).unwrap();
+    let receipts = join_all((0..3).map(|_| hotline.refer(body.clone()))).await;
+    let referrals: BTreeSet<_> =
+        receipts.iter().map(|receipt| receipt.as_ref().unwrap().referral_id).collect();
+    let receipt = receipts.into_iter().next().unwrap().unwrap();
+    assert_eq!(referrals.len(), 1, "the same, three times at once");
+
+    let accepted = accepts(&deployment, "de-police", receipt.incident_id).await;
+    let police = deployment.client("routing", "de-police").unwrap();
+    let case = |number: &str| json!({ "number": number });
+    let cases = format!("/v1/incidents/{}/case-numbers", receipt.incident_id);
+    let _: Value = police.command(&cases, "case", &case("SYN-1")).await.unwrap();
+    let closed = json!({ "outcome": "no-further-action" });
+    let close = format!("/v1/incidents/{}/assignments/{}/close", receipt.incident_id, accepted.assignment_id);
+    let _: Value = police.command(&close, "close", &closed).await.unwrap();
+    let again = json!({ "outcome": "no-further-action", "note": "synthetic" });
+    let rejected = police.command::<Value>(&close, "close again", &again).await;
+    assert!(rejected.is_err(), "an assignment is closed once");
+
+    let reason = RetractionReason::SentInError;
+    let withdraw = format!("/v1/referrals/{}/withdraw", receipt.referral_id);
+    let _: Value = hotline.command(&withdraw, "withdraw", &Withdraw { reason }).await.unwrap();
+    let amend = format!("/v1/referrals/{}/amend", receipt.referral_id);
+    let rejected = hotline.command::<Value>(&amend, "amend", &referral).await;
+    assert!(rejected.is_err(), "what was withdrawn is not amended");
+
+    // The referral's and the case number's are named.
+    let deadline = std::time::Instant::now() + KEYS_GONE;
+    loop {
+        let KeySets { written, left } = key_sets(&deployment, usize::MAX, Duration::from_secs(5));
+        if left.len() == 2 {
+            assert!(written.len() > 3, "nothing was sealed in vain: {written:?}");
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "{} of {} are left", left.len(), written.len());
+    }
+    let opened = open(&deployment, "de-police", "left", &accepted).await;
+    assert!(opened.is_err(), "what is closed and withdrawn opens no more");
     deployment.stop().await.unwrap();
 }

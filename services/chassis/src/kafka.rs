@@ -22,6 +22,10 @@ pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 /// A group member silent for so long is taken for gone.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
+/// A member that does not ask for records for so long loses its partitions: longer than all steps of a transaction may
+/// take together.
+const POLL_INTERVAL: Duration = Duration::from_secs(90);
+
 /// An open transaction stalls every reader of its topics, so a stuck one is aborted soon.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -120,7 +124,7 @@ impl Kafka {
             .set("partition.assignment.strategy", "range")
             .set("session.timeout.ms", SESSION_TIMEOUT.as_millis().to_string())
             .set("heartbeat.interval.ms", "1500")
-            .set("max.poll.interval.ms", "300000")
+            .set("max.poll.interval.ms", POLL_INTERVAL.as_millis().to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed")
