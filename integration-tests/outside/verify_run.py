@@ -125,10 +125,13 @@ class Verification:
                 self.traces[view].of(place) for view in (COMMITTED, AGAIN, UNCOMMITTED)
             )
             if place[0] == COMPACTED:
-                # The cleaner takes records out between two readings: what stands at both times is the same.
-                for other in (again, everything):
-                    for offset in first.missing_in(other)[1]:
-                        self.findings.add("gaps", "a record does not change", pack(*place, offset))
+                # Its cleaner takes records out between two readings, never the last, and puts none in.
+                for later, earlier in ((again, first), (first, everything)):
+                    added, changed = later.missing_in(earlier)
+                    for offset in added + changed:
+                        self.findings.add("gaps", "a cleaned topic only loses records", pack(*place, offset))
+                    if later.offsets[-1:] != earlier.offsets[-1:]:
+                        self.findings.add("gaps", "a cleaned topic keeps its last record", pack(*place, 0))
                 continue
             differs = first.difference(again)
             if differs is not None:

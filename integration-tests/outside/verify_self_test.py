@@ -749,6 +749,11 @@ def wrong_readers(bench):
         "keys that change between two readings",
         lambda views: put(views[AGAIN][keys], 0, views[AGAIN][keys][0]._replace(value=b"another")),
     )
+    seen(
+        "keys that only the second sees",
+        lambda views: views[AGAIN][keys].insert(0, views[AGAIN][keys][0]._replace(offset=-1)),
+    )
+    seen("no keys at all for the second", lambda views: views[AGAIN][keys].clear())
     world = World()
     cleaned = MemorySource(*bench.written(world))
     cleaned.views[AGAIN][keys].pop(0)

@@ -246,6 +246,7 @@ fn search(
         ("stores", known.clone()),
         ("telemetry", "POST /v1/referrals".to_owned()),
         ("answers", "causeway_consumer_lag".to_owned()),
+        ("answers", "\"gate\":".to_owned()),
         ("answers", "assignment_id".to_owned()),
     ];
     expected.extend(options.kafka_data.is_some().then_some(("kafka", known)));

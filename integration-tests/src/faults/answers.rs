@@ -10,6 +10,8 @@ use causeway::example::World;
 use super::fleet::Fleet;
 use crate::SERVICES;
 
+/// Entries of one page.
+const PAGE: usize = 500;
 /// Whose inboxes are looked into.
 const INBOXES: [&str; 3] = ["de-police", "br-police", "un-coordinator"];
 
@@ -20,12 +22,19 @@ pub async fn keep(world: &World, fleet: &Fleet, answers: &Path) -> anyhow::Resul
     for address in SERVICES.iter().flat_map(|service| fleet.addresses(service)) {
         writeln!(file, "{}", http.get(format!("{address}/metrics")).send().await?.text().await?)?;
     }
-    for (address, agency) in
-        fleet.addresses("delivery").iter().flat_map(|address| INBOXES.map(|agency| (address, agency)))
-    {
-        let page = http.get(format!("{address}/v1/inbox?limit=500"));
-        let page = page.bearer_auth(world.token(agency, "reader")?).send().await?.error_for_status()?;
-        writeln!(file, "{}", page.text().await?)?;
+    for address in fleet.addresses("delivery") {
+        for agency in INBOXES {
+            let client = world.client(&address, agency, "reader")?;
+            let mut query = format!("?limit={PAGE}");
+            loop {
+                let inbox = client.inbox(&query).await?;
+                writeln!(file, "{}", serde_json::to_string(&inbox)?)?;
+                if !inbox.more {
+                    break;
+                }
+                query = format!("?limit={PAGE}&cursor={}", inbox.cursor);
+            }
+        }
     }
     Ok(())
 }

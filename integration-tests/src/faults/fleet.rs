@@ -172,7 +172,10 @@ impl Fleet {
         };
         let fleet = Self(Arc::new(inner));
         fleet.spawn_missing()?;
-        fleet.await_ready().await?;
+        if let Err(error) = fleet.await_ready().await {
+            fleet.abandon();
+            return Err(error);
+        }
         let keeper = Keeper::new(fleet.clone());
         std::thread::Builder::new().name("keeper".to_owned()).spawn(move || keeper.keep())?;
         Ok(fleet)
@@ -439,7 +442,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// Nothing is started any more once the run has ended.
     pub(super) fn spawn(&self, member: &mut Member) -> anyhow::Result<()> {
+        if self.0.ended.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let options = &self.0.options;
         let logs = self.logs();
         fs::create_dir_all(&logs)?;

@@ -321,48 +321,68 @@ async fn a_hold_restricts_and_a_date_erases() {
     deployment.stop().await.unwrap();
 }
 
+/// The key sets that were ever written, looked for until there are more than before.
+fn more_written(deployment: &Deployment, before: &BTreeSet<KeySetId>, what: &str) -> BTreeSet<KeySetId> {
+    let deadline = std::time::Instant::now() + KEYS_GONE;
+    loop {
+        let written = key_sets(deployment, usize::MAX, Duration::from_secs(3)).written;
+        if written.len() > before.len() {
+            return written;
+        }
+        assert!(std::time::Instant::now() < deadline, "nothing was sealed for {what}");
+    }
+}
+
+/// Until only so many are left; which they are.
+fn left(deployment: &Deployment, count: usize) -> BTreeSet<KeySetId> {
+    let deadline = std::time::Instant::now() + KEYS_GONE;
+    loop {
+        let left = key_sets(deployment, usize::MAX, Duration::from_secs(3)).left;
+        if left.len() == count {
+            return left.into_keys().collect();
+        }
+        assert!(std::time::Instant::now() < deadline, "{} key sets are left", left.len());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_of_duplicates_and_rejections_are_gone() {
     let mut deployment = Deployment::start("unnamed").await.unwrap();
     let hotline = deployment.client("intake", "nl-hotline").unwrap();
     let referral = calm_referral("UNNAMED-1");
     let body = serde_json::to_vec(&referral).unwrap();
-    let receipts = join_all((0..3).map(|_| hotline.refer(body.clone()))).await;
+    // All of them before the first has its outcome.
+    let receipts = join_all((0..8).map(|_| hotline.refer(body.clone()))).await;
     let referrals: BTreeSet<_> =
         receipts.iter().map(|receipt| receipt.as_ref().unwrap().referral_id).collect();
     let receipt = receipts.into_iter().next().unwrap().unwrap();
-    assert_eq!(referrals.len(), 1, "the same, three times at once");
+    assert_eq!(referrals.len(), 1, "the same referral");
+    let first = left(&deployment, 1);
+    let written = more_written(&deployment, &first, "the duplicates");
 
     let accepted = accepts(&deployment, "de-police", receipt.incident_id).await;
     let police = deployment.client("routing", "de-police").unwrap();
-    let case = |number: &str| json!({ "number": number });
     let cases = format!("/v1/incidents/{}/case-numbers", receipt.incident_id);
-    let _: Value = police.command(&cases, "case", &case("SYN-1")).await.unwrap();
-    let closed = json!({ "outcome": "no-further-action" });
+    let _: Value = police.command(&cases, "case", &json!({ "number": "SYN-1" })).await.unwrap();
+    let written = more_written(&deployment, &written, "the case number");
+    let named = left(&deployment, 2);
+    assert!(first.is_subset(&named));
+
     let close = format!("/v1/incidents/{}/assignments/{}/close", receipt.incident_id, accepted.assignment_id);
+    let closed = json!({ "outcome": "no-further-action" });
     let _: Value = police.command(&close, "close", &closed).await.unwrap();
     let again = json!({ "outcome": "no-further-action", "note": "synthetic" });
-    let rejected = police.command::<Value>(&close, "close again", &again).await;
-    assert!(rejected.is_err(), "an assignment is closed once");
+    let rejected = police.command::<Value>(&close, "close again", &again).await.unwrap_err();
+    assert_eq!(rejected.code(), Some("rejected"), "{rejected}");
+    let written = more_written(&deployment, &written, "a note that was rejected");
 
     let reason = RetractionReason::SentInError;
     let withdraw = format!("/v1/referrals/{}/withdraw", receipt.referral_id);
     let _: Value = hotline.command(&withdraw, "withdraw", &Withdraw { reason }).await.unwrap();
     let amend = format!("/v1/referrals/{}/amend", receipt.referral_id);
-    let rejected = hotline.command::<Value>(&amend, "amend", &referral).await;
-    assert!(rejected.is_err(), "what was withdrawn is not amended");
-
-    // The referral's and the case number's are named.
-    let deadline = std::time::Instant::now() + KEYS_GONE;
-    loop {
-        let KeySets { written, left } = key_sets(&deployment, usize::MAX, Duration::from_secs(5));
-        if left.len() == 2 {
-            assert!(written.len() > 3, "nothing was sealed in vain: {written:?}");
-            break;
-        }
-        assert!(std::time::Instant::now() < deadline, "{} of {} are left", left.len(), written.len());
-    }
-    let opened = open(&deployment, "de-police", "left", &accepted).await;
-    assert!(opened.is_err(), "what is closed and withdrawn opens no more");
+    let rejected = hotline.command::<Value>(&amend, "amend", &referral).await.unwrap_err();
+    assert_eq!(rejected.code(), Some("rejected"), "{rejected}");
+    more_written(&deployment, &written, "an amendment that was rejected");
+    assert_eq!(left(&deployment, 2), named, "what is named is left, and nothing else");
     deployment.stop().await.unwrap();
 }

@@ -24,6 +24,7 @@ use schemas::Event;
 use schemas::codec::Codec;
 use schemas::codes::AssignmentState;
 use schemas::delivery::DeliveryEvent;
+use schemas::directory::DirectoryEvent;
 use schemas::ids::IncidentId;
 use schemas::referral::ReferralEvent;
 use schemas::routing::RoutingEvent;
@@ -287,7 +288,7 @@ async fn while_kafka_pauses_everybody_is_answered_and_afterwards_nothing_is_doub
 }
 
 /// What a stream that was opened before the pause has brought so far: it is never opened again.
-type Watched = Arc<Mutex<Vec<Entry>>>;
+type Watched = Arc<Mutex<Vec<(String, Entry)>>>;
 
 async fn watch(deployment: &Deployment) -> Watched {
     let stream = deployment.client("delivery", "de-police").unwrap().follow(None).await.unwrap();
@@ -295,8 +296,8 @@ async fn watch(deployment: &Deployment) -> Watched {
     let watched = Arc::clone(&seen);
     tokio::spawn(async move {
         let mut stream = std::pin::pin!(stream);
-        while let Some(Ok((_, entry))) = stream.next().await {
-            watched.lock().unwrap().push(entry);
+        while let Some(Ok(event)) = stream.next().await {
+            watched.lock().unwrap().push(event);
         }
     });
     seen
@@ -310,7 +311,9 @@ async fn streamed(watched: &Watched, police: &Client) -> Vec<IncidentId> {
     };
     await_some("everything on the stream", all).await.unwrap();
     let seen = watched.lock().unwrap();
-    let incidents = seen.iter().filter_map(|entry| match entry {
+    let ids: BTreeSet<&String> = seen.iter().map(|(id, _)| id).collect();
+    assert_eq!(ids.len(), seen.len(), "an entry was streamed twice");
+    let incidents = seen.iter().filter_map(|(_, entry)| match entry {
         Entry::Assignment(entry) => Some(entry.incident_id),
         _ => None,
     });
@@ -325,6 +328,8 @@ struct Happened {
     offered: BTreeMap<(String, String), usize>,
     accepted: usize,
     erased: usize,
+    /// First directories.
+    geneses: usize,
 }
 
 impl Happened {
@@ -351,6 +356,10 @@ impl Happened {
             let event: Event<DeliveryEvent> = codec.decode::<DeliveryEvent, _>(&value).unwrap();
             found.erased += usize::from(matches!(event.body, DeliveryEvent::FacetsErased(_)));
         }
+        for value in records(deployment, "directory.events") {
+            let event: Event<DirectoryEvent> = codec.decode::<DirectoryEvent, _>(&value).unwrap();
+            found.geneses += usize::from(matches!(event.body, DirectoryEvent::GenesisLoaded(_)));
+        }
         found
     }
 
@@ -362,16 +371,18 @@ impl Happened {
         let counts = self.received.values().chain(self.opened.values()).chain(self.offered.values());
         assert!(counts.copied().all(|count| count == 1), "{:?} {:?}", self.received, self.offered);
         assert!(self.offered.len() >= expected.len());
+        assert_eq!(self.geneses, 1);
     }
 }
 
-/// Every committed record of a topic's four partitions.
+/// Every committed record of a topic.
 fn records(deployment: &Deployment, topic: &str) -> Vec<Vec<u8>> {
     let consumer: BaseConsumer = reader(deployment, topic);
     let full = format!("{}{topic}", deployment.prefix);
     let timeout = Duration::from_secs(15);
     let (mut found, mut left) = (Vec::new(), BTreeMap::new());
-    for partition in 0..4 {
+    let metadata = consumer.fetch_metadata(Some(&full), timeout).unwrap();
+    for partition in metadata.topics()[0].partitions().iter().map(|partition| partition.id()) {
         let (low, high) = consumer.fetch_watermarks(&full, partition, timeout).unwrap();
         if low < high {
             left.insert(partition, high);

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::decider::Service;
 use crate::fold::{Fold, Outcome, Verdict};
 use crate::kafka::{Kafka, MAX_RECORD_BYTES};
-use crate::limits::Places;
+use crate::limits::{Place, Places};
 use crate::problem::{Problem, chain};
 use crate::telemetry;
 use crate::writer::Writer;
@@ -124,19 +124,28 @@ impl<S: Service> Front<S> {
     /// A rejection, a conflict of keys, or that Kafka does not answer: a problem document each. A 202-like
     /// [`Problem`] is never returned: see [`Answer::Pending`].
     pub async fn submit(&self, request: Request<S::Command>) -> Result<Answer, Problem> {
-        self.submit_by(request, None).await
+        let place = self.place(&request.agency).await?;
+        self.submit_by(place, request, None).await
+    }
+
+    /// A place among those whose commands wait: to be taken before anything is sealed for one.
+    ///
+    /// # Errors
+    /// When the agency has as many as it may.
+    pub async fn place(&self, agency: &AgencyId) -> Result<Place, Problem> {
+        self.inner.places.take(agency).await
     }
 
     /// As [`Front::submit`], where the command must be on its way by then: what it names may be gone later.
     ///
     /// # Errors
-    /// As [`Front::submit`].
+    /// As [`Front::submit`], but that there is no place.
     pub async fn submit_by(
         &self,
+        _place: Place,
         request: Request<S::Command>,
         deadline: Option<Instant>,
     ) -> Result<Answer, Problem> {
-        let _place = self.inner.places.take(&request.agency).await?;
         let (command_id, asked) = (request.command_id, request.digest.clone());
         let heard = self.inner.fold.wait_for(command_id);
         if let Some(answer) = self.answered(command_id, &asked)? {

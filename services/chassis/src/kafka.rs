@@ -13,7 +13,7 @@ use rdkafka::message::Message;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use schemas::ids::Country;
 use schemas::topics::{self, Kept, Partitions, Topic};
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 /// Largest record that is ever written; topics are created with it. A referral of the largest permitted size
 /// (256 KiB of narrative and 256 KiB of everything else, sealed) fits four times.
@@ -22,9 +22,10 @@ pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 /// A group member silent for so long is taken for gone.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// A member that does not ask for records for so long loses its partitions: longer than all steps of a transaction may
-/// take together.
-const POLL_INTERVAL: Duration = Duration::from_secs(90);
+/// A member that does not ask for records for so long loses its partitions. Longer than all steps of a transaction take
+/// when each runs out of time (drain, offsets, commit or abort: some 50 s), and than a registry that does not answer
+/// takes for an unknown schema on each of eight partitions (80 s).
+const POLL_INTERVAL: Duration = Duration::from_secs(180);
 
 /// An open transaction stalls every reader of its topics, so a stuck one is aborted soon.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -342,6 +343,8 @@ impl Kafka {
 pub fn tell(service: &str, error: &KafkaError) {
     if needs_a_person(error) {
         error!(service, error = %error, "Kafka refuses what this service reads: check its rights and the topics");
+    } else if error.rdkafka_error_code() == Some(RDKafkaErrorCode::PollExceeded) {
+        warn!(service, error = %error, "asked for no records for too long, so others decide on the partitions");
     } else {
         debug!(service, error = %error, "Kafka is not reachable for now");
     }

@@ -133,7 +133,7 @@ struct Inner {
     reader: RecordReader,
     kafka: Kafka,
     codec: Codec,
-    /// Whether the topic was read to its end once: until then, what is not there may only not have been read.
+    /// Whether the topic was read to its end once since the start, or since the index was begun anew.
     is_whole: AtomicBool,
 }
 
@@ -155,7 +155,7 @@ impl KeyIndex {
 
     /// Whether everything that its topic held at the start was read.
     pub fn is_whole(&self) -> bool {
-        self.inner.is_whole.load(Ordering::Relaxed)
+        self.inner.is_whole.load(Ordering::Acquire)
     }
 
     /// Reads the key set where it stands. Blocks.
@@ -173,11 +173,13 @@ impl KeyIndex {
     /// Where the newest record of the key set stands; `None` when it was erased, or was written a moment ago.
     ///
     /// # Errors
-    /// When the store cannot be read, or what is not there may only not have been read yet.
+    /// When the store cannot be read, or the topic has not been read to its end yet: what is not there may only not
+    /// have been read, and what is there may be an older record than the newest.
     pub fn offset(&self, id: KeySetId) -> Result<Option<i64>, KeyError> {
-        let is_whole = self.is_whole();
+        let was_whole = self.is_whole();
         let offset = self.inner.store.get(Kind::Index, id.as_uuid().as_bytes())?;
-        if offset.is_none() && !is_whole {
+        // Asked again after the read, since the index may have been begun anew meanwhile.
+        if !was_whole || !self.is_whole() {
             return Err(KeyError::Behind);
         }
         Ok(offset.and_then(|bytes| bytes.try_into().ok()).map(i64::from_be_bytes))
@@ -212,7 +214,7 @@ impl KeyIndex {
 
     /// The index is rebuilt from the topic, as every store is.
     fn renew(&self) {
-        self.inner.is_whole.store(false, Ordering::Relaxed);
+        self.inner.is_whole.store(false, Ordering::Release);
         if let Err(error) = self.inner.store.renew() {
             error!(error = %chain(&error), "failed to begin a new store");
         }
@@ -235,7 +237,7 @@ impl KeyIndex {
             let ends = self.take_in(&consumer)?;
             behind.retain(|partition| !ends.contains(partition));
             if behind.is_empty() {
-                self.inner.is_whole.store(true, Ordering::Relaxed);
+                self.inner.is_whole.store(true, Ordering::Release);
             }
         }
         Ok(())
@@ -273,4 +275,39 @@ fn note(batch: &mut Batch, message: &impl Message) {
         }
     }
     batch.put(Kind::Position, &message.partition().to_be_bytes(), (message.offset() + 1).to_be_bytes());
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const CACHE: u64 = 1024 * 1024;
+
+    #[test]
+    fn an_index_that_was_not_read_to_its_end_says_nothing_of_any_key_set() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(&directory.path().join("sealed-keys"), CACHE).unwrap();
+        let (known, unknown) = (KeySetId::from_bytes([1; 16]), KeySetId::from_bytes([2; 16]));
+        let mut batch = Batch::default();
+        batch.put(Kind::Index, known.as_uuid().as_bytes(), 7_i64.to_be_bytes());
+        store.apply(batch).unwrap();
+        let kafka = Kafka {
+            brokers: "127.0.0.1:1".to_owned(),
+            prefix: String::new(),
+            partitions: 4,
+            replication: 1,
+            erase_within: Duration::from_secs(1),
+            extra: BTreeMap::new(),
+        };
+        let index = KeyIndex::new(store, &kafka, Codec::with_table()).unwrap();
+        let is_behind = |id| matches!(index.offset(id), Err(KeyError::Behind));
+        assert!(is_behind(known) && is_behind(unknown));
+        index.inner.is_whole.store(true, Ordering::Release);
+        assert_eq!((index.offset(known).unwrap(), index.offset(unknown).unwrap()), (Some(7), None));
+        index.renew();
+        assert!(is_behind(known) && is_behind(unknown));
+    }
 }

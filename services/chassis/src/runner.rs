@@ -173,6 +173,9 @@ impl<S: Service> Runner<S> {
         while !self.reference.is_complete() && !self.status.is_stopping() {
             std::thread::sleep(LOOK_AGAIN);
         }
+        if self.status.is_stopping() {
+            return Ok(());
+        }
         self.status.caught_up.send_replace(true);
         let (owned, ended) = (lag::Owned::default(), AtomicBool::new(false));
         std::thread::scope(|scope| {

@@ -123,10 +123,11 @@ impl Sealing {
         key_set: &KeySet,
         names: impl Fn(&S::State) -> Option<bool>,
     ) -> Result<Answer, Problem> {
+        let place = front.place(&request.agency).await?;
         let deadline = Instant::now() + self.keys.fresh_for();
         let aggregate_id = request.aggregate_id.clone();
         self.write(key_set).await?;
-        let answered = front.submit_by(request, Some(deadline)).await;
+        let answered = front.submit_by(place, request, Some(deadline)).await;
         let decided = match &answered {
             Ok(Answer::Done { .. }) => true,
             Ok(Answer::Pending(_)) => false,

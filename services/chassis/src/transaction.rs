@@ -21,7 +21,7 @@ use crate::kafka::TRANSACTION_TIMEOUT;
 
 /// How long the broker may take to make this producer the only one of its id.
 const INIT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often a retriable step is tried again before the transaction is given up.
+/// How often a record is handed over again while the client's queue is full.
 const RETRIES: u32 = 20;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// When the client is no longer believed to come back from the transaction's offsets: a little over what it was given.
@@ -34,7 +34,7 @@ pub enum TransactionError {
     #[error("the transaction must be aborted")]
     Abort(#[source] KafkaError),
     /// As [`TransactionError::Abort`].
-    #[error("the group has taken the partitions back")]
+    #[error("the group has taken the partitions back, or does not say that they are assigned here")]
     Lost,
     /// Whether it is committed is unknown, or this producer was fenced: a new producer, and the take-over anew.
     #[error("the producer must be replaced")]
@@ -45,6 +45,9 @@ pub enum TransactionError {
     /// As [`TransactionError::Replace`].
     #[error("the client does not come back from the transaction's offsets")]
     Hangs,
+    /// As [`TransactionError::Replace`].
+    #[error("no thread could be started to ask for the transaction's offsets")]
+    Thread(#[source] std::io::Error),
 }
 
 pub struct TransactionalProducer {
@@ -142,7 +145,7 @@ impl TransactionalProducer {
             let _ = sender.send(step(&producer, attempt));
         };
         let asking = std::thread::Builder::new().name("offsets".to_owned()).spawn(ask);
-        asking.map_err(|_| TransactionError::Hangs)?;
+        asking.map_err(TransactionError::Thread)?;
         receiver.recv_timeout(OFFSETS_LIMIT).unwrap_or(Err(TransactionError::Hangs))
     }
 
@@ -171,12 +174,12 @@ fn step(
     producer: &ThreadedProducer<Reports>,
     attempt: impl Fn() -> KafkaResult<()>,
 ) -> Result<(), TransactionError> {
-    let mut tries = 0;
+    // After that the broker has aborted by itself: trying on would only keep the partitions from others.
+    let deadline = Instant::now() + TRANSACTION_TIMEOUT;
     loop {
         match attempt() {
             Ok(()) => return Ok(()),
-            Err(KafkaError::Transaction(error)) if error.is_retriable() && tries < RETRIES => {
-                tries += 1;
+            Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {
                 std::thread::sleep(RETRY_PAUSE);
             }
             Err(error) => return Err(classify(producer, error)),

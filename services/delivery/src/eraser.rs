@@ -118,7 +118,7 @@ impl Eraser {
         let facets: Vec<FacetId> = pending.facets.iter().copied().collect();
         let Some(begun_at) = pending.begun_at else {
             let offset = self.keys.offset(key_set_id)?;
-            // Not followed yet, or erased by hand long ago.
+            // Written a moment ago, or erased by hand long ago.
             if offset.is_none() && !self.is_over(front, pending.closed_at) {
                 return Ok(());
             }

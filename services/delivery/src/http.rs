@@ -188,6 +188,11 @@ fn recipient_key(
 }
 
 fn not_opened(error: &OpenError) -> Problem {
+    if let OpenError::Keys(KeyError::Behind) = error {
+        return Problem::unavailable()
+            .detail("the index of keys is being read from its topic")
+            .retry_after(2);
+    }
     tracing::error!(error = %chain(error), "a disclosure was granted and not given");
     match error {
         OpenError::Keys(KeyError::Gone) => Problem::rejected()

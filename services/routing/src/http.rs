@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
-use chassis::front::{Answer, AtPosition, Front, IdempotencyKey, Request};
+use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use chassis::sealing::{Sealing, check_text};
@@ -428,17 +428,7 @@ async fn decide(
     incident: IncidentId,
     command: impl Into<RoutingCommand>,
 ) -> Result<Response, Problem> {
-    submit(pages, caller, incident, key.request::<Routing>(caller, incident, command), None).await
-}
-
-async fn submit(
-    pages: &Pages,
-    caller: &Caller,
-    incident: IncidentId,
-    request: Request<RoutingCommand>,
-    deadline: Option<Instant>,
-) -> Result<Response, Problem> {
-    let answer = pages.front.submit_by(request, deadline).await?;
+    let answer = pages.front.submit(key.request::<Routing>(caller, incident, command)).await?;
     shown(pages, caller, incident, &answer)
 }
 
@@ -497,6 +487,7 @@ impl Sealed<'_> {
         if let Some(answer) = pages.front.answered(key.command_id::<Routing>(caller), &digest)? {
             return shown(pages, caller, incident, &answer);
         }
+        let place = pages.front.place(&caller.agency.id).await?;
         // What it seals may only be named for so long.
         let deadline = Instant::now() + pages.sealing.keys.fresh_for();
         let facet = match text {
@@ -506,16 +497,16 @@ impl Sealed<'_> {
         let key_set = facet.as_ref().map(|facet| facet.key_set_id);
         let command = command(facet).ok_or_else(Problem::internal)?;
         let request = key.request_of::<Routing>(caller, aggregate, digest, command);
-        let answered = submit(pages, caller, incident, request, Some(deadline)).await;
+        let answered = pages.front.submit_by(place, request, Some(deadline)).await;
         let not_taken = match &answered {
-            // 200: it was done before, with a text that was sealed then.
-            Ok(response) => response.status() == StatusCode::OK,
-            Err(problem) => problem.status < 500 && problem.status != 429,
+            // Done before, with a text that was sealed then.
+            Ok(answer) => matches!(answer, Answer::Done { again: true, .. }),
+            Err(problem) => problem.is_of_the_outcome(),
         };
         if let Some(key_set) = key_set.filter(|_| not_taken) {
             pages.sealing.erase_unnamed(key_set);
         }
-        answered
+        shown(pages, caller, incident, &answered?)
     }
 
     /// Only the text of who may see the incident is sealed: whoever else asks is told that there is none.
