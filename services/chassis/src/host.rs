@@ -76,13 +76,13 @@ impl Settings {
         if kafka.partitions < 1 {
             reader.mistake("kafka.partitions must be at least 1");
         }
-        let store_cache_mib: u64 = reader.or("store.cache_mib", 32);
+        let store_cache_mib: u64 = reader.or("store.cache_mib", 16);
         Self {
             kafka,
             listen: reader.or("http.listen", SocketAddr::from(([127, 0, 0, 1], 8080))),
             data: reader.or("store.path", PathBuf::from("data")),
             store_cache_bytes: store_cache_mib << 20,
-            cached_aggregates: reader.or("store.cached_aggregates", NonZeroUsize::MIN.saturating_add(9_999)),
+            cached_aggregates: reader.or("store.cached_aggregates", NonZeroUsize::MIN.saturating_add(1_999)),
             registry: reader.optional("registry.address"),
             issuers: read_issuers(reader),
             cursor_secret: reader.secret_file("secrets.cursor_file").unwrap_or_else(|| {
