@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -110,6 +110,8 @@ pub(super) struct Member {
     /// It goes on when others have taken over, not by the clock.
     pub(super) is_held: bool,
     pub(super) comes_back_at: Option<Instant>,
+    /// It was asked to end before it listened.
+    pub(super) was_asked_early: bool,
     /// When a guest leaves.
     pub(super) leaves_at: Option<Instant>,
     /// A guest that is not there.
@@ -314,12 +316,13 @@ impl Fleet {
     }
 
     /// Notes how a process has ended: by SIGKILL, by draining, or by itself, as it never should.
-    pub(super) fn note_end(&self, instance: &str, status: ExitStatus) {
+    pub(super) fn note_end(&self, member: &Member, status: ExitStatus) {
+        let is_early = member.was_asked_early && status.signal() == Some(Signal::TERM.as_raw());
         if status.signal() == Some(Signal::KILL.as_raw()) {
             self.0.kills.fetch_add(1, Ordering::Relaxed);
-        } else if !status.success() {
+        } else if !status.success() && !is_early {
             let mut failed = self.0.failed.lock().expect("no holder of this lock panics");
-            failed.push(format!("{instance}: {status}"));
+            failed.push(format!("{}: {status}", member.instance));
         }
     }
 
@@ -411,7 +414,7 @@ impl Fleet {
         for member in members.iter_mut() {
             member.comes_back_at = None;
             member.go_on();
-            member.signal(Signal::TERM);
+            member.ask_to_end();
         }
         let asked = Instant::now();
         let mut failed = Vec::new();
@@ -497,8 +500,15 @@ impl Member {
             is_held: false,
             comes_back_at: None,
             leaves_at: None,
+            was_asked_early: false,
             is_away: false,
         }
+    }
+
+    /// Asks it to drain and end. A process that is only being loaded yet has nothing to drain, and no ear for it.
+    pub(super) fn ask_to_end(&mut self) {
+        self.was_asked_early = TcpStream::connect(self.address).is_err();
+        self.signal(Signal::TERM);
     }
 
     /// Nothing happens to a process that has ended already.

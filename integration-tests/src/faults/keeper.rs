@@ -165,7 +165,7 @@ impl Keeper {
             }
             Fault::Leave(_, lasts) => {
                 member.comes_back_at = Some(now + lasts);
-                member.signal(Signal::TERM);
+                member.ask_to_end();
             }
             Fault::Failpoint(_, failpoint) => {
                 if failpoint == "offsets:stop" {
@@ -203,7 +203,7 @@ fn look_after(fleet: &Fleet, member: &mut Member) -> anyhow::Result<()> {
     if member.leaves_at.is_some_and(|at| at <= now) {
         member.leaves_at = None;
         member.is_away = true;
-        member.signal(Signal::TERM);
+        member.ask_to_end();
     }
     if member.goes_on_at.is_some_and(|at| at <= now) {
         member.go_on();
@@ -218,7 +218,7 @@ fn look_after(fleet: &Fleet, member: &mut Member) -> anyhow::Result<()> {
     };
     if let Some(status) = ended {
         member.child = None;
-        fleet.note_end(&member.instance, status);
+        fleet.note_end(member, status);
     }
     let comes_back = match member.comes_back_at {
         Some(at) => at <= now,
