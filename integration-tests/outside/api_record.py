@@ -4,6 +4,7 @@ Every answer, of the story and of generated requests alike, goes through `Servic
 """
 
 import json
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -28,6 +29,10 @@ CHECKS = [
 
 # How long an answer may take. A command is answered within 15 s, done or not.
 ANSWER_SECONDS = 20.0
+# A machine that is busy elsewhere is no fault of the answers: what is not done yet (202) or not reachable for now
+# (503, with when to come again) is sent again, as the document tells a client to, so often and no more.
+SENT_AGAIN = 10
+LONGEST_WAIT_SECONDS = 5.0
 # How long a stream is listened to for its first event: what is there already comes at once.
 LISTEN_SECONDS = 2.0
 STREAM = "text/event-stream"
@@ -85,7 +90,7 @@ class Service:
         tally.requests += 1
         seconds = LISTEN_SECONDS if name in STREAMS else ANSWER_SECONDS
         try:
-            response = case.call(self.address, self.session, headers, timeout=seconds)
+            response = self.answered(case, headers, seconds, tally)
         except requests.RequestException as error:
             self.note(name, type(error).__name__, str(error))
             return None
@@ -99,8 +104,27 @@ class Service:
                 self.note(name, kind_of(failure, response), described(failure, case, response))
         return response
 
+    def answered(self, case, headers, seconds, tally):
+        """The answer, after as many tries as a client would make of what says that it comes later."""
+        for _ in range(SENT_AGAIN):
+            response = case.call(self.address, self.session, headers, timeout=seconds)
+            wait = later(response)
+            if wait is None:
+                break
+            tally.statuses[response.status_code] += 1
+            time.sleep(min(wait, LONGEST_WAIT_SECONDS))
+        return response
+
     def note(self, name, kind, description):
         self.tallies[name].failures.setdefault(kind, description)
+
+
+def later(response):
+    """The seconds after which to send the same again; none when this is the answer."""
+    if response.status_code == 202:
+        return 1.0
+    told = response.headers.get("retry-after", [None])[0]
+    return float(told) if response.status_code == 503 and told else None
 
 
 def kind_of(failure, response):

@@ -100,6 +100,8 @@ fn cargo_test(
     let mut command = Command::new("cargo");
     command.arg("test").args(scope(arguments)).args(arguments);
     command.env(BROKERS, brokers).envs(own.iter().copied()).envs(parts.environment());
+    // What a failed test says stands last, not the way to where it says it.
+    command.env("RUST_BACKTRACE", "0");
     process::run_within(&mut command, signals, TEST_LIMIT)
 }
 
