@@ -334,7 +334,7 @@ fn show_logs() {
 }
 
 /// Every service there is.
-pub const SERVICES: [&str; 4] = ["directory", "intake", "routing", "delivery"];
+pub const SERVICES: [&str; 5] = ["directory", "intake", "routing", "mla", "delivery"];
 
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
     if let Some(status) = child.try_wait()? {

@@ -86,12 +86,12 @@ macro_rules! code_lists {
             impl utoipa::ToSchema for $name {}
         )+
 
-        /// Every list: its name, its codes in order, and its data.
-        pub const LISTS: &[List] = &[
+        /// The lists of this file: name, codes in order, and data.
+        pub(super) const OWN_LISTS: &[List] = &[
             $(List {
                 name: $list,
                 codes: &[$($code,)+],
-                data: include_str!(concat!("../code-lists/", $list, ".json")),
+                data: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/code-lists/", $list, ".json")),
             },)+
         ];
     };

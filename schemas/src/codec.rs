@@ -47,6 +47,8 @@ subjects! {
     "sealed-keys": "v1";
     "jurisdiction": "v1";
     "dead-letter": "v1";
+    "mla.commands": "v1";
+    "mla.events": "v1";
 }
 
 /// The ids of the checked-in table: subject, then an id per version.

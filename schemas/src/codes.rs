@@ -2,6 +2,10 @@
 //!
 //! A list grows at its end; a code is never reused or removed, since topics are kept for good.
 
+mod legal;
+
+pub use legal::*;
+
 /// A code that its list does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a code of the list {list} (GET /v1/code-lists/{list} shows them)")]
@@ -32,6 +36,20 @@ pub struct Entry {
     /// Labels in ar, es, fr, ru and zh where an official term exists.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub labels: std::collections::BTreeMap<String, String>,
+}
+
+/// Every list.
+pub const LISTS: &[List] =
+    &joined::<{ OWN_LISTS.len() + legal::OWN_LISTS.len() }>(OWN_LISTS, legal::OWN_LISTS);
+
+const fn joined<const COUNT: usize>(first: &[List], second: &[List]) -> [List; COUNT] {
+    let mut all = [first[0]; COUNT];
+    let mut number = 0;
+    while number < COUNT {
+        all[number] = if number < first.len() { first[number] } else { second[number - first.len()] };
+        number += 1;
+    }
+    all
 }
 
 impl List {
@@ -238,6 +256,8 @@ code_lists! {
         PerceptualDigests = "perceptual-digests",
         AnswerText = "answer-text",
         CaseNumber = "case-number",
+        RequestText = "request-text",
+        RequestReasons = "request-reasons",
     }
 
     /// Why an agency declines an assignment.
@@ -320,6 +340,8 @@ code_lists! {
         LeadDisputed = "lead-disputed",
         Escalated = "escalated",
         NobodyAccepted = "nobody-accepted",
+        LegalPeriodRanOut = "legal-period-ran-out",
+        PreservationAtRisk = "preservation-at-risk",
     }
 
     /// What an assessment says.
@@ -457,6 +479,13 @@ code_lists! {
         TooMany = "too-many",
         Restricted = "restricted",
         UnknownHold = "unknown-hold",
+        UnknownRequest = "unknown-request",
+        Incomplete = "incomplete",
+        NoLegalBasis = "no-legal-basis",
+        ConsultationNeeded = "consultation-needed",
+        GroundNotAvailable = "ground-not-available",
+        NotYourStep = "not-your-step",
+        AlreadyExtended = "already-extended",
     }
 }
 

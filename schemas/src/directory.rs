@@ -1,4 +1,4 @@
-//! `directory.commands` and `directory.events`: agencies, their keys and duty contacts, and policies.
+//! `directory.commands` and `directory.events`: agencies, their keys and duty contacts, policies, and legal data.
 //!
 //! The aggregate is one directory entry. Every service follows the events into a [`view::Directory`].
 
@@ -13,12 +13,13 @@ use crate::codes::{
 };
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{AgencyId, Country, EntryId, KeyId, ProposalId};
+use crate::legal::{Calendar, Instrument};
 use crate::routing::Transfer;
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
 
 /// One entry of the directory, as it stands after a change.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, AvroSchema, ToSchema)]
 #[avro(namespace = "org.causeway.directory")]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
@@ -26,6 +27,10 @@ pub struct Entry {
     pub agency: Option<Agency>,
     #[serde(default)]
     pub policy: Option<Policy>,
+    #[serde(default)]
+    pub instrument: Option<Instrument>,
+    #[serde(default)]
+    pub calendar: Option<Calendar>,
 }
 
 /// An agency: who it is, what it takes, how it is known and reached.
@@ -290,10 +295,14 @@ impl Entry {
     /// # Errors
     /// When it holds nothing, or more than one thing, or a name that is no entry id.
     pub fn id(&self) -> Result<EntryId, String> {
-        let text = match (&self.agency, &self.policy) {
-            (Some(agency), None) => format!("agency/{}", agency.id),
-            (None, Some(policy)) => format!("policy/{}", policy.name),
-            _ => return Err("an entry holds exactly one of agency, policy".to_owned()),
+        let text = match (&self.agency, &self.policy, &self.instrument, &self.calendar) {
+            (Some(agency), None, None, None) => format!("agency/{}", agency.id),
+            (None, Some(policy), None, None) => format!("policy/{}", policy.name),
+            (None, None, Some(instrument), None) => format!("instrument/{}", instrument.id),
+            (None, None, None, Some(calendar)) => {
+                format!("calendar/{}", calendar.country.as_str().to_ascii_lowercase())
+            }
+            _ => return Err("an entry holds exactly one of agency, policy, instrument, calendar".to_owned()),
         };
         EntryId::try_new(&text).map_err(|error| error.to_string())
     }

@@ -156,6 +156,8 @@ uuid_ids! {
     HoldId;
     /// One proposed change to the directory.
     ProposalId;
+    /// One request for legal assistance, or order to a provider, in an incident.
+    RequestId;
 }
 
 macro_rules! name_ids {
@@ -225,6 +227,8 @@ name_ids! {
     AgencyId("expected lower-case letters, digits and inner hyphens, at most 64", is_slug, "de-bka");
     /// A key's name: lower-case letters, digits and inner hyphens.
     KeyId("expected lower-case letters, digits and inner hyphens, at most 64", is_slug, "de-bka-2026");
+    /// An instrument of international cooperation, such as `budapest` or `eio`.
+    InstrumentId("expected lower-case letters, digits and inner hyphens, at most 64", is_slug, "budapest");
     /// A country by its ISO 3166-1 alpha-2 code.
     Country("expected an upper-case ISO 3166-1 alpha-2 code", is_country, "DE");
     /// A directory entry: its kind and name, such as `agency/de-bka` or `policy/default`.

@@ -7,8 +7,9 @@
 //! - [`codes`]: the code lists, whose data stands in `code-lists/`
 //! - [`envelope`]: the one frame around every event and every command
 //! - [`topics`]: the topics, their keys and their retention
-//! - [`directory`], [`referral`], [`routing`], [`delivery`], [`sealed_keys`], [`jurisdiction`],
+//! - [`directory`], [`referral`], [`routing`], [`mla`], [`delivery`], [`sealed_keys`], [`jurisdiction`],
 //!   [`dead_letter`]: the bodies, a module per topic family
+//! - [`legal`]: instruments and calendars, as entries of the directory
 //! - [`codec`]: the Confluent wire format
 //! - [`content`]: what is never carried
 
@@ -24,6 +25,8 @@ pub mod dead_letter;
 pub mod delivery;
 pub mod directory;
 pub mod jurisdiction;
+pub mod legal;
+pub mod mla;
 pub mod referral;
 pub mod routing;
 pub mod sealed_keys;
@@ -33,4 +36,4 @@ pub mod content;
 pub mod digest;
 
 pub use envelope::{Actor, Body, Command, CommandFailed, CommandRejected, Event, InputPosition};
-pub use time::Timestamp;
+pub use time::{Date, Timestamp};

@@ -56,8 +56,8 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::One,
         kept: Kept::ForGood,
         written_by: &["directory"],
-        read_by: &["directory", "intake", "routing", "delivery"],
-        holds: "agencies, keys and policies, with their whole history",
+        read_by: &["directory", "intake", "routing", "mla", "delivery"],
+        holds: "agencies, keys, policies and legal data, with their whole history",
     },
     Topic {
         name: "referral.commands",
@@ -92,8 +92,26 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["routing"],
-        read_by: &["routing", "intake", "delivery"],
+        read_by: &["routing", "intake", "mla", "delivery"],
         holds: "jurisdictions, assignments, answers, the lead",
+    },
+    Topic {
+        name: "mla.commands",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::UntilAnswered,
+        written_by: &["mla"],
+        read_by: &["mla"],
+        holds: "what authorities do with requests and orders, and legal periods that are due",
+    },
+    Topic {
+        name: "mla.events",
+        key: "incident",
+        partitions: Partitions::PerIncident,
+        kept: Kept::ForGood,
+        written_by: &["mla"],
+        read_by: &["mla", "delivery"],
+        holds: "requests for legal assistance, orders to providers, and their legal periods",
     },
     Topic {
         name: "delivery.commands",
@@ -118,7 +136,7 @@ pub const TOPICS: &[Topic] = &[
         key: "key set",
         partitions: Partitions::PerIncident,
         kept: Kept::Compacted,
-        written_by: &["intake", "delivery"],
+        written_by: &["intake", "routing", "mla", "delivery"],
         read_by: &["delivery"],
         holds: "wrapped data keys, the only place where they stand",
     },
@@ -141,7 +159,7 @@ pub const DEAD_LETTER: Topic = Topic {
     key: "what its source is keyed by",
     partitions: Partitions::One,
     kept: Kept::ForGood,
-    written_by: &["directory", "intake", "routing", "delivery"],
+    written_by: &["directory", "intake", "routing", "mla", "delivery"],
     read_by: &[],
     holds: "records that could not be decoded or decided, with the reason",
 };
@@ -151,9 +169,11 @@ pub const INPUTS: &[&str] = &[
     "directory.commands",
     "referral.commands",
     "routing.commands",
+    "mla.commands",
     "delivery.commands",
     "referral.events",
     "routing.events",
+    "mla.events",
 ];
 
 pub fn named(name: &str) -> Option<&'static Topic> {

@@ -14,6 +14,7 @@ use schemas::dead_letter::DeadLetter;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::directory::{DirectoryCommand, DirectoryEvent};
 use schemas::jurisdiction::Notice;
+use schemas::mla::{MlaCommand, MlaEvent};
 use schemas::referral::{ReferralCommand, ReferralEvent};
 use schemas::routing::{RoutingCommand, RoutingEvent};
 use schemas::sealed_keys::KeySet;
@@ -33,6 +34,8 @@ fn described(subject: &str) -> Schema {
         "sealed-keys" => KeySet::get_schema(),
         "jurisdiction" => Notice::get_schema(),
         "dead-letter" => DeadLetter::get_schema(),
+        "mla.commands" => Command::<MlaCommand>::get_schema(),
+        "mla.events" => Event::<MlaEvent>::get_schema(),
         other => panic!("no Rust type for {other}"),
     };
     name_after_its_topic(&mut schema, subject);

@@ -16,6 +16,7 @@ use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::directory::{DirectoryCommand, DirectoryEvent};
 use schemas::envelope::Body;
 use schemas::jurisdiction::Notice;
+use schemas::mla::{MlaCommand, MlaEvent};
 use schemas::referral::{ReferralCommand, ReferralEvent};
 use schemas::routing::{RoutingCommand, RoutingEvent};
 use schemas::sealed_keys::KeySet;
@@ -58,6 +59,8 @@ fn known_records_are_the_same_bytes() {
     check::<ReferralEvent, Event<ReferralEvent>>();
     check::<RoutingCommand, Command<RoutingCommand>>();
     check::<RoutingEvent, Event<RoutingEvent>>();
+    check::<MlaCommand, Command<MlaCommand>>();
+    check::<MlaEvent, Event<MlaEvent>>();
     check::<DeliveryCommand, Command<DeliveryCommand>>();
     check::<DeliveryEvent, Event<DeliveryEvent>>();
     check::<KeySet, KeySet>();

@@ -8,6 +8,7 @@ mod corrections;
 mod danger;
 mod erasure;
 mod faults;
+mod mla;
 mod outside;
 mod pause;
 mod poison;

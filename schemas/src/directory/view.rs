@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::{Agency, AgencyKey, DirectoryEvent, Entry, Policy};
 use crate::codes::AgencyKind;
-use crate::ids::{AgencyId, Country, EntryId, KeyId};
+use crate::ids::{AgencyId, Country, EntryId, InstrumentId, KeyId};
+use crate::legal::{Calendar, Instrument};
 use crate::time::Timestamp;
 
 /// All entries, each with every version that acts now or will.
@@ -90,6 +91,20 @@ impl Directory {
 
     pub fn policy(&self, name: &str, at: Timestamp) -> Option<&Policy> {
         self.entry(&EntryId::try_new(&format!("policy/{name}")).ok()?, at)?.policy.as_ref()
+    }
+
+    pub fn instrument(&self, id: &InstrumentId, at: Timestamp) -> Option<&Instrument> {
+        self.entry(&EntryId::try_new(&format!("instrument/{id}")).ok()?, at)?.instrument.as_ref()
+    }
+
+    /// Every instrument as its data stood at the moment, by id.
+    pub fn instruments(&self, at: Timestamp) -> impl Iterator<Item = &Instrument> {
+        self.entries.values().filter_map(move |versions| acting(versions, at)?.instrument.as_ref())
+    }
+
+    pub fn calendar(&self, country: &Country, at: Timestamp) -> Option<&Calendar> {
+        let name = country.as_str().to_ascii_lowercase();
+        self.entry(&EntryId::try_new(&format!("calendar/{name}")).ok()?, at)?.calendar.as_ref()
     }
 
     /// Every country an agency stands in, now or later: each has a topic of notices.

@@ -19,11 +19,12 @@ pub enum ServiceName {
     Directory,
     Intake,
     Routing,
+    Mla,
     Delivery,
 }
 
 impl ServiceName {
-    pub const ALL: [Self; 4] = [Self::Directory, Self::Intake, Self::Routing, Self::Delivery];
+    pub const ALL: [Self; 5] = [Self::Directory, Self::Intake, Self::Routing, Self::Mla, Self::Delivery];
 }
 
 /// Everything that a process of any service reads.
@@ -85,6 +86,7 @@ pub async fn serve(
             ServiceName::Directory => directory::start(&mut host, settings.genesis.as_deref()),
             ServiceName::Intake => intake::start(&mut host, &settings.intake, &settings.sealing),
             ServiceName::Routing => routing::start(&mut host, &settings.sealing),
+            ServiceName::Mla => mla::start(&mut host, &settings.sealing),
             ServiceName::Delivery => delivery::start(&mut host, &settings.delivery),
         };
         let Pages { described, status } = started

@@ -139,13 +139,17 @@ impl Problem {
             | RejectionCode::UnknownRetraction
             | RejectionCode::UnknownAssessment
             | RejectionCode::UnknownHold
+            | RejectionCode::UnknownRequest
             | RejectionCode::UnknownProposal => return Self::not_found(),
             RejectionCode::NeedsAPerson => return Self::needs_a_person(),
             RejectionCode::KeyReused | RejectionCode::ReferenceConflict => return Self::key_reused(),
-            RejectionCode::Invalid | RejectionCode::UnknownAgency | RejectionCode::UnknownKey => {
-                Self::invalid()
-            }
-            RejectionCode::CoordinatorCannotWiden => Self::forbidden(),
+            RejectionCode::Invalid
+            | RejectionCode::UnknownAgency
+            | RejectionCode::UnknownKey
+            | RejectionCode::Incomplete
+            | RejectionCode::NoLegalBasis
+            | RejectionCode::GroundNotAvailable => Self::invalid(),
+            RejectionCode::CoordinatorCannotWiden | RejectionCode::NotYourStep => Self::forbidden(),
             // Each by name: a code that is new must say here whether it tells that something is there.
             RejectionCode::WrongState
             | RejectionCode::NeedsSecondPerson
@@ -155,6 +159,8 @@ impl Problem {
             | RejectionCode::TransferNotAllowed
             | RejectionCode::Erased
             | RejectionCode::Withdrawn
+            | RejectionCode::ConsultationNeeded
+            | RejectionCode::AlreadyExtended
             | RejectionCode::TooMany
             | RejectionCode::Restricted => Self::rejected(),
         };

@@ -9,10 +9,11 @@ use schemas::ids::{IncidentId, KeyId, KeySetId, ReferralId};
 use schemas::referral::SealedFacet;
 use schemas::sealed_keys::KeySet;
 
+use crate::auth::Caller;
 use crate::clock::Clock;
 use crate::config::Reader;
 use crate::decider::Service;
-use crate::front::{Answer, Front, Request};
+use crate::front::{Answer, Front, IdempotencyKey, Request};
 use crate::host::{Host, StartError};
 use crate::keys::KeyWriter;
 use crate::problem::{Problem, chain};
@@ -65,6 +66,34 @@ impl Settings {
     }
 }
 
+/// Something to be sealed.
+pub struct Secrecy {
+    pub kind: FacetKind,
+    pub content: serde_json::Value,
+}
+
+impl Secrecy {
+    /// A text of a request's field.
+    ///
+    /// # Errors
+    /// When it may not come in: see [`check_text`].
+    pub fn text(kind: FacetKind, pointer: &str, text: &str) -> Result<Self, Problem> {
+        check_text(pointer, text)?;
+        Ok(Self { kind, content: serde_json::json!({ "text": text }) })
+    }
+}
+
+/// What is asked by a command that carries something sealed: as it was before it was sealed.
+pub struct Asked<'a> {
+    pub caller: &'a Caller,
+    pub key: &'a IdempotencyKey,
+    pub incident: IncidentId,
+    /// Keeps the digests of one kind of command apart from all others.
+    pub purpose: &'static str,
+    /// Tells a resend from another request.
+    pub body: &'a [u8],
+}
+
 /// Seals and makes keys durable, for one service of a process.
 pub struct Sealing {
     pub identity: Secret,
@@ -86,21 +115,17 @@ impl Sealing {
         Ok(sealing)
     }
 
-    /// Seals one text that belongs to an incident, under a key set of its own.
-    ///
-    /// # Errors
-    /// When Kafka does not take the keys: then nothing may name them.
-    pub async fn seal_text(
+    /// Seals something that belongs to an incident, under a key set of its own.
+    async fn seal(
         &self,
         incident_id: IncidentId,
         referral_id: ReferralId,
-        kind: FacetKind,
-        text: &str,
+        secret: &Secrecy,
     ) -> Result<SealedFacet, Problem> {
         let (facet, key_set) = {
             let mut submission = self.sealer.begin(incident_id, referral_id);
-            let plain = serde_json::json!({ "text": text }).to_string();
-            let sealed = submission.seal(kind, None, plain.as_bytes());
+            let plain = secret.content.to_string();
+            let sealed = submission.seal(secret.kind, None, plain.as_bytes());
             let finish = |facet| submission.finish(self.clock.now()).map(|key_set| (facet, key_set));
             sealed.and_then(finish).map_err(|error| {
                 tracing::error!(error = %error, "failed to seal a text");
@@ -109,6 +134,51 @@ impl Sealing {
         };
         self.write(&key_set).await?;
         Ok(facet)
+    }
+
+    /// Submits a command that carries what is sealed here, each under a key set of its own; its keys are taken out again
+    /// when the command is not taken. `of_referral` says of the state by which referral it is bound, or that the caller
+    /// may not see the incident; it is asked only where there is something to seal.
+    ///
+    /// # Errors
+    /// As [`Front::submit`], or when Kafka does not take the keys: then nothing may name them.
+    pub async fn submit_sealing<S: Service>(
+        self: &Arc<Self>,
+        front: &Front<S>,
+        asked: Asked<'_>,
+        secrets: &[Secrecy],
+        of_referral: impl FnOnce(&S::State) -> Result<ReferralId, Problem>,
+        command: impl FnOnce(Vec<SealedFacet>) -> S::Command,
+    ) -> Result<Answer, Problem> {
+        let Asked { caller, key, incident, purpose, body } = asked;
+        let aggregate = incident.to_string();
+        let digest = self.digest(purpose, &[aggregate.as_bytes(), body]);
+        // A resend needs no keys.
+        if let Some(answer) = front.answered(key.command_id::<S>(caller), &digest)? {
+            return Ok(answer);
+        }
+        let place = front.place(&caller.agency.id).await?;
+        // What it seals may only be named for so long.
+        let deadline = Instant::now() + self.keys.fresh_for();
+        let mut facets = Vec::new();
+        if !secrets.is_empty() {
+            let referral = of_referral(&front.state(&aggregate)?.state)?;
+            for secret in secrets {
+                facets.push(self.seal(incident, referral, secret).await?);
+            }
+        }
+        let key_sets: Vec<KeySetId> = facets.iter().map(|facet| facet.key_set_id).collect();
+        let request = key.request_of::<S>(caller, aggregate, digest, command(facets));
+        let answered = front.submit_by(place, request, Some(deadline)).await;
+        let not_taken = match &answered {
+            // Done before, with what was sealed then.
+            Ok(answer) => matches!(answer, Answer::Done { again: true, .. }),
+            Err(problem) => problem.is_of_the_outcome(),
+        };
+        if not_taken {
+            key_sets.into_iter().for_each(|key_set| self.erase_unnamed(key_set));
+        }
+        answered
     }
 
     /// Submits a command that names a key set: its keys are durable first, and taken out again when the outcome names

@@ -4,12 +4,13 @@ mod validity;
 mod widening;
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{ActorKind, AgencyKind, RejectionCode};
+use schemas::codes::{ActorKind, AgencyKind, RejectionCode, VerificationMark};
 use schemas::directory::{
     Agency, ChangeConfirmed, ChangeProposed, ChangeWithdrawn, ConfirmChange, DirectoryCommand,
     DirectoryEvent, Entry, EntryChanged, GenesisLoaded, LoadGenesis, ProposeChange, WithdrawChange,
 };
 use schemas::ids::{AgencyId, Country, ProposalId};
+use schemas::legal::Instrument;
 use schemas::{Actor, Event};
 use serde::{Deserialize, Serialize};
 
@@ -84,8 +85,7 @@ fn propose(
         return Err(RejectionCode::WrongState.into());
     }
     let widens = widens(context, state, &change.entry)?;
-    // By a policy every State's agencies are offered what is theirs: nobody changes it alone, not even to less.
-    if widens.is_empty() && change.entry.policy.is_none() {
+    if widens.is_empty() && may_act_alone(proposer, &change.entry) {
         if proposer.kind == AgencyKind::Coordinator {
             return Err(RejectionCode::NotEntitled.into());
         }
@@ -208,6 +208,9 @@ fn may_propose(proposer: &Agency, entry: &Entry, concerned: Option<Country>) -> 
     };
     match &entry.agency {
         Some(agency) => proposer.kind == AgencyKind::Coordinator || own_country(agency),
+        None if entry.instrument.as_ref().is_some_and(is_declared) => {
+            proposer.kind == AgencyKind::CentralAuthority && may_act_alone(proposer, entry)
+        }
         None => matches!(proposer.kind, AgencyKind::Coordinator | AgencyKind::CentralAuthority),
     }
 }
@@ -284,6 +287,23 @@ fn watches_well(context: &Context<'_>, state: &EntryState, entry: &Entry) -> boo
         (Some(_), Some(_)) => false,
         (Some(country), None) => *country == after.country || unchanged(),
     }
+}
+
+/// By a policy every State's agencies are offered what is theirs, and by legal data every State's authorities act: nobody
+/// changes them alone, not even to less. What a State declares of itself is its own word.
+fn may_act_alone(proposer: &Agency, entry: &Entry) -> bool {
+    match &entry.instrument {
+        Some(instrument) => {
+            is_declared(instrument)
+                && instrument.parties.iter().any(|party| party.country == proposer.country)
+        }
+        None => entry.agency.is_some(),
+    }
+}
+
+/// A treaty of two States, or a promise of reciprocity, as an authority of one of them has entered it.
+pub fn is_declared(instrument: &Instrument) -> bool {
+    instrument.mark == VerificationMark::Declared
 }
 
 /// Authorities of a State; whoever only reports or coordinates does not speak for it.

@@ -1,15 +1,16 @@
 //! The first directory: a file that the operator gives, loaded once on an empty topic.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use chassis::front::{Answer, Front, Request};
 use chassis::problem::Problem;
 use schemas::directory::{DirectoryCommand, Entry, LoadGenesis};
-use schemas::ids::{AgencyId, CommandId};
+use schemas::ids::{AgencyId, CommandId, EntryId};
 use schemas::{Actor, digest};
 use serde::Deserialize;
 
-use crate::{Directory, domain};
+use crate::{Directory, domain, legal};
 
 #[derive(Debug, thiserror::Error)]
 pub enum GenesisError {
@@ -27,6 +28,8 @@ struct File {
     entries: Vec<Entry>,
 }
 
+/// The file's entries, and the legal data that comes with the program where the file has none of its own.
+///
 /// # Errors
 /// When the file does not read or is no list of entries.
 pub fn read(path: &Path) -> Result<Vec<Entry>, GenesisError> {
@@ -34,7 +37,10 @@ pub fn read(path: &Path) -> Result<Vec<Entry>, GenesisError> {
     let text = std::fs::read_to_string(path).map_err(|source| GenesisError::Read { path: name(), source })?;
     let file: File =
         serde_json::from_str(&text).map_err(|source| GenesisError::Parse { path: name(), source })?;
-    Ok(file.entries)
+    let own: BTreeSet<EntryId> = file.entries.iter().filter_map(|entry| entry.id().ok()).collect();
+    let shipped = legal::shipped().into_iter();
+    let more = shipped.filter(|entry| entry.id().is_ok_and(|id| !own.contains(&id)));
+    Ok(file.entries.into_iter().chain(more).collect())
 }
 
 /// Loads the entries; one command with one id, so that it happens once however often a process starts.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
-use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
+use chassis::front::{Answer, AtPosition, Front, IdempotencyKey, SIGNATURE};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use chassis::reference::Reference;
@@ -19,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Directory;
+use crate::domain::is_declared;
 
 #[derive(Clone)]
 struct Pages {
@@ -115,10 +116,11 @@ async fn show(
     Ok(Json(Shown { id, acts, newest, pending }))
 }
 
-/// Proposes a change. What widens reading waits for a second person, and so does a policy; everything else acts at
-/// once.
+/// Proposes a change. What widens reading waits for a second person, and so do a policy and legal data; everything else
+/// acts at once, also what a State's central authority declares of its own treaties, and signs.
 #[utoipa::path(post, path = "/v1/directory/changes", tag = "directory", request_body = Entry,
-    params(("Idempotency-Key" = String, Header)),
+    params(("Idempotency-Key" = String, Header),
+        ("Causeway-Signature" = Option<String>, Header, description = "base64; needed where a State declares a treaty")),
     responses((status = 201, body = Shown), (status = 422, body = Problem)))]
 async fn propose(
     caller: Caller,
@@ -127,6 +129,11 @@ async fn propose(
     Body(entry): Body<Entry>,
 ) -> Result<Response, Problem> {
     let id = entry.id().map_err(|detail| Problem::invalid().field("", detail))?;
+    // A State's own word on its treaties is kept with its signature.
+    if entry.instrument.as_ref().is_some_and(is_declared) && key.signature().is_none() {
+        let detail = "what a State declares of itself is signed by its central authority";
+        return Err(Problem::invalid().field(SIGNATURE.as_str(), detail));
+    }
     let answer = pages.front.submit(key.request::<Directory>(&caller, &id, ProposeChange { entry })).await?;
     changed(&pages, &id, answer)
 }

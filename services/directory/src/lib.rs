@@ -7,12 +7,14 @@
 //! - whatever widens reading takes two persons of different issuers, the second of the State concerned, and
 //!   stands visible for [`domain::VISIBLE_HOURS`] before it acts;
 //! - a policy takes two persons of different issuers whichever way it changes, and gives no facets to a coordinator;
+//! - legal data take two persons too, but for what a State's central authority declares of its own State, and signs;
 //! - an agency stays in its State;
 //! - a coordinator cannot widen what a coordinator may see.
 
 pub mod domain;
 pub mod genesis;
 pub mod http;
+pub mod legal;
 mod start;
 
 use chassis::decider::{Context, Decider, Rejection, Service};

@@ -3,7 +3,6 @@
 mod view;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
@@ -13,7 +12,7 @@ use chassis::auth::Caller;
 use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
-use chassis::sealing::{Sealing, check_text};
+use chassis::sealing::{Asked, Sealing, Secrecy};
 use schemas::Timestamp;
 use schemas::codes::{
     AssessmentKind, AssessmentReason, CloseOutcome, DeclineReason, EscalationReason, FacetKind,
@@ -33,6 +32,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Routing;
+use crate::domain::Incident;
 pub use view::{AssignmentView, RoutingView};
 
 #[derive(Clone)]
@@ -315,9 +315,11 @@ async fn add_case_number(
             Problem::invalid().field("/number", format!("expected 1 to {MAX_CASE_NUMBER_BYTES} bytes"))
         );
     }
-    let sealed = Sealed { pages: &pages, caller: &caller, key: &key, incident };
-    let text = Text { kind: FacetKind::CaseNumber, pointer: "/number", text: &asked.number };
-    sealed.decide(&asked, Some(text), |number| number.map(|number| AddCaseNumber { number }.into())).await
+    let number = Secrecy::text(FacetKind::CaseNumber, "/number", &asked.number)?;
+    let command = |number: Option<SealedFacet>| {
+        AddCaseNumber { number: number.expect("what was given to be sealed comes back sealed") }.into()
+    };
+    decide_sealing(&pages, &caller, &key, incident, &asked, Some(number), command).await
 }
 
 /// Adds an assessment; earlier ones stay, and routing looks at the incident again.
@@ -450,76 +452,32 @@ async fn decide_with_note(
     note: Option<&str>,
     command: impl FnOnce(Option<SealedFacet>) -> RoutingCommand,
 ) -> Result<Response, Problem> {
-    let text = note.map(|text| Text { kind: FacetKind::AnswerText, pointer: "/note", text });
-    Sealed { pages, caller, key, incident }.decide(asked, text, |note| Some(command(note))).await
+    let note = note.map(|text| Secrecy::text(FacetKind::AnswerText, "/note", text)).transpose()?;
+    decide_sealing(pages, caller, key, incident, asked, note, command).await
 }
 
-/// A text of a request on its way into a sealed facet.
-struct Text<'a> {
-    kind: FacetKind,
-    pointer: &'static str,
-    text: &'a str,
-}
-
-/// The circumstances of a command that carries a text.
-struct Sealed<'a> {
-    pages: &'a Pages,
-    caller: &'a Caller,
-    key: &'a IdempotencyKey,
+async fn decide_sealing(
+    pages: &Pages,
+    caller: &Caller,
+    key: &IdempotencyKey,
     incident: IncidentId,
-}
-
-impl Sealed<'_> {
-    async fn decide(
-        self,
-        asked: impl Serialize,
-        text: Option<Text<'_>>,
-        command: impl FnOnce(Option<SealedFacet>) -> Option<RoutingCommand>,
-    ) -> Result<Response, Problem> {
-        let Self { pages, caller, key, incident } = self;
-        if let Some(text) = &text {
-            check_text(text.pointer, text.text)?;
-        }
-        let (aggregate, asked) =
-            (incident.to_string(), serde_json::to_vec(&asked).expect("a request is plain data"));
-        let digest = pages.sealing.digest("routing-command", &[aggregate.as_bytes(), &asked]);
-        // A resend needs no keys.
-        if let Some(answer) = pages.front.answered(key.command_id::<Routing>(caller), &digest)? {
-            return shown(pages, caller, incident, &answer);
-        }
-        let place = pages.front.place(&caller.agency.id).await?;
-        // What it seals may only be named for so long.
-        let deadline = Instant::now() + pages.sealing.keys.fresh_for();
-        let facet = match text {
-            Some(text) => Some(self.seal(&text).await?),
-            None => None,
-        };
-        let key_set = facet.as_ref().map(|facet| facet.key_set_id);
-        let command = command(facet).ok_or_else(Problem::internal)?;
-        let request = key.request_of::<Routing>(caller, aggregate, digest, command);
-        let answered = pages.front.submit_by(place, request, Some(deadline)).await;
-        let not_taken = match &answered {
-            // Done before, with a text that was sealed then.
-            Ok(answer) => matches!(answer, Answer::Done { again: true, .. }),
-            Err(problem) => problem.is_of_the_outcome(),
-        };
-        if let Some(key_set) = key_set.filter(|_| not_taken) {
-            pages.sealing.erase_unnamed(key_set);
-        }
-        shown(pages, caller, incident, &answered?)
-    }
-
-    /// Only the text of who may see the incident is sealed: whoever else asks is told that there is none.
-    async fn seal(&self, text: &Text<'_>) -> Result<SealedFacet, Problem> {
-        let state = self.pages.front.state(&self.incident.to_string())?;
-        let (agency, now) = (&self.caller.agency, self.pages.front.clock().now());
-        let sees = state.state.is_party(&agency.id)
-            || RoutingView::of(self.incident, &state.state, agency, now).is_some();
-        let Some(opened) = state.state.opened.as_ref().filter(|_| sees) else {
-            let attempt = ReadRouting { incident_id: self.incident };
-            self.pages.front.record_attempt(self.caller, self.incident, attempt);
-            return Err(Problem::not_found());
-        };
-        self.pages.sealing.seal_text(self.incident, opened.referral_id, text.kind, text.text).await
-    }
+    asked: impl Serialize,
+    secret: Option<Secrecy>,
+    command: impl FnOnce(Option<SealedFacet>) -> RoutingCommand,
+) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(&asked).expect("a request is plain data");
+    let asked = Asked { caller, key, incident, purpose: "routing-command", body: &body };
+    // Only the text of who may see the incident is sealed: whoever else asks is told that there is none.
+    let of_referral = |state: &Incident| {
+        let (agency, now) = (&caller.agency, pages.front.clock().now());
+        let sees = state.is_party(&agency.id) || RoutingView::of(incident, state, agency, now).is_some();
+        state.opened.as_ref().filter(|_| sees).map(|opened| opened.referral_id).ok_or_else(|| {
+            pages.front.record_attempt(caller, incident, ReadRouting { incident_id: incident });
+            Problem::not_found()
+        })
+    };
+    let secrets: Vec<Secrecy> = secret.into_iter().collect();
+    let command = |mut facets: Vec<SealedFacet>| command(facets.pop());
+    let answer = pages.sealing.submit_sealing(&pages.front, asked, &secrets, of_referral, command).await?;
+    shown(pages, caller, incident, &answer)
 }

@@ -6,18 +6,22 @@ use toml::{Table, Value};
 
 use super::{Files, TextFile, Violation};
 
-const SERVICES: [&str; 6] = ["schemas", "chassis", "directory", "intake", "routing", "delivery"];
+const SERVICES: [&str; 7] = ["schemas", "chassis", "directory", "intake", "routing", "mla", "delivery"];
 
 /// Every crate of the workspace, and those of its siblings that it may use.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("schemas", &[]),
     ("chassis", &["schemas"]),
     ("directory", &["schemas", "chassis"]),
     ("intake", &["schemas", "chassis"]),
     ("routing", &["schemas", "chassis"]),
+    ("mla", &["schemas", "chassis"]),
     ("delivery", &["schemas", "chassis"]),
     ("causeway", &SERVICES),
-    ("integration-tests", &["schemas", "chassis", "directory", "intake", "routing", "delivery", "causeway"]),
+    (
+        "integration-tests",
+        &["schemas", "chassis", "directory", "intake", "routing", "mla", "delivery", "causeway"],
+    ),
     ("xtask", &[]),
 ];
 

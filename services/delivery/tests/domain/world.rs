@@ -105,8 +105,8 @@ fn directory() -> Directory {
         rules: Vec::new(),
         transfers: vec![rule],
     };
-    let agencies = agencies.map(|agency| Entry { agency: Some(agency), policy: None });
-    let policy = Entry { agency: None, policy: Some(policy) };
+    let agencies = agencies.map(|agency| Entry { agency: Some(agency), ..Entry::default() });
+    let policy = Entry { policy: Some(policy), ..Entry::default() };
     let entries = agencies.into_iter().chain([policy]).collect();
     let mut directory = Directory::default();
     directory.evolve(&GenesisLoaded { entries }.into(), Timestamp::default());

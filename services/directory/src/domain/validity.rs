@@ -1,5 +1,7 @@
 //! What an entry must hold to stand in the directory at all, whoever writes it.
 
+mod legal;
+
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
@@ -22,6 +24,12 @@ pub fn check(entry: &Entry) -> Result<(), String> {
     }
     if let Some(policy) = &entry.policy {
         check_policy(policy)?;
+    }
+    if let Some(instrument) = &entry.instrument {
+        legal::check_instrument(instrument).map_err(|field| format!("/entry/instrument/{field}"))?;
+    }
+    if let Some(calendar) = &entry.calendar {
+        legal::check_calendar(calendar).map_err(|field| format!("/entry/calendar/{field}"))?;
     }
     Ok(())
 }
@@ -75,7 +83,7 @@ fn check_rule(rule: &AssignmentRule) -> Result<(), &'static str> {
 }
 
 /// Where the first stands that was there before.
-fn must_be_unique<'a>(ids: impl Iterator<Item = &'a String>) -> Result<(), usize> {
+fn must_be_unique<T: Copy + Ord>(ids: impl Iterator<Item = T>) -> Result<(), usize> {
     let mut seen = BTreeSet::new();
     match ids.enumerate().find(|(_, id)| !seen.insert(*id)) {
         Some((number, _)) => Err(number),

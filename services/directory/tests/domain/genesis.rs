@@ -48,8 +48,8 @@ fn the_example_is_a_first_directory() {
 
 #[test]
 fn every_entry_of_it_is_valid() {
-    let nothing = Entry { agency: None, policy: None };
-    let both = Entry { agency: entries()[0].agency.clone(), policy: Some(policy()) };
+    let nothing = Entry::default();
+    let both = Entry { agency: entries()[0].agency.clone(), policy: Some(policy()), ..Entry::default() };
     let no_subject = changed("de-police", |agency| agency.subject.clear());
     let no_time = changed_policy(|policy| policy.acknowledge_within_minutes = 0);
     for invalid in [nothing, both, no_subject, no_time] {

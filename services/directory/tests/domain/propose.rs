@@ -283,8 +283,8 @@ fn an_entry_is_valid_or_names_its_field() {
     let when = proposes("de-police", &anothers);
     check("another's tokens", &[], &when, &refuses_at(RejectionCode::Invalid, "/entry/agency/subject"));
     for entry in [
-        Entry { agency: None, policy: None },
-        Entry { agency: entries()[0].agency.clone(), policy: Some(policy()) },
+        Entry::default(),
+        Entry { agency: entries()[0].agency.clone(), policy: Some(policy()), ..Entry::default() },
         changed_policy(|policy| policy.name = "No Name".to_owned()),
     ] {
         let when = asks("un-coordinator", "policy/default", ProposeChange { entry });

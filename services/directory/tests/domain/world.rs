@@ -47,11 +47,11 @@ pub fn entries() -> Vec<Entry> {
 }
 
 pub fn of_agency(agency: Agency) -> Entry {
-    Entry { agency: Some(agency), policy: None }
+    Entry { agency: Some(agency), ..Entry::default() }
 }
 
 pub fn of_policy(policy: Policy) -> Entry {
-    Entry { agency: None, policy: Some(policy) }
+    Entry { policy: Some(policy), ..Entry::default() }
 }
 
 pub fn plain(id: &str, code: &str, kind: AgencyKind, issuer: &str) -> Agency {

@@ -77,7 +77,7 @@ fn directory() -> Directory {
         plain("de-police", "DE", AgencyKind::PoliceUnit),
     ];
     let agencies = agencies.into_iter().chain(of_each_kind);
-    let entries = agencies.map(|agency| Entry { agency: Some(agency), policy: None }).collect();
+    let entries = agencies.map(|agency| Entry { agency: Some(agency), ..Entry::default() }).collect();
     let mut directory = Directory::default();
     directory.evolve(&GenesisLoaded { entries }.into(), Timestamp::default());
     directory

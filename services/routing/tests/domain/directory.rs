@@ -21,8 +21,9 @@ pub fn entries() -> Vec<Entry> {
         ("ke-police", "KE", PoliceUnit),
         ("un-coordinator", "CH", Coordinator),
     ];
-    let agencies = table.map(|(id, code, kind)| Entry { agency: Some(plain(id, code, kind)), policy: None });
-    agencies.into_iter().chain([Entry { agency: None, policy: Some(policy()) }]).collect()
+    let agencies =
+        table.map(|(id, code, kind)| Entry { agency: Some(plain(id, code, kind)), ..Entry::default() });
+    agencies.into_iter().chain([Entry { policy: Some(policy()), ..Entry::default() }]).collect()
 }
 
 fn plain(id: &str, code: &str, kind: AgencyKind) -> Agency {
@@ -87,7 +88,9 @@ fn policy() -> Policy {
     let victim_unit = AgencyKind::VictimIdentificationUnit;
     let digests = vec![FacetKind::Person, FacetKind::PerceptualDigests];
     let mut all_but_answers = FacetKind::ALL.to_vec();
-    all_but_answers.retain(|kind| ![FacetKind::AnswerText, FacetKind::CaseNumber].contains(kind));
+    let added =
+        [FacetKind::AnswerText, FacetKind::CaseNumber, FacetKind::RequestText, FacetKind::RequestReasons];
+    all_but_answers.retain(|kind| !added.contains(kind));
     let everybody_concerned = vec![Victim, Suspect, Undetermined];
     let in_need = || vec![Victim, Undetermined];
     Policy {

@@ -1,0 +1,71 @@
+//! What one side of a request owes, and what it is owed.
+
+use schemas::Timestamp;
+use schemas::codes::{DueReason, RequestRole, RequestState};
+
+use super::state::{Period, Request};
+use super::{is_draft, is_over};
+
+/// One thing that somebody has to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item<'a> {
+    pub reason: DueReason,
+    /// By when; none where nothing says.
+    pub due: Option<Timestamp>,
+    /// The side whose turn it is.
+    pub owed_by: RequestRole,
+    /// The legal period, where it is one.
+    pub period: Option<(&'a str, &'a Period)>,
+}
+
+/// Everything that is open in a request for one of its sides.
+pub fn items(request: &Request, role: RequestRole) -> Vec<Item<'_>> {
+    let mut items: Vec<Item<'_>> =
+        request.periods.iter().filter_map(|(id, one)| of_period(id, one)).collect();
+    let plain = |reason, owed_by| Item { reason, due: None, owed_by, period: None };
+    let other = match request.draft.addressee {
+        Some(_) => RequestRole::Addressee,
+        None => RequestRole::Requested,
+    };
+    match request.state {
+        state if is_draft(state) && role == RequestRole::Requesting => {
+            items.push(plain(DueReason::Validation, RequestRole::Requesting));
+        }
+        RequestState::Transmitted => items.push(plain(DueReason::Receipt, other)),
+        RequestState::Forwarded => items.push(plain(DueReason::Receipt, RequestRole::Requested)),
+        RequestState::Received | RequestState::Acknowledged => items.push(plain(DueReason::Decision, other)),
+        RequestState::ReturnedDeficient => items.push(plain(DueReason::Returned, RequestRole::Requesting)),
+        RequestState::AdditionalInfoRequested => {
+            items.push(plain(DueReason::Information, RequestRole::Requesting));
+        }
+        RequestState::AcceptedWithConditions if !request.conditions_agreed => {
+            items.push(plain(DueReason::Conditions, RequestRole::Requesting));
+        }
+        _ => {}
+    }
+    if request.unconfirmed && !is_over(request.state) {
+        items.push(plain(DueReason::WrittenConfirmation, RequestRole::Requesting));
+    }
+    if request.evidence.iter().any(|evidence| evidence.received.is_none()) {
+        items.push(plain(DueReason::EvidenceReceipt, RequestRole::Requesting));
+    }
+    if let Some(needed) = request.draft.needed_by.as_ref().filter(|_| !is_over(request.state)) {
+        items.push(Item { due: Some(needed.by), ..plain(DueReason::NeededBy, other) });
+    }
+    items
+}
+
+fn of_period<'a>(id: &'a str, period: &'a Period) -> Option<Item<'a>> {
+    if !period.is_open() {
+        return None;
+    }
+    let reason = match period.ran_out {
+        _ if period.guards_data() => DueReason::Preservation,
+        Some(_) => DueReason::Overdue,
+        None => DueReason::LegalPeriod,
+    };
+    // A floor that was reached, and what ended by itself, is owed by nobody any more.
+    let over = period.ran_out.is_some() && !period.is_overdue();
+    let due = period.paused.is_none().then_some(period.started.due);
+    (!over).then_some(Item { reason, due, owed_by: period.started.owed_by, period: Some((id, period)) })
+}

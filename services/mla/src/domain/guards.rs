@@ -1,0 +1,248 @@
+//! What a step needs beside its place in the life of a request: its content, and what the legal basis demands.
+
+use std::collections::BTreeSet;
+
+use chassis::decider::{Context, Rejection};
+use schemas::codes::{
+    AgencyKind, BasisAnswer, ClockKind, ConsultationDuty, ConsultationSubject, DigestCheck, Measure,
+    RefusalGround, RejectionCode, RequestKind, RequestRole, RequestState, RequestStep,
+};
+use schemas::legal::Instrument;
+use schemas::mla::{EvidenceTransmission, Forwarding, Postponement, Step, TakeStep};
+
+use super::draft;
+use super::state::{Evidence, Incident, Request};
+
+/// Most pieces of evidence of one request, and most statements of cost.
+const MAX_EVIDENCE: usize = 1_000;
+const MAX_COSTS: usize = 100;
+/// Hexadecimal digits of a SHA-256.
+const DIGEST_DIGITS: usize = 64;
+
+type Checked = Result<(), Rejection>;
+
+/// # Errors
+/// The first thing that the step lacks.
+pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, command: &TakeStep) -> Checked {
+    match &command.step {
+        Step::Validation(_) => draft::must_be_complete(context, incident, request),
+        Step::Transmission(_) => must_be_sendable(context, incident, request),
+        Step::WrittenConfirmation(_) => must(request.unconfirmed, RejectionCode::WrongState),
+        Step::ReturnDeficient(step) => must_name("/step/missing", &step.missing),
+        Step::Forwarding(step) => must_be_another_authority(context, request, step),
+        Step::InformationRequest(step) => must_name("/step/elements", &step.elements),
+        Step::Consultation(_) => must(request.consulting.is_none(), RejectionCode::WrongState),
+        Step::ConsultationConclusion(_) => must(request.consulting.is_some(), RejectionCode::WrongState),
+        Step::Acceptance(step) => must_be_different("/step/conditions", &step.conditions),
+        Step::ConditionsAgreement(_) => must(!request.conditions_agreed, RejectionCode::WrongState),
+        Step::Postponement(step) => may_postpone(context, request, step),
+        Step::Refusal(step) => may_refuse(context, request, step.ground, step.consultation_not_appropriate),
+        Step::Recognition(step) => match step.ground {
+            Some(_) if step.recognised => Err(Rejection::at(RejectionCode::Invalid, "/step/ground")),
+            Some(ground) => may_refuse(context, request, ground, false),
+            None => must_at(step.recognised, RejectionCode::Invalid, "/step/ground"),
+        },
+        // Conditions bind only whoever agrees to them.
+        Step::Execution(_) | Step::Substitution(_) => {
+            let agreed = request.state != RequestState::AcceptedWithConditions || request.conditions_agreed;
+            must(agreed, RejectionCode::WrongState)
+        }
+        Step::Preserved(step) => {
+            must(request.draft.measures.contains(&Measure::Preservation), RejectionCode::WrongState)?;
+            let future = step.holder_end.is_none_or(|end| end > context.now);
+            must_at(future, RejectionCode::Invalid, "/step/holder_end")
+        }
+        Step::HolderEnd(step) => must_at(step.ends > context.now, RejectionCode::Invalid, "/step/ends"),
+        Step::EvidenceTransmission(step) => may_transmit(request, step),
+        Step::EvidenceReceipt(step) => {
+            let waits = |evidence: &Evidence| evidence.digest == step.digest && evidence.received.is_none();
+            let known = request.evidence.iter().any(waits);
+            must_at(known, RejectionCode::Invalid, "/step/digest")
+        }
+        Step::Costs(step) => {
+            must(request.costs.len() < MAX_COSTS, RejectionCode::TooMany)?;
+            must_at(step.amount >= 0, RejectionCode::Invalid, "/step/amount")?;
+            let code = step.currency.len() == 3 && step.currency.bytes().all(|c| c.is_ascii_uppercase());
+            must_at(code, RejectionCode::Invalid, "/step/currency")
+        }
+        Step::Closure(_) => may_close(request),
+        Step::Notification(_) => {
+            let once = request.draft.notified && !request.took(RequestStep::Notification);
+            must(once, RejectionCode::WrongState)
+        }
+        Step::NotificationReceipt(_) => {
+            must_follow(request, RequestStep::Notification, RequestStep::NotificationReceipt)
+        }
+        Step::NoGroundConfirmation(_) => {
+            must_follow(request, RequestStep::NotificationReceipt, RequestStep::NoGroundConfirmation)
+        }
+        Step::Clarification(_) => must_be_about(request, RequestStep::ClarificationRequest),
+        Step::Information(_) => must_be_about(request, RequestStep::InformationRequest),
+        Step::ExPostValidation(_) => must(request.validator.is_none(), RejectionCode::WrongState),
+        Step::Extension(_) => may_extend(request),
+        Step::ProductionConfirmation(_) => {
+            must(!request.took(RequestStep::ProductionConfirmation), RejectionCode::WrongState)
+        }
+        Step::Receipt(_)
+        | Step::Acknowledgement(_)
+        | Step::Resumption(_)
+        | Step::Delay(_)
+        | Step::Outcome(_)
+        | Step::TransferSuspension(_)
+        | Step::TransferResumption(_)
+        | Step::Withdrawal(_)
+        | Step::ClarificationRequest(_)
+        | Step::Objection(_)
+        | Step::ObjectionReview(_)
+        | Step::NonExecution(_)
+        | Step::EnforcementRequest(_) => Ok(()),
+    }
+}
+
+fn must(holds: bool, code: RejectionCode) -> Checked {
+    if holds { Ok(()) } else { Err(code.into()) }
+}
+
+fn must_at(holds: bool, code: RejectionCode, pointer: &str) -> Checked {
+    if holds { Ok(()) } else { Err(Rejection::at(code, pointer)) }
+}
+
+fn must_name<T: Ord>(pointer: &str, named: &[T]) -> Checked {
+    must_at(!named.is_empty(), RejectionCode::Invalid, pointer)?;
+    must_be_different(pointer, named)
+}
+
+fn must_be_different<T: Ord>(pointer: &str, named: &[T]) -> Checked {
+    let different: BTreeSet<&T> = named.iter().collect();
+    must_at(different.len() == named.len(), RejectionCode::Invalid, pointer)
+}
+
+/// Once, and after what it answers.
+fn must_follow(request: &Request, before: RequestStep, step: RequestStep) -> Checked {
+    must(request.took(before) && !request.took(step), RejectionCode::WrongState)
+}
+
+/// An answer of one form is no answer to another.
+fn must_be_about(request: &Request, asked: RequestStep) -> Checked {
+    let questions = [RequestStep::ClarificationRequest, RequestStep::InformationRequest];
+    let last = request.history.iter().rev().find(|taken| questions.contains(&taken.step));
+    must(last.is_some_and(|taken| taken.step == asked), RejectionCode::WrongState)
+}
+
+/// Validated; or an order in an emergency for which Article 4(5) of Regulation (EU) 2023/1543 lets validation follow:
+/// for subscriber data, data that only identify a user, and preservation.
+fn must_be_sendable(context: &Context<'_>, incident: &Incident, request: &Request) -> Checked {
+    if request.state == RequestState::Validated {
+        return Ok(());
+    }
+    let light = |measure: &Measure| {
+        let lets = [Measure::SubscriberData, Measure::IdentificationOfAPerson, Measure::Preservation];
+        lets.contains(measure)
+    };
+    let may_follow = request.draft.emergency.is_some() && request.draft.measures.iter().all(light);
+    must(may_follow, RejectionCode::WrongState)?;
+    draft::must_be_complete(context, incident, request)
+}
+
+fn must_be_another_authority(context: &Context<'_>, request: &Request, step: &Forwarding) -> Checked {
+    let agency = context.directory.agency(&step.to, context.now);
+    let agency = agency.ok_or_else(|| Rejection::at(RejectionCode::UnknownAgency, "/step/to"))?;
+    let right = agency.kind == AgencyKind::CentralAuthority
+        && agency.country == request.draft.requested
+        && agency.id != request.authority;
+    must_at(right, RejectionCode::Invalid, "/step/to")
+}
+
+/// The instrument that was picked, as its data stood when the request was validated.
+pub fn basis<'a>(context: &Context<'a>, request: &Request) -> Option<&'a Instrument> {
+    let as_of = request.basis_as_of.unwrap_or(context.now);
+    context.directory.instrument(request.draft.basis.as_ref()?, as_of)
+}
+
+/// A refusal is on a ground that the legal basis knows for a measure asked for, and after the consultation that it demands.
+fn may_refuse(
+    context: &Context<'_>,
+    request: &Request,
+    ground: RefusalGround,
+    consultation_not_appropriate: bool,
+) -> Checked {
+    let Some(instrument) = basis(context, request) else { return Ok(()) };
+    let offered = || instrument.grounds.iter().filter(|row| row.mark.is_offered());
+    // An instrument that names none leaves it to the law of the requested State.
+    if offered().next().is_none() {
+        return Ok(());
+    }
+    let rows: Vec<_> = offered().filter(|row| row.ground == ground).collect();
+    let known = |measure: &Measure| rows.iter().any(|row| row.is_about(*measure));
+    let for_one = request.draft.measures.iter().any(known);
+    must_at(for_one, RejectionCode::GroundNotAvailable, "/step/ground")?;
+    let duty = rows.iter().filter_map(|row| row.consultation).min();
+    must_have_consulted(request, ConsultationSubject::Refusal, duty, consultation_not_appropriate)
+}
+
+fn may_postpone(context: &Context<'_>, request: &Request, step: &Postponement) -> Checked {
+    let later = step.until.is_none_or(|until| until > context.now);
+    must_at(later, RejectionCode::Invalid, "/step/until")?;
+    let Some(instrument) = basis(context, request) else { return Ok(()) };
+    let offered = || instrument.postponements.iter().filter(|row| row.mark.is_offered());
+    let row = offered().find(|row| row.ground == step.ground);
+    let known = row.is_some() || offered().next().is_none();
+    must_at(known, RejectionCode::GroundNotAvailable, "/step/ground")?;
+    let duty = row.and_then(|row| row.consultation);
+    must_have_consulted(request, ConsultationSubject::Postponement, duty, step.consultation_not_appropriate)
+}
+
+fn must_have_consulted(
+    request: &Request,
+    subject: ConsultationSubject,
+    duty: Option<ConsultationDuty>,
+    not_appropriate: bool,
+) -> Checked {
+    let consulted =
+        request.consulted.contains(&subject) || request.consulted.contains(&ConsultationSubject::Conditions);
+    let done = match duty {
+        None => true,
+        Some(ConsultationDuty::WhereAppropriate) => consulted || not_appropriate,
+        Some(ConsultationDuty::Mandatory) => consulted,
+    };
+    must(done, RejectionCode::ConsultationNeeded)
+}
+
+fn may_transmit(request: &Request, step: &EvidenceTransmission) -> Checked {
+    must(request.evidence.len() < MAX_EVIDENCE, RejectionCode::TooMany)?;
+    let digits = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    let digest = step.digest.len() == DIGEST_DIGITS && step.digest.bytes().all(digits);
+    let known = request.evidence.iter().any(|evidence| evidence.digest == step.digest);
+    must_at(digest && !known, RejectionCode::Invalid, "/step/digest")?;
+    // What is due at the end of a period is not given before it, unless the enforcing authority lets it go.
+    let held_back = |kind| kind == ClockKind::Exact;
+    let mut periods = request.periods.values();
+    let waits =
+        periods.any(|period| held_back(period.started.kind) && period.is_open() && period.ran_out.is_none());
+    let production = request.draft.kind == RequestKind::ProductionOrder;
+    must(!production || !waits || request.took(RequestStep::NoGroundConfirmation), RejectionCode::WrongState)
+}
+
+/// Nothing is left: all that was sent was compared with its digest. What was given unasked is closed once received.
+fn may_close(request: &Request) -> Checked {
+    let unasked = request.draft.measures == [Measure::SpontaneousInformation];
+    let early = matches!(request.state, RequestState::Received | RequestState::Acknowledged);
+    must(!early || unasked, RejectionCode::WrongState)?;
+    let compared = |evidence: &Evidence| {
+        evidence.received.as_ref().is_some_and(|(_, _, check)| *check == DigestCheck::Matches)
+    };
+    must_at(request.evidence.iter().all(compared), RejectionCode::WrongState, "/evidence")
+}
+
+/// Once, and while the period that it makes longer runs.
+fn may_extend(request: &Request) -> Checked {
+    must(!request.took(RequestStep::Extension), RejectionCode::AlreadyExtended)?;
+    let mut periods = request.periods.values();
+    let runs = periods.any(|period| period.started.owed_by == RequestRole::Addressee && period.runs());
+    must(runs, RejectionCode::WrongState)
+}
+
+/// Whether an answer lets the instrument be picked: what is unknown is the authority's own risk, and shown as such.
+pub const fn may_be_picked(answer: BasisAnswer) -> bool {
+    matches!(answer, BasisAnswer::Applies | BasisAnswer::Unknown)
+}

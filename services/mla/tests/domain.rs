@@ -1,0 +1,10 @@
+//! Legal assistance as its users meet it: periods by their rows, bases by State and date, requests by their history.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+#[path = "domain/bases.rs"]
+mod bases;
+#[path = "domain/periods.rs"]
+mod periods;
+#[path = "domain/world.rs"]
+mod world;
