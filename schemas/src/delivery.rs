@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::codes::{
     AlertReason, AssignmentState, DangerReason, ErasureReason, FacetKind, HoldReason, IncidentKind,
-    JurisdictionBasis, PersonCategory, RetractionReason, Urgency,
+    JurisdictionBasis, PersonCategory, RequestRole, RequestState, RequestStep, RetractionReason, Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
 use crate::ids::{
-    AgencyId, AssignmentId, Country, DisclosureId, ErasureId, FacetId, HoldId, KeyId, KeySetId, PersonRef,
-    ReferralId, RetractionId,
+    AgencyId, AssignmentId, Country, DisclosureId, ErasureId, FacetId, HoldId, InstrumentId, KeyId, KeySetId,
+    PersonRef, ReferralId, RequestId, RetractionId,
 };
 use crate::referral::Person;
 use crate::routing::{Entitlement, FacetRef, Transfer};
@@ -61,6 +61,56 @@ pub struct IncidentUpdated {
 pub struct FacetAdded {
     pub by: AgencyId,
     pub facet: FacetRef,
+}
+
+/// A text of a request for legal assistance, or of a step in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct RequestFacetAdded {
+    pub request_id: RequestId,
+    pub by: AgencyId,
+    pub facet: FacetRef,
+}
+
+/// An agency takes part in a request from now on: it may open its texts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct RequestReaderAdded {
+    pub request_id: RequestId,
+    pub agency: AgencyId,
+    pub role: RequestRole,
+    /// The legal basis on which a text crosses the border to it.
+    pub basis: Option<InstrumentId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct RequestReaderRemoved {
+    pub request_id: RequestId,
+    pub agency: AgencyId,
+}
+
+/// An agency is told what was done in a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct RequestStepDelivered {
+    pub agency: AgencyId,
+    pub request_id: RequestId,
+    pub step: RequestStep,
+    pub state: RequestState,
+    /// Whose step it was.
+    pub role: RequestRole,
+}
+
+/// An agency is told that a legal period of a request nears its end, or has run out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct RequestPeriodDelivered {
+    pub agency: AgencyId,
+    pub request_id: RequestId,
+    pub clock: String,
+    pub due: Timestamp,
+    pub ran_out: bool,
 }
 
 /// An agency is told that something was taken back, and has to acknowledge it.
@@ -160,7 +210,9 @@ pub struct FacetDisclosed {
 #[avro(namespace = "org.causeway.delivery")]
 pub struct FacetsDisclosed {
     pub disclosure_id: DisclosureId,
-    pub assignment_id: AssignmentId,
+    /// What it is opened by: an assignment, or a part in a request.
+    pub assignment_id: Option<AssignmentId>,
+    pub request_id: Option<RequestId>,
     pub agency: AgencyId,
     pub recipient_key_id: KeyId,
     pub facets: Vec<FacetDisclosed>,
@@ -184,6 +236,16 @@ pub struct AccessReported {
 pub struct OpenFacets {
     pub assignment_id: AssignmentId,
     /// Empty asks for all that the assignment names.
+    pub facets: Vec<FacetId>,
+    pub recipient_key_id: KeyId,
+}
+
+/// An agency asks for the texts of a request that it takes part in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct OpenRequest {
+    pub request_id: RequestId,
+    /// Empty asks for all that it may open.
     pub facets: Vec<FacetId>,
     pub recipient_key_id: KeyId,
 }
@@ -330,6 +392,7 @@ command_bodies! {
     /// What stands in `delivery.commands`.
     DeliveryCommand in "delivery.commands" {
         OpenFacets,
+        OpenRequest,
         ReportAccess,
         EraseFacets,
         PlaceHold,
@@ -362,5 +425,10 @@ event_bodies! {
         HoldReleased,
         KeyErasureBegun,
         KeysErased,
+        RequestFacetAdded,
+        RequestReaderAdded,
+        RequestReaderRemoved,
+        RequestStepDelivered,
+        RequestPeriodDelivered,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use causeway::client::Client;
 use integration_tests::{Deployment, await_some, calm_referral};
 use mla::http::{Due, LegalBases, RequestView, Requests};
-use schemas::codes::{ClockEnd, DueReason, PreservationAdvice, RequestState};
+use schemas::codes::{ClockEnd, DueReason, PreservationAdvice, RequestState, RequestStep};
 use schemas::ids::{IncidentId, RequestId};
 use serde_json::{Value, json};
 
@@ -129,6 +129,33 @@ async fn a_preservation_guards_the_request_behind_it() {
         .unwrap();
     case.step("de-central", id, "validation", json!({ "by": "public-prosecutor" })).await;
     case.step("de-central", id, "transmission", json!({ "channel": "contact-point", "oral": true })).await;
+
+    // Both sides open its text with their own keys; nobody else does.
+    let german = case.deployment.client("delivery", "de-police").unwrap();
+    for (agency, reads) in [("us-central", true), ("de-central", true), ("fr-central", false)] {
+        let (key_id, keys) = case.deployment.world.keys(agency).unwrap();
+        let client = case.deployment.client("delivery", agency).unwrap();
+        let opened =
+            || async { client.open_request(case.incident, id, &key_id, &keys, &case.key()).await.ok() };
+        if !reads {
+            assert!(opened().await.is_none(), "{agency}");
+            continue;
+        }
+        let opened = await_some("the text", opened).await.unwrap();
+        let facts: Vec<&str> =
+            opened.iter().filter_map(|one| one.content["elements"]["facts"].as_str()).collect();
+        assert_eq!(facts, ["synthetic text: facts"], "{agency}");
+    }
+    let (key_id, keys) = case.deployment.world.keys("de-police").unwrap();
+    assert!(german.open_request(case.incident, id, &key_id, &keys, "no part in it").await.is_err());
+    let told = || async {
+        let inbox = case.deployment.client("delivery", "us-central").unwrap().inbox("").await.unwrap();
+        inbox.entries.into_iter().find_map(|entry| match entry {
+            Entry::Request { request_id, step: RequestStep::Transmission, .. } => Some(request_id),
+            _ => None,
+        })
+    };
+    assert_eq!(await_some("the request in the inbox", told).await.unwrap(), id);
 
     // The other side receives, preserves, and says until when the data holder keeps the data.
     case.step("us-central", id, "receipt", json!({})).await;

@@ -4,6 +4,7 @@ mod agency;
 mod catalogue;
 mod development;
 pub mod exit;
+mod mla;
 mod refer;
 mod table;
 mod up;
@@ -169,6 +170,11 @@ enum Command {
     },
     /// Why an incident went where it went: countries, grounds, agencies, rules, transfer bases.
     Incident { incident: IncidentId },
+    /// Legal assistance: legal bases, requests and orders, and what is due.
+    Mla {
+        #[command(subcommand)]
+        action: mla::Mla,
+    },
     /// The directory: list, show, apply a change, confirm another's.
     Directory {
         #[command(subcommand)]
@@ -242,6 +248,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             agency::open(&client, &output, assignment, &key, &key_id, emit_xml.as_deref()).await
         }
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
+        Command::Mla { action } => action.run(&client, &output).await,
         Command::Directory { action } => action.run(&client, &output).await,
         Command::Store { action } => action.run(&output),
         Command::Token(token) => token.run(&output),

@@ -15,7 +15,7 @@ use intake::http::{Receipt, ReferralStatus};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use routing::http::RoutingView;
 use schemas::codes::FacetKind;
-use schemas::ids::{AssignmentId, FacetId, IncidentId, KeyId, PersonRef, ReferralId};
+use schemas::ids::{AssignmentId, FacetId, IncidentId, KeyId, PersonRef, ReferralId, RequestId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -218,8 +218,35 @@ impl Client {
         idempotency_key: &str,
     ) -> anyhow::Result<Vec<OpenedFacet>> {
         let path = format!("/v1/incidents/{incident}/assignments/{assignment}/open");
+        self.open_at(&path, incident, key_id, keys, idempotency_key).await
+    }
+
+    /// The texts of a request for legal assistance, in the same way.
+    ///
+    /// # Errors
+    /// A problem, or that something does not open with this key.
+    pub async fn open_request(
+        &self,
+        incident: IncidentId,
+        request: RequestId,
+        key_id: &KeyId,
+        keys: &KeyPair,
+        idempotency_key: &str,
+    ) -> anyhow::Result<Vec<OpenedFacet>> {
+        let path = format!("/v1/incidents/{incident}/requests/{request}/open");
+        self.open_at(&path, incident, key_id, keys, idempotency_key).await
+    }
+
+    async fn open_at(
+        &self,
+        path: &str,
+        incident: IncidentId,
+        key_id: &KeyId,
+        keys: &KeyPair,
+        idempotency_key: &str,
+    ) -> anyhow::Result<Vec<OpenedFacet>> {
         let body = Open { recipient_key_id: key_id.clone(), facets: Vec::new() };
-        let disclosure: Disclosure = self.command(&path, idempotency_key, &body).await?;
+        let disclosure: Disclosure = self.command(path, idempotency_key, &body).await?;
         let opened = disclosure.facets.iter().map(|facet| open_facet(&disclosure, facet, keys));
         let opened = opened.collect::<anyhow::Result<Vec<_>>>()?;
         let access = Access { facets: opened.iter().map(|facet| facet.facet_id).collect() };

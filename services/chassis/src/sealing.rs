@@ -136,9 +136,9 @@ impl Sealing {
         Ok(facet)
     }
 
-    /// Submits a command that carries what is sealed here, each under a key set of its own; its keys are taken out again
-    /// when the command is not taken. `of_referral` says of the state by which referral it is bound, or that the caller
-    /// may not see the incident; it is asked only where there is something to seal.
+    /// Submits a command that carries what is sealed here, each under a key set of its own; its keys are taken out
+    /// again when the command is not taken. `of_referral` says of the state by which referral it is bound, or that the
+    /// caller may not see the incident; it is asked only where there is something to seal.
     ///
     /// # Errors
     /// As [`Front::submit`], or when Kafka does not take the keys: then nothing may name them.

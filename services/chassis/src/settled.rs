@@ -24,12 +24,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Longest wait for a record of a topic that is read to its end.
 const POLL: Duration = Duration::from_millis(100);
 
-/// A service of a chain: its group, its commands, and the events of the service before it.
+/// A service of a chain: its group, its commands, and the events of the services before it.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
     pub group: &'static str,
     pub commands: &'static str,
-    pub news: Option<&'static str>,
+    pub news: &'static [&'static str],
 }
 
 /// The broker did not say.
@@ -72,7 +72,7 @@ impl Settled {
         for (link, group) in &self.chain {
             let mut bounds = Bounds::new();
             bounds.insert(link.commands, self.ends(link.commands)?);
-            if let Some(news) = link.news {
+            for news in link.news {
                 bounds.insert(news, self.ends(news)?);
             }
             if !self.await_answered(group, &bounds)? {

@@ -4,18 +4,59 @@ use chassis::decider::{Heard, Outgoing};
 use schemas::codec::{Codec, CodecError};
 use schemas::envelope::Body;
 use schemas::jurisdiction::Notice;
+use schemas::mla::MlaEvent;
 use schemas::referral::{ReferralEvent, SealedFacet};
 use schemas::routing::RoutingEvent;
 use schemas::{Event, InputPosition, topics};
 
-use crate::domain::RoutingNews;
+use crate::domain::requests::MlaNews;
+use crate::domain::{News, RoutingNews};
 
-/// What `routing.events` tells delivery: everything that changes what an agency has before it.
+/// What another service's event tells delivery.
 pub fn hear(
     codec: &Codec,
     position: &InputPosition,
     value: &[u8],
-) -> Result<Option<Heard<RoutingNews>>, CodecError> {
+) -> Result<Option<Heard<News>>, CodecError> {
+    if position.topic == MlaEvent::TOPIC {
+        return hear_mla(codec, position, value);
+    }
+    hear_routing(codec, position, value)
+}
+
+/// What `mla.events` tells: who takes part in a request, what was done in it, and what is due.
+fn hear_mla(
+    codec: &Codec,
+    position: &InputPosition,
+    value: &[u8],
+) -> Result<Option<Heard<News>>, CodecError> {
+    let event: Event<MlaEvent> = codec.decode::<MlaEvent, _>(value)?;
+    let tells = matches!(
+        event.body,
+        MlaEvent::RequestDrafted(_)
+            | MlaEvent::RequestAmended(_)
+            | MlaEvent::RequestShared(_)
+            | MlaEvent::RequestUnshared(_)
+            | MlaEvent::StepTaken(_)
+            | MlaEvent::ClockWarned(_)
+            | MlaEvent::ClockRanOut(_)
+            | MlaEvent::CoordinatorAsked(_)
+    );
+    Ok(tells.then(|| Heard {
+        aggregate_id: event.aggregate_id,
+        cause: event.event_id.to_string(),
+        time: event.time,
+        news: News::Mla(MlaNews { event: event.body, at: position.clone(), by: event.agency.clone() }),
+        agency: event.agency,
+    }))
+}
+
+/// What `routing.events` tells delivery: everything that changes what an agency has before it.
+fn hear_routing(
+    codec: &Codec,
+    position: &InputPosition,
+    value: &[u8],
+) -> Result<Option<Heard<News>>, CodecError> {
     let event: Event<RoutingEvent> = codec.decode::<RoutingEvent, _>(value)?;
     let without_facet = event.body.sealed_facet().is_none();
     let tells_nothing = matches!(
@@ -43,7 +84,11 @@ pub fn hear(
         aggregate_id: event.aggregate_id,
         cause: event.event_id.to_string(),
         time: event.time,
-        news: RoutingNews { event: event.body, at: position.clone(), by: event.agency.clone() },
+        news: News::Routing(RoutingNews {
+            event: event.body,
+            at: position.clone(),
+            by: event.agency.clone(),
+        }),
         agency: event.agency,
     }))
 }
@@ -60,11 +105,15 @@ pub fn write_notice(codec: &Codec, notice: &Notice) -> Result<Outgoing, CodecErr
     })
 }
 
-/// The sealed facets of a record of `referral.events` or `routing.events`.
+/// The sealed facets of a record of `referral.events`, `routing.events` or `mla.events`.
 pub fn read_sealed_facets(codec: &Codec, topic: &str, value: &[u8]) -> Result<Vec<SealedFacet>, CodecError> {
     if topic == ReferralEvent::TOPIC {
         let event: Event<ReferralEvent> = codec.decode::<ReferralEvent, _>(value)?;
         return Ok(event.body.sealed_facets().to_vec());
+    }
+    if topic == MlaEvent::TOPIC {
+        let event: Event<MlaEvent> = codec.decode::<MlaEvent, _>(value)?;
+        return Ok(event.body.sealed_facets().into_iter().cloned().collect());
     }
     let event: Event<RoutingEvent> = codec.decode::<RoutingEvent, _>(value)?;
     Ok(event.body.sealed_facet().cloned().into_iter().collect())

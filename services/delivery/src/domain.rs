@@ -1,6 +1,7 @@
 //! One incident as delivery has it: what stands before which agency, and what was disclosed to whom.
 
 pub mod erasure;
+pub mod requests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ use schemas::delivery::{
 };
 use schemas::directory::Policy;
 use schemas::directory::view::Directory;
-use schemas::ids::{AgencyId, AssignmentId, Country, DisclosureId, FacetId, KeyId, KeySetId};
+use schemas::ids::{AgencyId, AssignmentId, Country, DisclosureId, FacetId, KeyId, KeySetId, RequestId};
 use schemas::routing::{
     AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentAmended, IncidentOpened,
     RetractionIssued, RoutingEvent, Transfer,
@@ -22,9 +23,21 @@ use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use self::erasure::Erasures;
+use self::requests::Held;
 
 /// Most disclosures of one incident to one agency: bounds what an incident weighs, far above what people open.
 const MAX_DISCLOSURES: usize = 1_000;
+
+/// What another service's event tells.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "read, passed on and dropped: a box would cost each of them more"
+)]
+pub enum News {
+    Routing(RoutingNews),
+    Mla(requests::MlaNews),
+}
 
 /// One of routing's events, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +59,8 @@ pub struct Incident {
     /// The reporter's facets that an amendment has replaced: nobody opens them, and they can be erased.
     pub superseded: Vec<FacetRef>,
     pub erasures: Erasures,
+    /// Requests for legal assistance in it: who reads them, and their texts.
+    pub requests: BTreeMap<RequestId, Held>,
 }
 
 /// An item in an agency's inbox.
@@ -220,6 +235,7 @@ pub fn decide(
 ) -> Result<Vec<DeliveryEvent>, Rejection> {
     match command {
         DeliveryCommand::OpenFacets(command) => open(context, incident, command),
+        DeliveryCommand::OpenRequest(command) => requests::open(context, incident, command),
         DeliveryCommand::ReportAccess(command) => report(context, incident, command),
         DeliveryCommand::EraseFacets(command) => erasure::erase(context, incident, command),
         DeliveryCommand::PlaceHold(command) => erasure::place_hold(context, incident, command),
@@ -241,15 +257,13 @@ fn open(
     must_be_key_of(context.directory, context.agency, &command.recipient_key_id, context.now)?;
     let with_offer = opens_with_offer(item)?;
     must_be_different(&command.facets)?;
-    let earlier = incident.disclosures.values().filter(|one| one.agency == *context.agency);
-    if earlier.count() >= MAX_DISCLOSURES {
-        return Err(RejectionCode::TooMany.into());
-    }
+    must_have_room(incident, context.agency)?;
     let entitled = incident.entitled_facets(command.assignment_id, context.directory, context.now);
     let asked = select(incident, context.agency, entitled, &command.facets)?;
     let disclosed = FacetsDisclosed {
         disclosure_id: disclosure_id(context.aggregate_id, context.cause),
-        assignment_id: command.assignment_id,
+        assignment_id: Some(command.assignment_id),
+        request_id: None,
         agency: context.agency.clone(),
         recipient_key_id: command.recipient_key_id.clone(),
         facets: asked.into_iter().map(|entitled| disclosed(registered, entitled)).collect(),
@@ -282,6 +296,11 @@ fn opens_with_offer(item: &Item) -> Result<bool, Rejection> {
         _ if item.delivered.entitlement.opens_with_offer => Ok(true),
         _ => Err(RejectionCode::WrongState.into()),
     }
+}
+
+fn must_have_room(incident: &Incident, agency: &AgencyId) -> Result<(), Rejection> {
+    let earlier = incident.disclosures.values().filter(|one| one.agency == *agency).count();
+    if earlier < MAX_DISCLOSURES { Ok(()) } else { Err(RejectionCode::TooMany.into()) }
 }
 
 /// Named twice, a facet would stand twice in the record.
@@ -430,8 +449,17 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent, time: Timestamp) {
         | DeliveryEvent::EarlyOpeningDelivered(_)
         | DeliveryEvent::AccessReported(_)
         | DeliveryEvent::ErasureDelivered(_)
+        | DeliveryEvent::RequestStepDelivered(_)
+        | DeliveryEvent::RequestPeriodDelivered(_)
         | DeliveryEvent::CommandRejected(_)
         | DeliveryEvent::CommandFailed(_) => {}
+        DeliveryEvent::RequestFacetAdded(added) => requests::add_facet(&mut incident.requests, added),
+        DeliveryEvent::RequestReaderAdded(added) => requests::add_reader(&mut incident.requests, added),
+        DeliveryEvent::RequestReaderRemoved(removed) => {
+            if let Some(held) = incident.requests.get_mut(&removed.request_id) {
+                held.readers.remove(&removed.agency);
+            }
+        }
         DeliveryEvent::FacetsErased(_)
         | DeliveryEvent::ErasureRestricted(_)
         | DeliveryEvent::HoldPlaced(_)
@@ -464,7 +492,8 @@ impl Incident {
     /// Whether a facet is sealed under a key of the set.
     pub fn names(&self, key_set: KeySetId) -> bool {
         let registered = self.registered.iter().flat_map(|registered| &registered.facets);
-        let added = self.added.iter().map(|added| &added.facet);
+        let requests = self.requests.values().flat_map(|held| &held.facets);
+        let added = self.added.iter().chain(requests).map(|added| &added.facet);
         registered.chain(added).chain(&self.superseded).any(|facet| facet.key_set_id == key_set)
     }
 
@@ -480,11 +509,17 @@ impl Incident {
         directory: &Directory,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let item = self.own_item(disclosed.assignment_id, agency)?;
+        let given: Vec<FacetId> = disclosed.facets.iter().map(|facet| facet.facet_id).collect();
+        if let Some(request) = disclosed.request_id {
+            let texts = self.texts(request, agency, directory, now)?;
+            must_be_key_of(directory, agency, &disclosed.recipient_key_id, now)?;
+            return select(self, agency, texts, &given).map(drop);
+        }
+        let assignment = disclosed.assignment_id.ok_or(RejectionCode::UnknownAssignment)?;
+        let item = self.own_item(assignment, agency)?;
         must_be_key_of(directory, agency, &disclosed.recipient_key_id, now)?;
         opens_with_offer(item)?;
-        let given: Vec<FacetId> = disclosed.facets.iter().map(|facet| facet.facet_id).collect();
-        let entitled = self.entitled_facets(disclosed.assignment_id, directory, now);
+        let entitled = self.entitled_facets(assignment, directory, now);
         select(self, agency, entitled, &given).map(drop)
     }
 
@@ -500,7 +535,7 @@ impl Incident {
     }
 
     fn was_disclosed(&self, assignment: AssignmentId, facet: FacetId) -> bool {
-        let mut disclosures = self.disclosures.values().filter(|one| one.assignment_id == assignment);
+        let mut disclosures = self.disclosures.values().filter(|one| one.assignment_id == Some(assignment));
         disclosures.any(|one| one.facets.iter().any(|disclosed| disclosed.facet_id == facet))
     }
 

@@ -11,15 +11,20 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::cursor::Cursors;
-use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
+use chassis::front::{Answer, AtPosition, Front, IdempotencyKey, Request};
 use chassis::http::{Body, Path, Query, answered};
 use chassis::keys::KeyError;
 use chassis::problem::{Problem, chain};
 use chassis::reference::Reference;
 use schemas::Timestamp;
 use schemas::codes::{AssignmentState, ErasureReason, HoldReason, Urgency};
-use schemas::delivery::{EraseFacets, FacetsDisclosed, OpenFacets, PlaceHold, ReleaseHold, ReportAccess};
-use schemas::ids::{AssignmentId, DisclosureId, ErasureId, FacetId, HoldId, IncidentId, KeyId, PersonRef};
+use schemas::delivery::{
+    DeliveryCommand, EraseFacets, FacetsDisclosed, OpenFacets, OpenRequest, PlaceHold, ReleaseHold,
+    ReportAccess,
+};
+use schemas::ids::{
+    AssignmentId, DisclosureId, ErasureId, FacetId, HoldId, IncidentId, KeyId, PersonRef, RequestId,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -53,6 +58,7 @@ pub fn pages(pages: Pages) -> OpenApiRouter {
         .routes(routes!(list))
         .routes(routes!(stream::follow))
         .routes(routes!(open))
+        .routes(routes!(open_request))
         .routes(routes!(report_access))
         .routes(routes!(erase))
         .routes(routes!(place_hold))
@@ -141,7 +147,32 @@ async fn open(
     Body(Open { recipient_key_id, facets }): Body<Open>,
 ) -> Result<Response, Problem> {
     let command = OpenFacets { assignment_id, facets, recipient_key_id };
-    let request = key.request::<Delivery>(&caller, incident, command);
+    disclose(&pages, &caller, key.request::<Delivery>(&caller, incident, command), incident).await
+}
+
+/// Opens the texts of a request for legal assistance, or of an order, for an agency that takes part in it.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/requests/{request}/open", tag = "delivery",
+    params(("incident" = IncidentId, Path), ("request" = RequestId, Path), ("Idempotency-Key" = String, Header)),
+    request_body = Open,
+    responses((status = 201, body = Disclosure), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn open_request(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, request_id)): Path<(IncidentId, RequestId)>,
+    Body(Open { recipient_key_id, facets }): Body<Open>,
+) -> Result<Response, Problem> {
+    let command = OpenRequest { request_id, facets, recipient_key_id };
+    disclose(&pages, &caller, key.request::<Delivery>(&caller, incident, command), incident).await
+}
+
+/// Recorded first; then what was recorded is given.
+async fn disclose(
+    pages: &Pages,
+    caller: &Caller,
+    request: Request<DeliveryCommand>,
+    incident: IncidentId,
+) -> Result<Response, Problem> {
     let command_id = request.command_id;
     let answer = pages.front.submit(request).await?;
     let Answer::Done { .. } = &answer else {
@@ -156,7 +187,7 @@ async fn open(
         .get(&disclosure_id(&incident.to_string(), &command_id.to_string()))
         .cloned()
         .ok_or_else(Problem::internal)?;
-    let recipient = recipient_key(&pages, &caller, &state.state, &disclosed)?;
+    let recipient = recipient_key(pages, caller, &state.state, &disclosed)?;
     let disclose = {
         let discloser = Arc::clone(&pages.discloser);
         move || discloser.disclose(incident, referral_id, &disclosed, &recipient)

@@ -11,12 +11,12 @@ use schemas::Event;
 use schemas::Timestamp;
 use schemas::codes::{
     AlertReason, AssignmentState, DangerReason, ErasureReason, FacetKind, IncidentKind, JurisdictionBasis,
-    RetractionReason, Urgency,
+    RequestRole, RequestState, RequestStep, RetractionReason, Urgency,
 };
 use schemas::delivery::DeliveryEvent;
 use schemas::ids::{
     AgencyId, AssignmentId, Country, DisclosureId, ErasureId, FacetId, IncidentId, PersonRef, ReferralId,
-    RetractionId,
+    RequestId, RetractionId,
 };
 use schemas::routing::{FacetRef, Transfer};
 use serde::{Deserialize, Serialize};
@@ -74,6 +74,26 @@ pub enum Entry {
     },
     /// No replica holds the data keys of what the agency had erased any more.
     KeysErased { incident_id: IncidentId, facets: Vec<FacetId>, at: Timestamp },
+    /// Something was done in a request for legal assistance, or an order, that the agency takes part in.
+    Request {
+        incident_id: IncidentId,
+        request_id: RequestId,
+        step: RequestStep,
+        /// How it stood after it.
+        state: RequestState,
+        /// Whose step it was.
+        role: RequestRole,
+        at: Timestamp,
+    },
+    /// A legal period of a request nears its end, or has run out.
+    Period {
+        incident_id: IncidentId,
+        request_id: RequestId,
+        clock: String,
+        due: Timestamp,
+        ran_out: bool,
+        at: Timestamp,
+    },
     /// Something was taken back: to be acknowledged by a person.
     Retraction {
         incident_id: IncidentId,
@@ -132,6 +152,8 @@ enum What {
     OpenedEarly { disclosure: DisclosureId, by: Option<AgencyId>, country: Option<Country> },
     Erased { erasure: ErasureId, reason: ErasureReason, restricted: bool, facets: Vec<FacetId> },
     KeysErased(Vec<FacetId>),
+    Request { request: RequestId, step: RequestStep, state: RequestState, role: RequestRole },
+    Period { request: RequestId, clock: String, due: Timestamp, ran_out: bool },
 }
 
 pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
@@ -172,6 +194,14 @@ pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>) -> Vec<IndexEn
         DeliveryEvent::ErasureDelivered(told) => {
             let (erasure, reason, restricted) = (told.erasure_id, told.reason, told.restricted);
             (&told.agency, What::Erased { erasure, reason, restricted, facets: told.facets.clone() })
+        }
+        DeliveryEvent::RequestStepDelivered(told) => {
+            let (request, step) = (told.request_id, told.step);
+            (&told.agency, What::Request { request, step, state: told.state, role: told.role })
+        }
+        DeliveryEvent::RequestPeriodDelivered(told) => {
+            let (request, clock) = (told.request_id, told.clock.clone());
+            (&told.agency, What::Period { request, clock, due: told.due, ran_out: told.ran_out })
         }
         DeliveryEvent::KeysErased(erased) => (&erased.by, What::KeysErased(erased.facets.clone())),
         _ => return Vec::new(),
@@ -277,6 +307,12 @@ fn shown(pages: &Pages, kept: Kept) -> Result<Option<Entry>, Problem> {
         }
         What::Erased { erasure, reason, restricted, facets } => {
             Entry::Erased { incident_id, erasure_id: erasure, reason, restricted, facets, at }
+        }
+        What::Request { request, step, state, role } => {
+            Entry::Request { incident_id, request_id: request, step, state, role, at }
+        }
+        What::Period { request, clock, due, ran_out } => {
+            Entry::Period { incident_id, request_id: request, clock, due, ran_out, at }
         }
         What::KeysErased(facets) => Entry::KeysErased { incident_id, facets, at },
     }))

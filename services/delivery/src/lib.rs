@@ -1,7 +1,8 @@
 //! Delivery: agencies' inboxes, the notices of each country, and disclosure by role.
 //!
-//! Topics in: `delivery.commands`, `routing.events`; `sealed-keys` and single records of `referral.events`
-//! and `routing.events` are read where they stand. Topics out: `delivery.events`, `jurisdiction.<cc>`.
+//! Topics in: `delivery.commands`, `routing.events`, `mla.events`; `sealed-keys` and single records of
+//! `referral.events`, `routing.events` and `mla.events` are read where they stand. Topics out: `delivery.events`,
+//! `jurisdiction.<cc>`.
 //!
 //! Invariants:
 //! - what an assignment does not entitle an agency to does not exist for it;
@@ -23,6 +24,7 @@ use chassis::decider::{Clock, Context, Decider, Heard, IndexEntry, Outgoing, Rej
 use schemas::codec::{Codec, CodecError};
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::envelope::Body;
+use schemas::mla::MlaEvent;
 use schemas::routing::RoutingEvent;
 use schemas::{Event, InputPosition};
 
@@ -35,7 +37,7 @@ impl Decider for Delivery {
     type State = domain::Incident;
     type Command = DeliveryCommand;
     type Event = DeliveryEvent;
-    type News = domain::RoutingNews;
+    type News = domain::News;
 
     fn decide(
         context: &Context<'_>,
@@ -46,7 +48,10 @@ impl Decider for Delivery {
     }
 
     fn learn(context: &Context<'_>, state: &Self::State, news: &Self::News) -> Vec<DeliveryEvent> {
-        domain::deliver(context, state, news)
+        match news {
+            domain::News::Routing(news) => domain::deliver(context, state, news),
+            domain::News::Mla(news) => domain::requests::deliver(context, state, news),
+        }
     }
 
     fn evolve(state: &mut Self::State, event: &Event<DeliveryEvent>) {
@@ -60,7 +65,7 @@ impl Decider for Delivery {
 
 impl Service for Delivery {
     const NAME: &'static str = "delivery";
-    const INPUTS: &'static [&'static str] = &[RoutingEvent::TOPIC];
+    const INPUTS: &'static [&'static str] = &[RoutingEvent::TOPIC, MlaEvent::TOPIC];
 
     fn hear(
         &self,

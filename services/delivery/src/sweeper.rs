@@ -1,8 +1,8 @@
 //! Takes out key sets that no event names and none ever will: of whoever died between sealing and its command.
 //!
 //! A command that names them may wait for hours while its service is down. So nothing is taken out before all that was
-//! written until then has been answered, through intake and routing to here. What was set aside as a dead letter may be
-//! decided yet, and keeps its keys.
+//! written until then has been answered, through intake, routing and mla to here. What was set aside as a dead letter
+//! may be decided yet, and keeps its keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,10 +22,11 @@ use schemas::sealed_keys::KeySet;
 use crate::Delivery;
 
 /// Who takes up what was sealed, in the order in which it goes through them.
-pub const CHAIN: [Link; 3] = [
-    Link { group: "intake", commands: "referral.commands", news: None },
-    Link { group: "routing", commands: "routing.commands", news: Some("referral.events") },
-    Link { group: "delivery", commands: "delivery.commands", news: Some("routing.events") },
+pub const CHAIN: [Link; 4] = [
+    Link { group: "intake", commands: "referral.commands", news: &[] },
+    Link { group: "routing", commands: "routing.commands", news: &["referral.events"] },
+    Link { group: "mla", commands: "mla.commands", news: &["routing.events"] },
+    Link { group: "delivery", commands: "delivery.commands", news: &["routing.events", "mla.events"] },
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +109,8 @@ impl Sweeper {
             return Ok(None);
         }
         let events = self.settled.ends(DeliveryEvent::TOPIC)?;
-        let inputs = CHAIN.iter().flat_map(|link| std::iter::once(link.commands).chain(link.news));
+        let inputs =
+            CHAIN.iter().flat_map(|link| std::iter::once(link.commands).chain(link.news.iter().copied()));
         let aside: BTreeSet<Vec<u8>> =
             self.settled.set_aside(&inputs.collect::<Vec<_>>(), now)?.into_iter().collect();
         let (mut key_sets, mut broken) = (BTreeMap::new(), None);

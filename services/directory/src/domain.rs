@@ -289,8 +289,8 @@ fn watches_well(context: &Context<'_>, state: &EntryState, entry: &Entry) -> boo
     }
 }
 
-/// By a policy every State's agencies are offered what is theirs, and by legal data every State's authorities act: nobody
-/// changes them alone, not even to less. What a State declares of itself is its own word.
+/// By a policy every State's agencies are offered what is theirs, and by legal data every State's authorities act:
+/// nobody changes them alone, not even to less. What a State declares of itself is its own word.
 fn may_act_alone(proposer: &Agency, entry: &Entry) -> bool {
     match &entry.instrument {
         Some(instrument) => {

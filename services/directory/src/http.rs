@@ -120,7 +120,8 @@ async fn show(
 /// acts at once, also what a State's central authority declares of its own treaties, and signs.
 #[utoipa::path(post, path = "/v1/directory/changes", tag = "directory", request_body = Entry,
     params(("Idempotency-Key" = String, Header),
-        ("Causeway-Signature" = Option<String>, Header, description = "base64; needed where a State declares a treaty")),
+        ("Causeway-Signature" = Option<String>, Header,
+            description = "base64; needed where a State declares a treaty")),
     responses((status = 201, body = Shown), (status = 422, body = Problem)))]
 async fn propose(
     caller: Caller,

@@ -77,17 +77,17 @@ pub fn decide(
     if incident.noted.is_none() {
         return Err(RejectionCode::UnknownIncident.into());
     }
-    let mut events = answer(context, incident, command)?;
-    events.extend(sharing(context, incident, &events));
-    Ok(events)
+    let events = answer(context, incident, command)?;
+    Ok(with_sharing(context, incident, events))
 }
 
-/// Who comes to know of a request by these events, and who has no part in it any more.
-fn sharing(context: &Context<'_>, incident: &Incident, events: &[MlaEvent]) -> Vec<MlaEvent> {
-    let Some(request_id) = events.first().and_then(MlaEvent::request_id) else { return Vec::new() };
+/// The events between whoever comes to know of the request by them, and so is told of them, and whoever has no part in
+/// it any more.
+fn with_sharing(context: &Context<'_>, incident: &Incident, events: Vec<MlaEvent>) -> Vec<MlaEvent> {
+    let Some(request_id) = events.first().and_then(MlaEvent::request_id) else { return events };
     let mut after = incident.clone();
     events.iter().for_each(|event| evolve(&mut after, event, context.now));
-    let Some(now) = after.requests.get(&request_id) else { return Vec::new() };
+    let Some(now) = after.requests.get(&request_id) else { return events };
     let before = incident.requests.get(&request_id);
     let knew = |agency: &AgencyId| before.is_some_and(|before| before.role_of(agency).is_some());
     let shared = now.taking_part().filter(|agency| !knew(agency)).filter_map(|agency| {
@@ -98,7 +98,8 @@ fn sharing(context: &Context<'_>, incident: &Incident, events: &[MlaEvent]) -> V
     let left = before.into_iter().flat_map(Request::taking_part);
     let left = left.filter(|agency| knew(agency) && now.role_of(agency).is_none());
     let unshared = left.map(|agency| RequestUnshared { request_id, agency: agency.clone() }.into());
-    shared.chain(unshared).collect()
+    let shared: Vec<MlaEvent> = shared.collect();
+    shared.into_iter().chain(events).chain(unshared).collect()
 }
 
 fn answer(

@@ -86,6 +86,15 @@ fn line(entry: &Entry) -> String {
         Entry::KeysErased { facets, at, incident_id } => {
             format!("{at}  keys gone from every replica: {} facets  incident {incident_id}", facets.len())
         }
+        Entry::Request { request_id, step, state, role, at, incident_id } => {
+            format!(
+                "{at}  request {request_id}  {step} by the {role} side, now {state}  incident {incident_id}"
+            )
+        }
+        Entry::Period { request_id, clock, due, ran_out, at, incident_id } => {
+            let what = if *ran_out { "ran out" } else { "ends" };
+            format!("{at}  request {request_id}  {clock} {what} at {due}  incident {incident_id}")
+        }
         Entry::Retraction { retraction_id, reason, at, incident_id } => {
             format!("{at}  taken back: {reason}  acknowledge {retraction_id}  incident {incident_id}")
         }
@@ -115,7 +124,7 @@ pub async fn acknowledge(
 }
 
 /// A key of its own for each time: what was amended since is to be erased as well, and what was let go held again.
-fn anew(verb: &str) -> String {
+pub fn anew(verb: &str) -> String {
     format!("{verb}-{:032x}", rand::random::<u128>())
 }
 
@@ -234,7 +243,7 @@ pub async fn open(
     Ok(())
 }
 
-fn read_key(file: &Path) -> anyhow::Result<KeyPair> {
+pub fn read_key(file: &Path) -> anyhow::Result<KeyPair> {
     let text = std::fs::read_to_string(file).with_context(|| format!("failed to read {}", file.display()))?;
     let bytes = hex::decode(text.trim()).with_context(|| format!("{} holds no hex", file.display()))?;
     Ok(KeyPair::from_private(&bytes)?)

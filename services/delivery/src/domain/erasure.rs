@@ -88,7 +88,8 @@ fn facets(incident: &Incident) -> impl Iterator<Item = (&AgencyId, &FacetRef)> {
         let all = registered.facets.iter().chain(&incident.superseded);
         all.map(|facet| (&registered.reporter, facet))
     });
-    reported.chain(incident.added.iter().map(|added| (&added.by, &added.facet)))
+    let requests = incident.requests.values().flat_map(|held| &held.facets);
+    reported.chain(incident.added.iter().chain(requests).map(|added| (&added.by, &added.facet)))
 }
 
 /// Those that somebody brought in, of one person alone where one is named, and that are open still.

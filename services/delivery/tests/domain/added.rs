@@ -57,7 +57,8 @@ fn registered(by: &str, facet: &SealedFacet, offset: i64) -> DeliveryEvent {
 fn opens_all(facets: Vec<FacetDisclosed>, with_offer: bool) -> Decision {
     let disclosed = FacetsDisclosed {
         disclosure_id: disclosure("command"),
-        assignment_id: assignment("de-police"),
+        assignment_id: Some(assignment("de-police")),
+        request_id: None,
         agency: agency("de-police"),
         recipient_key_id: key("de-police"),
         facets,

@@ -144,7 +144,7 @@ fn entitled(
     event: &Event<DeliveryEvent>,
     disclosed: &FacetsDisclosed,
 ) -> Result<(), TestCaseError> {
-    let item = &before.items[&disclosed.assignment_id];
+    let item = &before.items[&disclosed.assignment_id.unwrap()];
     prop_assert_eq!(&item.delivered.agency, &event.agency);
     prop_assert_eq!(&disclosed.agency, &event.agency);
     prop_assert_eq!(disclosed.recipient_key_id.as_str(), event.agency.as_str());

@@ -2,6 +2,7 @@
 
 use chassis::decider::{IndexKey, Service};
 use delivery::Delivery;
+use delivery::domain::News;
 use schemas::codec::Codec;
 use schemas::codes::*;
 use schemas::delivery::{DeliveryEvent, RetractionDelivered};
@@ -94,8 +95,9 @@ fn heard(by: &str, body: RoutingEvent) -> bool {
     let value = codec.encode::<RoutingEvent>(&event).unwrap();
     let heard = Delivery.hear(&codec, &routing_at(11), &value).unwrap();
     if let Some(heard) = &heard {
-        assert_eq!((&heard.news.event, &heard.news.at), (&event.body, &routing_at(11)));
-        assert_eq!((&heard.news.by, &heard.agency), (&event.agency, &event.agency));
+        let News::Routing(news) = &heard.news else { panic!("{heard:?}") };
+        assert_eq!((&news.event, &news.at), (&event.body, &routing_at(11)));
+        assert_eq!((&news.by, &heard.agency), (&event.agency, &event.agency));
         assert_eq!(heard.aggregate_id, INCIDENT);
     }
     heard.is_some()

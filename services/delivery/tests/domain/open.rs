@@ -36,7 +36,8 @@ fn accepted(entitlement: Entitlement) -> Vec<Step> {
 fn discloses(names: &[&str], with_offer: bool) -> Decision {
     let disclosed = FacetsDisclosed {
         disclosure_id: disclosure("command"),
-        assignment_id: assignment("de-police"),
+        assignment_id: Some(assignment("de-police")),
+        request_id: None,
         agency: agency("de-police"),
         recipient_key_id: key("de-police"),
         facets: names.iter().map(|name| disclosed(name)).collect(),

@@ -49,7 +49,8 @@ fn nothing_more_is_opened_to_it() {
         let facet = disclosed_added(added_ref(&added("case number", FacetKind::CaseNumber), 12));
         let disclosed = FacetsDisclosed {
             disclosure_id: disclosure("command"),
-            assignment_id: assignment("de-police"),
+            assignment_id: Some(assignment("de-police")),
+            request_id: None,
             agency: agency("de-police"),
             recipient_key_id: key("de-police"),
             facets: vec![facet],

@@ -2,7 +2,7 @@
 
 use chassis::decider::{Context, Decider, Rejection};
 use delivery::Delivery;
-use delivery::domain::{Incident, RoutingNews};
+use delivery::domain::{Incident, News, RoutingNews};
 use schemas::codes::*;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent, EarlyOpeningDelivered, FacetDisclosed, OpenFacets};
 use schemas::directory::view::Directory;
@@ -405,7 +405,9 @@ impl History {
             directory: &self.directory,
         };
         let decision = match &step.asked {
-            Asked::News(news) => Ok(Delivery::learn(&context, &self.state, news)),
+            Asked::News(news) => {
+                Ok(Delivery::learn(&context, &self.state, &News::Routing(RoutingNews::clone(news))))
+            }
             Asked::Command(command) => Delivery::decide(&context, &self.state, command),
         };
         let events = match &decision {

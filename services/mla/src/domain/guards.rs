@@ -159,7 +159,8 @@ pub fn basis<'a>(context: &Context<'a>, request: &Request) -> Option<&'a Instrum
     context.directory.instrument(request.draft.basis.as_ref()?, as_of)
 }
 
-/// A refusal is on a ground that the legal basis knows for a measure asked for, and after the consultation that it demands.
+/// A refusal is on a ground that the legal basis knows for a measure asked for, and after the consultation that it
+/// demands.
 fn may_refuse(
     context: &Context<'_>,
     request: &Request,

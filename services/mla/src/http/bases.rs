@@ -23,9 +23,9 @@ use crate::legal::basis::{self, Assessed, Question, Reason};
 use crate::legal::calendar::Days;
 
 /// What nobody may take the answer for.
-const DISCLAIMER: &str = "No legal advice. Each row carries how it was confirmed (mark) and up to which day it was seen; \
-    rows marked S come from secondary sources alone, and rows that were not verified are switched off. Unknown is not the \
-    same as not bound.";
+const DISCLAIMER: &str = "No legal advice. Each row carries how it was confirmed (mark) and up to which day it was \
+    seen; rows marked S come from secondary sources alone, and rows that were not verified are switched off. Unknown is \
+    not the same as not bound.";
 
 pub fn pages() -> OpenApiRouter<Pages> {
     OpenApiRouter::new().routes(routes!(list))

@@ -94,8 +94,8 @@ pub struct Changed {
     pub at: Timestamp,
 }
 
-/// What the caller's agency owes and is owed in every request that it takes part in, soonest first, with the article and
-/// the reason; and what has changed since yesterday.
+/// What the caller's agency owes and is owed in every request that it takes part in, soonest first, with the article
+/// and the reason; and what has changed since yesterday.
 #[utoipa::path(get, path = "/v1/mla/due", tag = "mla", params(Asked),
     responses((status = 200, body = Due), (status = 400, body = Problem)))]
 async fn list(

@@ -69,48 +69,132 @@ macro_rules! pages_of_steps {
 }
 
 pages_of_steps! {
-    validation Validation "/v1/incidents/{incident}/requests/{request}/validation" "Signed or validated by a judge, court or prosecutor.";
-    transmission Transmission "/v1/incidents/{incident}/requests/{request}/transmission" "Sent to the other side.";
-    written_confirmation WrittenConfirmation "/v1/incidents/{incident}/requests/{request}/written-confirmation" "What was asked orally or by an urgent channel is confirmed in writing.";
-    receipt Receipt "/v1/incidents/{incident}/requests/{request}/receipt" "Received by the other side.";
-    return_deficient ReturnDeficient "/v1/incidents/{incident}/requests/{request}/return-deficient" "Sent back, since something is missing.";
-    forwarding Forwarding "/v1/incidents/{incident}/requests/{request}/forwarding" "Passed on to the authority whose it is.";
-    acknowledgement Acknowledgement "/v1/incidents/{incident}/requests/{request}/acknowledgement" "Registered, with a reference.";
-    information_request InformationRequest "/v1/incidents/{incident}/requests/{request}/information-request" "More is needed.";
-    information Information "/v1/incidents/{incident}/requests/{request}/information" "More is given.";
-    consultation Consultation "/v1/incidents/{incident}/requests/{request}/consultation" "One side asks the other to talk before it decides.";
-    consultation_conclusion ConsultationConclusion "/v1/incidents/{incident}/requests/{request}/consultation-conclusion" "The consultation is over.";
-    acceptance Acceptance "/v1/incidents/{incident}/requests/{request}/acceptance" "Recognised, or granted, with conditions or without.";
-    conditions_agreement ConditionsAgreement "/v1/incidents/{incident}/requests/{request}/conditions-agreement" "The requesting side agrees to the conditions.";
-    postponement Postponement "/v1/incidents/{incident}/requests/{request}/postponement" "Put off.";
-    resumption Resumption "/v1/incidents/{incident}/requests/{request}/resumption" "What was put off goes on.";
-    refusal Refusal "/v1/incidents/{incident}/requests/{request}/refusal" "Refused, with the ground.";
-    execution Execution "/v1/incidents/{incident}/requests/{request}/execution" "The measure begins.";
-    substitution Substitution "/v1/incidents/{incident}/requests/{request}/substitution" "Another measure is used.";
-    delay Delay "/v1/incidents/{incident}/requests/{request}/delay" "It takes longer, with the reason and an estimate.";
-    preserved Preserved "/v1/incidents/{incident}/requests/{request}/preserved" "Data are preserved at their holder.";
-    holder_end HolderEnd "/v1/incidents/{incident}/requests/{request}/holder-end" "Until when the data holder keeps the data.";
-    outcome Outcome "/v1/incidents/{incident}/requests/{request}/outcome" "What came of the measure.";
-    transfer_suspension TransferSuspension "/v1/incidents/{incident}/requests/{request}/transfer-suspension" "Evidence is held back while a legal remedy is pending.";
-    transfer_resumption TransferResumption "/v1/incidents/{incident}/requests/{request}/transfer-resumption" "Evidence may go.";
-    evidence_transmission EvidenceTransmission "/v1/incidents/{incident}/requests/{request}/evidence-transmission" "Evidence went by a channel outside this system; its digest stands here.";
-    evidence_receipt EvidenceReceipt "/v1/incidents/{incident}/requests/{request}/evidence-receipt" "The other side has compared the digest.";
-    costs Costs "/v1/incidents/{incident}/requests/{request}/costs" "What it costs, and who bears it.";
-    closure Closure "/v1/incidents/{incident}/requests/{request}/closure" "Nothing is left to be done.";
-    withdrawal Withdrawal "/v1/incidents/{incident}/requests/{request}/withdrawal" "No longer required.";
-    notification Notification "/v1/incidents/{incident}/requests/{request}/notification" "The enforcing authority is notified of an order.";
-    notification_receipt NotificationReceipt "/v1/incidents/{incident}/requests/{request}/notification-receipt" "The enforcing authority has received the notification.";
-    no_ground_confirmation NoGroundConfirmation "/v1/incidents/{incident}/requests/{request}/no-ground-confirmation" "The enforcing authority will raise no ground for refusal.";
-    clarification_request ClarificationRequest "/v1/incidents/{incident}/requests/{request}/clarification-request" "The provider cannot comply without more (Annex III).";
-    clarification Clarification "/v1/incidents/{incident}/requests/{request}/clarification" "The issuing authority answers.";
-    objection Objection "/v1/incidents/{incident}/requests/{request}/objection" "The provider objects, since the law of a third country forbids it.";
-    objection_review ObjectionReview "/v1/incidents/{incident}/requests/{request}/objection-review" "The order is upheld or lifted on review.";
-    non_execution NonExecution "/v1/incidents/{incident}/requests/{request}/non-execution" "The provider does not comply, and says why (Annex III).";
-    ex_post_validation ExPostValidation "/v1/incidents/{incident}/requests/{request}/ex-post-validation" "An order issued in an emergency is validated afterwards, or not.";
-    extension Extension "/v1/incidents/{incident}/requests/{request}/extension" "The preservation is extended (Annex VI).";
-    production_confirmation ProductionConfirmation "/v1/incidents/{incident}/requests/{request}/production-confirmation" "A request for production was issued (Annex V).";
-    enforcement_request EnforcementRequest "/v1/incidents/{incident}/requests/{request}/enforcement-request" "The issuing authority asks the enforcing State to enforce.";
-    recognition Recognition "/v1/incidents/{incident}/requests/{request}/recognition" "The enforcing authority recognises the order, or not.";
+    validation Validation
+        "/v1/incidents/{incident}/requests/{request}/validation"
+        "Signed or validated by a judge, court or prosecutor.";
+    transmission Transmission
+        "/v1/incidents/{incident}/requests/{request}/transmission"
+        "Sent to the other side.";
+    written_confirmation WrittenConfirmation
+        "/v1/incidents/{incident}/requests/{request}/written-confirmation"
+        "What was asked orally or by an urgent channel is confirmed in writing.";
+    receipt Receipt
+        "/v1/incidents/{incident}/requests/{request}/receipt"
+        "Received by the other side.";
+    return_deficient ReturnDeficient
+        "/v1/incidents/{incident}/requests/{request}/return-deficient"
+        "Sent back, since something is missing.";
+    forwarding Forwarding
+        "/v1/incidents/{incident}/requests/{request}/forwarding"
+        "Passed on to the authority whose it is.";
+    acknowledgement Acknowledgement
+        "/v1/incidents/{incident}/requests/{request}/acknowledgement"
+        "Registered, with a reference.";
+    information_request InformationRequest
+        "/v1/incidents/{incident}/requests/{request}/information-request"
+        "More is needed.";
+    information Information
+        "/v1/incidents/{incident}/requests/{request}/information"
+        "More is given.";
+    consultation Consultation
+        "/v1/incidents/{incident}/requests/{request}/consultation"
+        "One side asks the other to talk before it decides.";
+    consultation_conclusion ConsultationConclusion
+        "/v1/incidents/{incident}/requests/{request}/consultation-conclusion"
+        "The consultation is over.";
+    acceptance Acceptance
+        "/v1/incidents/{incident}/requests/{request}/acceptance"
+        "Recognised, or granted, with conditions or without.";
+    conditions_agreement ConditionsAgreement
+        "/v1/incidents/{incident}/requests/{request}/conditions-agreement"
+        "The requesting side agrees to the conditions.";
+    postponement Postponement
+        "/v1/incidents/{incident}/requests/{request}/postponement"
+        "Put off.";
+    resumption Resumption
+        "/v1/incidents/{incident}/requests/{request}/resumption"
+        "What was put off goes on.";
+    refusal Refusal
+        "/v1/incidents/{incident}/requests/{request}/refusal"
+        "Refused, with the ground.";
+    execution Execution
+        "/v1/incidents/{incident}/requests/{request}/execution"
+        "The measure begins.";
+    substitution Substitution
+        "/v1/incidents/{incident}/requests/{request}/substitution"
+        "Another measure is used.";
+    delay Delay
+        "/v1/incidents/{incident}/requests/{request}/delay"
+        "It takes longer, with the reason and an estimate.";
+    preserved Preserved
+        "/v1/incidents/{incident}/requests/{request}/preserved"
+        "Data are preserved at their holder.";
+    holder_end HolderEnd
+        "/v1/incidents/{incident}/requests/{request}/holder-end"
+        "Until when the data holder keeps the data.";
+    outcome Outcome
+        "/v1/incidents/{incident}/requests/{request}/outcome"
+        "What came of the measure.";
+    transfer_suspension TransferSuspension
+        "/v1/incidents/{incident}/requests/{request}/transfer-suspension"
+        "Evidence is held back while a legal remedy is pending.";
+    transfer_resumption TransferResumption
+        "/v1/incidents/{incident}/requests/{request}/transfer-resumption"
+        "Evidence may go.";
+    evidence_transmission EvidenceTransmission
+        "/v1/incidents/{incident}/requests/{request}/evidence-transmission"
+        "Evidence went by a channel outside this system; its digest stands here.";
+    evidence_receipt EvidenceReceipt
+        "/v1/incidents/{incident}/requests/{request}/evidence-receipt"
+        "The other side has compared the digest.";
+    costs Costs
+        "/v1/incidents/{incident}/requests/{request}/costs"
+        "What it costs, and who bears it.";
+    closure Closure
+        "/v1/incidents/{incident}/requests/{request}/closure"
+        "Nothing is left to be done.";
+    withdrawal Withdrawal
+        "/v1/incidents/{incident}/requests/{request}/withdrawal"
+        "No longer required.";
+    notification Notification
+        "/v1/incidents/{incident}/requests/{request}/notification"
+        "The enforcing authority is notified of an order.";
+    notification_receipt NotificationReceipt
+        "/v1/incidents/{incident}/requests/{request}/notification-receipt"
+        "The enforcing authority has received the notification.";
+    no_ground_confirmation NoGroundConfirmation
+        "/v1/incidents/{incident}/requests/{request}/no-ground-confirmation"
+        "The enforcing authority will raise no ground for refusal.";
+    clarification_request ClarificationRequest
+        "/v1/incidents/{incident}/requests/{request}/clarification-request"
+        "The provider cannot comply without more (Annex III).";
+    clarification Clarification
+        "/v1/incidents/{incident}/requests/{request}/clarification"
+        "The issuing authority answers.";
+    objection Objection
+        "/v1/incidents/{incident}/requests/{request}/objection"
+        "The provider objects, since the law of a third country forbids it.";
+    objection_review ObjectionReview
+        "/v1/incidents/{incident}/requests/{request}/objection-review"
+        "The order is upheld or lifted on review.";
+    non_execution NonExecution
+        "/v1/incidents/{incident}/requests/{request}/non-execution"
+        "The provider does not comply, and says why (Annex III).";
+    ex_post_validation ExPostValidation
+        "/v1/incidents/{incident}/requests/{request}/ex-post-validation"
+        "An order issued in an emergency is validated afterwards, or not.";
+    extension Extension
+        "/v1/incidents/{incident}/requests/{request}/extension"
+        "The preservation is extended (Annex VI).";
+    production_confirmation ProductionConfirmation
+        "/v1/incidents/{incident}/requests/{request}/production-confirmation"
+        "A request for production was issued (Annex V).";
+    enforcement_request EnforcementRequest
+        "/v1/incidents/{incident}/requests/{request}/enforcement-request"
+        "The issuing authority asks the enforcing State to enforce.";
+    recognition Recognition
+        "/v1/incidents/{incident}/requests/{request}/recognition"
+        "The enforcing authority recognises the order, or not.";
 }
 
 async fn take(
