@@ -9,6 +9,8 @@ the hotline in its own country, and police in at least three others that its tra
 import time
 import uuid
 
+from api_requests import Requests
+
 # How long something may take that another service does: an offer, an item in an inbox.
 AWAIT_SECONDS = 20.0
 LOOK_AGAIN_SECONDS = 0.1
@@ -111,6 +113,7 @@ class Story:
         self.open_and_report()
         self.accept_and_lead()
         self.answer_otherwise()
+        Requests(self).tell()
         self.change_directory()
         self.ask_for_commands()
         self.look_around()

@@ -829,6 +829,8 @@ class Incidents:
             self.may_be_given(place, incident, body["agency"], item.country)
 
     def alert_delivered(self, place, event, body, incident):
+        if event["input"]["topic"] == "mla.events":
+            return
         due = self.alerts_due.get(as_bytes(event["cause"]))
         if due is None or due[1] != (body["country"], body["reason"], body["assignment_id"]):
             self.findings.add(

@@ -33,7 +33,8 @@ INPUTS = {
     "directory.events": ("directory.commands",),
     "referral.events": ("referral.commands", "routing.events"),
     "routing.events": ("routing.commands", "referral.events"),
-    "delivery.events": ("delivery.commands", "routing.events"),
+    "mla.events": ("mla.commands", "routing.events"),
+    "delivery.events": ("delivery.commands", "routing.events", "mla.events"),
 }
 
 # How a reader sees a topic. The second committed reader is a client of its own.

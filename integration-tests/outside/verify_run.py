@@ -19,9 +19,10 @@ from verify_reading import (
     subject_of,
     topic_of,
 )
+from verify_requests import Requests
 
 # In the order in which the services follow each other.
-EVENTS = ("directory.events", "referral.events", "routing.events", "delivery.events")
+EVENTS = ("directory.events", "referral.events", "routing.events", "mla.events", "delivery.events")
 # The one topic whose cleaner takes records out.
 COMPACTED = "sealed-keys"
 
@@ -41,6 +42,7 @@ class Verification:
         self.frame = Frame(partitions, self.commands, findings)
         self.directory = Directory()
         self.incidents = Incidents(self.directory, self.key_sets, self.dead_letters, findings)
+        self.requests = Requests(self.key_sets, findings)
 
     def run(self, markers=(), ledger=None, others=0, dead_letters=0):
         self.must_be_whole()
@@ -51,6 +53,7 @@ class Verification:
         aborted = self.compare_readers()
         self.frame.finish(self.dead_letters, self.first_of)
         self.incidents.finish(self.frame.silent_clocks(self.dead_letters))
+        self.requests.finish()
         if ledger:
             ledger.check(self.incidents, others, self.findings)
         self.count_dead_letters(dead_letters)
@@ -102,6 +105,7 @@ class Verification:
             self.directory.take_in(record, event, name, body)
         else:
             self.incidents.take_in(record, event, name, body)
+            self.requests.take_in(record, event, name, body)
 
     def take_notice(self, record):
         notice = self.decode(record)
@@ -164,6 +168,8 @@ class Verification:
         used = {key_set for incident in self.incidents.incidents.values() for key_set in incident.key_sets()}
         return {
             "referrals": len(self.incidents.referrals),
+            "requests": len(self.requests.requests),
+            "steps": sum(request.steps for request in self.requests.requests.values()),
             **self.findings.kinds,
             "checks": dict(self.findings.checks.most_common()),
             "examples": self.findings.examples,

@@ -328,6 +328,41 @@ def wrong_stories(bench):
             lambda world: world.without(world.named("AssignmentEscalated")),
             "lost: an assignment that nobody answered is escalated",
         ),
+        (
+            "a step told to whoever has no part in it",
+            changed("RequestStepDelivered")(agency="ke-police"),
+            "leaked: a step is told to whoever takes part",
+        ),
+        (
+            "a step told as another",
+            changed("RequestStepDelivered")(state="refused"),
+            "leaked: a step is told as it was taken",
+        ),
+        (
+            "a step that nobody is told of",
+            lambda world: world.without(world.named("RequestStepDelivered")),
+            "lost: a step is told to everybody who takes part",
+        ),
+        (
+            "a step by whoever has no part in it",
+            changed("StepTaken")(by="ke-police"),
+            "leaked: a step is taken by whoever takes part",
+        ),
+        (
+            "a reader that mla did not name",
+            changed("RequestReaderAdded")(agency="ke-police"),
+            "leaked: delivery holds who takes part of a request as mla says",
+        ),
+        (
+            "a text that delivery does not hold",
+            lambda world: world.without(world.named("RequestFacetAdded")),
+            "lost: delivery holds what mla says of a request",
+        ),
+        (
+            "an incident that is not noted",
+            lambda world: world.without(world.named("IncidentNoted")),
+            "lost: an opened incident is noted",
+        ),
         ("a facet added by another", changed("FacetAdded")(by="fr-police"), decided),
         ("a facet that stands elsewhere", facet_elsewhere, decided),
         ("a disclosure of what stands elsewhere", disclosed_elsewhere, ENTITLED),

@@ -32,7 +32,13 @@ from verify_reading import (
 PARTITIONS = 2
 # An identifier that is derived from a name: the made-up world is the same in every run.
 NAMESPACE = uuid.UUID("6f0c9d1e-7a52-4b7e-9a41-0d5a8c3e2b10")
-SERVICES = {"directory": "directory", "referral": "intake", "routing": "routing", "delivery": "delivery"}
+SERVICES = {
+    "directory": "directory",
+    "referral": "intake",
+    "routing": "routing",
+    "mla": "mla",
+    "delivery": "delivery",
+}
 
 
 def an_id(name):
@@ -398,6 +404,9 @@ class World:
         }
         registered |= {name: opening["handling"][name] for name in ("retain_until", "never_told")}
         self.event("delivery", incident, "IncidentRegistered", registered, opened)
+        noted = {name: opening[name] for name in ("referral_id", "kind", "urgency")}
+        noted["never_told"] = opening["handling"]["never_told"]
+        self.event("mla", incident, "IncidentNoted", noted, opened)
         countries = sorted({country for signal in signals for country in signal["countries"]})
         found = [{"country": country, "grounds": [ground(country)]} for country in countries]
         found = {"rules_version": 1, "countries": found}
@@ -488,6 +497,63 @@ class World:
         factors = [{"factor": "victim-interests", "country": country, "signals": 1}]
         self.event("routing", incident, "LeadProposed", {"country": country, "factors": factors}, cause)
 
+    def request(self, incident):
+        """Germany asks France for something: written, shared, and each step told to the other side."""
+        request, text = an_id(f"request of {incident}"), self.note("request", "request-text")
+        draft = {
+            "kind": "assistance",
+            "requested": "FR",
+            "authority": "fr-central",
+            "addressee": None,
+            "measures": ["content-data"],
+            "basis": "eio",
+            "emergency": None,
+            "notified": False,
+            "needed_by": None,
+            "languages": [],
+            "translation": "not-needed",
+            "parent": None,
+            "confidential": False,
+            "elements": ["facts"],
+            "text": text,
+            "reasons": None,
+        }
+        ask = self.command("mla", incident, "DraftRequest", {"draft": draft}, "de-central")
+        self.share(incident, request, "de-central", "requesting", None, ask)
+        body = {"request_id": request, "by": "de-central", "country": "DE", "draft": draft}
+        drafted = self.event("mla", incident, "RequestDrafted", body, ask)
+        self.hold_text(incident, request, "de-central", text, drafted)
+        sending = {"channel": "central-authorities", "oral": False}
+        take = self.step(incident, request, "Transmission", sending, "de-central")
+        self.share(incident, request, "fr-central", "requested", "eio", take)
+        self.taken(incident, request, "Transmission", sending, "transmitted", "fr-central", take)
+        take = self.step(incident, request, "Receipt", {}, "fr-central")
+        self.taken(incident, request, "Receipt", {}, "received", "de-central", take)
+
+    def step(self, incident, request, name, says, by):
+        said = (f"org.causeway.mla.step.{name}", says)
+        body = {"request_id": request, "step": said, "note": None, "reference": None}
+        return self.command("mla", incident, "TakeStep", body, by)
+
+    def taken(self, incident, request, name, says, state, told, take):
+        by = take.envelope["agency"]
+        role = "requesting" if by == "de-central" else "requested"
+        common = {"request_id": request, "role": role, "state": state}
+        said = {"by": by, "step": (f"org.causeway.mla.step.{name}", says), "note": None, "reference": None}
+        event = self.event("mla", incident, "StepTaken", common | said, take)
+        body = common | {"agency": told, "step": name.lower()}
+        self.event("delivery", incident, "RequestStepDelivered", body, event)
+
+    def share(self, incident, request, agency, role, basis, cause):
+        body = {"request_id": request, "agency": agency, "role": role, "basis": basis}
+        shared = self.event("mla", incident, "RequestShared", body, cause)
+        self.event("delivery", incident, "RequestReaderAdded", dict(body), shared)
+
+    def hold_text(self, incident, request, by, facet, event):
+        ref = {name: facet[name] for name in ("facet_id", "kind", "person_ref", "key_set_id")}
+        body = {"request_id": request, "by": by, "facet": facet_at(ref, event)}
+        self.event("delivery", incident, "RequestFacetAdded", body, event)
+
     # --- two incidents --------------------------------------------------------------------------------------
 
     def imminent_danger(self):
@@ -531,6 +597,7 @@ class World:
         added = self.event("routing", incident, "CaseNumberAdded", body, add)
         self.pass_on(incident, added, number)
         self.escalate_accepted(incident, item)
+        self.request(incident)
         asked = {"assignment_id": item["assignment_id"], "facets": [], "recipient_key_id": "de-police-1"}
         ask = self.command("delivery", incident, "OpenFacets", asked, "de-police")
         number = facet_at(number, added)

@@ -5,6 +5,7 @@
 //! a verifier that shares no code with the product reads the topics.
 
 mod answers;
+mod clerks;
 mod erasing;
 mod fleet;
 mod keeper;
@@ -83,6 +84,9 @@ impl std::fmt::Display for Outcome {
 #[derive(Deserialize)]
 struct Verified {
     referrals: usize,
+    /// Requests for legal assistance, and steps taken in them.
+    requests: usize,
+    steps: usize,
     lost: u64,
     doubled: u64,
     leaked: u64,
@@ -149,7 +153,7 @@ async fn prove(
     let senders = Senders::new(world, state, options.seed, options.referrals)?;
     let watchers = Watchers::start(world, fleet);
     fleet.begin_faults();
-    senders.send_all(fleet).await?;
+    tokio::try_join!(senders.send_all(fleet), clerks::work(world, fleet))?;
     let kills = fleet.end_faults().await?;
     eprintln!("faults: {kills} kills, everything was answered; settling");
 
@@ -167,6 +171,7 @@ async fn prove(
         }
         _ => 0,
     };
+    let others = others + clerks::REQUESTS;
     answers::keep(world, fleet, senders.answers()).await?;
     fleet.stop_all()?;
     drop(collector);
@@ -185,6 +190,9 @@ async fn prove(
     let aborted: u64 = verified.aborted.values().sum();
     eprintln!("faults: {aborted} records were aborted, and no committed reader saw one");
     ensure!(aborted > 0, "nothing was aborted: no reader was tried");
+    let (requests, steps) = (verified.requests, verified.steps);
+    eprintln!("faults: {requests} requests of {steps} steps");
+    ensure!((requests, steps) == (clerks::REQUESTS, clerks::STEPS), "{requests} requests, {steps} steps");
     let Verified { lost, doubled, leaked, .. } = verified;
     let outcome = Outcome { referrals: senders.sent(), lost, doubled, leaked, kills };
     ensure!((lost, doubled, leaked) == (0, 0, 0), "{outcome}");

@@ -253,6 +253,13 @@ impl ReferralId {
     }
 }
 
+impl EntryId {
+    /// What kind of entry it is: `agency`, `policy`, `instrument` or `calendar`.
+    pub fn kind(&self) -> &str {
+        self.as_str().split_once('/').map_or("", |(kind, _)| kind)
+    }
+}
+
 impl AgencyId {
     /// The agency under which the services themselves act.
     pub fn own() -> Self {

@@ -296,7 +296,8 @@ impl Fleet {
             owned += metric(&page, "causeway_partitions_owned")?;
         }
         // The directory has one partition, every other service the count.
-        let all = 1 + 3 * u64::try_from(PARTITIONS).ok()?;
+        let others = u64::try_from(crate::SERVICES.len() - 1).ok()?;
+        let all = 1 + others * u64::try_from(PARTITIONS).ok()?;
         (owned == all).then_some(lag)
     }
 

@@ -194,7 +194,10 @@ async fn one_referral_is_one_trace_through_every_service() {
         let parent =
             |span: &Value| spans.iter().find(|one| one["span_id"] == span["parent_span_id"]).cloned();
         spans.iter().find_map(|delivery| {
-            let routing = parent(delivery).filter(|_| delivery["name"] == "delivery answer")?;
+            let routing = parent(delivery).filter(|one| one["name"] == "routing answer")?;
+            if delivery["name"] != "delivery answer" {
+                return None;
+            }
             let intake = parent(&routing)?;
             let write = parent(&intake)?;
             let request = parent(&write)?;

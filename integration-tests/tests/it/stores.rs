@@ -19,10 +19,11 @@ use serde_json::json;
 /// The service whose store is lost while it runs.
 const SERVICE: &str = "routing";
 /// Every store there is, with the service that keeps it.
-const STORES: [(&str, &str); 5] = [
+const STORES: [(&str, &str); 6] = [
     ("directory", "directory"),
     ("intake", "intake"),
     ("routing", "routing"),
+    ("mla", "mla"),
     ("delivery", "delivery"),
     ("delivery", "sealed-keys"),
 ];

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::front::{Answer, AtPosition, Front, IdempotencyKey, SIGNATURE};
-use chassis::http::{Body, Path, answered};
+use chassis::http::{Body, Path, Query, answered};
 use chassis::problem::Problem;
 use chassis::reference::Reference;
 use schemas::directory::{
@@ -14,7 +14,7 @@ use schemas::directory::{
 };
 use schemas::ids::{EntryId, ProposalId};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -37,7 +37,7 @@ pub fn pages(front: Front<Directory>, reference: Reference) -> OpenApiRouter {
         .with_state(Pages { front, reference })
 }
 
-/// Every entry as it acts now.
+/// Entries as they act now.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct Listing {
     pub entries: Vec<Listed>,
@@ -82,12 +82,26 @@ impl From<&ChangeProposed> for PendingChange {
     }
 }
 
-/// The directory as it acts now.
-#[utoipa::path(get, path = "/v1/directory", tag = "directory", responses((status = 200, body = Listing)))]
-async fn list(_: Caller, State(pages): State<Pages>) -> Json<Listing> {
+/// What of the directory is listed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// One kind of entry: `agency`, `policy`, `instrument` or `calendar`. Agencies and policies when it is not told.
+    kind: Option<String>,
+}
+
+/// Agencies and policies as they act now; legal data where they are asked for by their kind.
+#[utoipa::path(get, path = "/v1/directory", tag = "directory", params(Which),
+    responses((status = 200, body = Listing), (status = 400, body = Problem)))]
+async fn list(_: Caller, State(pages): State<Pages>, Query(which): Query<Which>) -> Json<Listing> {
     let snapshot = pages.reference.snapshot();
     let now = pages.front.clock().now();
-    let entries = snapshot.directory.entries(now);
+    let wanted = |id: &EntryId| match &which.kind {
+        Some(kind) => id.kind() == kind,
+        None => ["agency", "policy"].contains(&id.kind()),
+    };
+    let entries = snapshot.directory.entries(now).filter(|(id, _)| wanted(id));
     let entries = entries.map(|(id, entry)| Listed { id: id.clone(), entry: entry.clone() }).collect();
     Json(Listing { entries, position: snapshot.position })
 }

@@ -14,6 +14,7 @@ use chassis::front::{Answer, Front};
 use chassis::problem::{Problem, chain};
 use chassis::reference::Reference;
 use chassis::sealing::Sealing;
+use schemas::codes::RequestRole;
 use schemas::ids::{IncidentId, RequestId};
 use schemas::mla::ReadRequest;
 use utoipa_axum::router::OpenApiRouter;
@@ -63,6 +64,24 @@ impl Pages {
         })
     }
 
+    /// What the caller's side sees right after its own step: also of one by which it has left the request.
+    fn view_after(
+        &self,
+        caller: &Caller,
+        incident: IncidentId,
+        request: RequestId,
+    ) -> Result<RequestView, Problem> {
+        let state = self.front.state(&incident.to_string())?;
+        let found = state.state.requests.get(&request);
+        let role = found.and_then(|found| {
+            let own = found.history.iter().rev().find(|taken| taken.by == caller.agency.id);
+            found.role_of(&caller.agency.id).or(own.map(|taken| taken.role))
+        });
+        let seen =
+            found.zip(role).map(|(found, role)| self.seen_as(role, incident, &state.state, request, found));
+        seen.ok_or_else(Problem::not_found)
+    }
+
     /// Entries of the index.
     fn span(&self, span: &Span) -> Result<Vec<Kept>, Problem> {
         let entries = self.front.fold().index(&span.from, &span.to);
@@ -78,6 +97,17 @@ impl Pages {
         request: &Request,
     ) -> Option<RequestView> {
         let role = request.role_of(&caller.agency.id)?;
+        Some(self.seen_as(role, incident_id, incident, request_id, request))
+    }
+
+    fn seen_as(
+        &self,
+        role: RequestRole,
+        incident_id: IncidentId,
+        incident: &Incident,
+        request_id: RequestId,
+        request: &Request,
+    ) -> RequestView {
         let snapshot = self.reference.snapshot();
         let seen = view::Seen {
             incident_id,
@@ -88,7 +118,7 @@ impl Pages {
             directory: &snapshot.directory,
             now: self.front.clock().now(),
         };
-        Some(view::of(&seen))
+        view::of(&seen)
     }
 }
 

@@ -4,7 +4,11 @@
 
 #[path = "domain/bases.rs"]
 mod bases;
+#[path = "domain/history.rs"]
+mod history;
 #[path = "domain/periods.rs"]
 mod periods;
+#[path = "domain/steps.rs"]
+mod steps;
 #[path = "domain/world.rs"]
 mod world;

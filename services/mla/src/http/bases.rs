@@ -24,11 +24,11 @@ use crate::legal::calendar::Days;
 
 /// What nobody may take the answer for.
 const DISCLAIMER: &str = "No legal advice. Each row carries how it was confirmed (mark) and up to which day it was \
-    seen; rows marked S come from secondary sources alone, and rows that were not verified are switched off. Unknown is \
-    not the same as not bound.";
+    seen; rows marked S come from secondary sources alone, and rows that were not verified are switched off. Unknown \
+    is not the same as not bound.";
 
 pub fn pages() -> OpenApiRouter<Pages> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(legal_bases))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -115,7 +115,7 @@ pub struct Excluded {
 /// and periods, and what does not, with the reason. Unknown is an answer of its own.
 #[utoipa::path(get, path = "/v1/legal-bases", tag = "mla", params(Asked),
     responses((status = 200, body = LegalBases), (status = 400, body = Problem)))]
-async fn list(_: Caller, State(pages): State<Pages>, Query(asked): Query<Asked>) -> Json<LegalBases> {
+async fn legal_bases(_: Caller, State(pages): State<Pages>, Query(asked): Query<Asked>) -> Json<LegalBases> {
     let snapshot = pages.reference.snapshot();
     let (directory, now) = (&snapshot.directory, pages.front.clock().now());
     let today = || Days::of(&asked.requesting, directory.calendar(&asked.requesting, now)).day(now).into();

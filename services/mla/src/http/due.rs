@@ -28,7 +28,7 @@ const ITEMS: usize = 200;
 const DAY_MINUTES: i64 = 24 * 60;
 
 pub fn pages() -> OpenApiRouter<Pages> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(routes!(due))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -98,7 +98,7 @@ pub struct Changed {
 /// and the reason; and what has changed since yesterday.
 #[utoipa::path(get, path = "/v1/mla/due", tag = "mla", params(Asked),
     responses((status = 200, body = Due), (status = 400, body = Problem)))]
-async fn list(
+async fn due(
     caller: Caller,
     at: AtPosition,
     State(pages): State<Pages>,

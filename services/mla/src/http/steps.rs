@@ -228,7 +228,8 @@ async fn take(
     };
     let answer = pages.sealing.submit_sealing(&pages.front, about, &secrets, of_referral, command).await;
     let answer = answer.map_err(|problem| with_what_is_missing(pages, incident, request_id, problem))?;
-    let view = answered_by(&answer, |_| request_id).map(|id| pages.view(caller, incident, id)).transpose()?;
+    let view =
+        answered_by(&answer, |_| request_id).map(|id| pages.view_after(caller, incident, id)).transpose()?;
     Ok(answered::<Mla>(&answer, StatusCode::CREATED, &view))
 }
 

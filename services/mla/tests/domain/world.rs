@@ -4,17 +4,55 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use schemas::Timestamp;
+use schemas::codes::AgencyKind;
 use schemas::directory::view::Directory;
-use schemas::directory::{DirectoryEvent, Entry, GenesisLoaded};
-use schemas::ids::{Country, InstrumentId};
+use schemas::directory::{Agency, DirectoryEvent, Entry, GenesisLoaded};
+use schemas::ids::{AgencyId, Country, InstrumentId};
 use schemas::legal::{Calendar, ClockRow, Instrument};
 
 pub static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
     let mut directory = Directory::default();
-    let entries = ["instruments", "calendars"].map(read).concat();
+    let entries = [read("instruments"), read("calendars"), agencies()].concat();
     directory.evolve(&DirectoryEvent::GenesisLoaded(GenesisLoaded { entries }), Timestamp::default());
     directory
 });
+
+fn agencies() -> Vec<Entry> {
+    use AgencyKind::{CentralAuthority, Coordinator, PoliceUnit, Provider};
+    let all = [
+        ("de-central", "DE", CentralAuthority),
+        ("de-police", "DE", PoliceUnit),
+        ("fr-central", "FR", CentralAuthority),
+        ("fr-central-south", "FR", CentralAuthority),
+        ("fr-police", "FR", PoliceUnit),
+        ("ie-central", "IE", CentralAuthority),
+        ("ie-provider", "IE", Provider),
+        ("ke-central", "KE", CentralAuthority),
+        ("us-central", "US", CentralAuthority),
+        ("un-coordinator", "CH", Coordinator),
+    ];
+    all.map(|(id, code, kind)| Entry { agency: Some(plain(id, code, kind)), ..Entry::default() }).into()
+}
+
+fn plain(id: &str, code: &str, kind: AgencyKind) -> Agency {
+    Agency {
+        id: agency(id),
+        name: format!("Example {id}"),
+        country: country(code),
+        kind,
+        incident_kinds: Vec::new(),
+        round_the_clock: false,
+        issuer: format!("https://id.{}.example", code.to_lowercase()),
+        subject: id.to_owned(),
+        keys: Vec::new(),
+        duty_contacts: Vec::new(),
+        scope: if kind == AgencyKind::Coordinator { vec![country("DE"), country("FR")] } else { Vec::new() },
+    }
+}
+
+pub fn agency(id: &str) -> AgencyId {
+    AgencyId::try_new(id).unwrap()
+}
 
 fn read(name: &str) -> Vec<Entry> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../directory/legal/{name}.json"));

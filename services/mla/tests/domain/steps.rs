@@ -1,0 +1,405 @@
+//! Steps with their guards: what each side may do when, and what follows for the legal periods.
+
+use chassis::decider::Rejection;
+use mla::domain;
+use schemas::Timestamp;
+use schemas::codes::{
+    AlertReason, Channel, ClockEnd, ConditionCode, ConsultationSubject, ContentElement, DelayReason, Measure,
+    PostponementGround, RefusalGround, RejectionCode, RequestKind, RequestState, Validator, WithdrawalReason,
+};
+use schemas::ids::{InstrumentId, RequestId};
+use schemas::mla::*;
+
+use crate::history::{History, assistance, order};
+use crate::world::*;
+
+fn rejected<T: std::fmt::Debug>(result: Result<T, Rejection>) -> RejectionCode {
+    result.unwrap_err().code
+}
+
+fn refused_at<T: std::fmt::Debug>(result: Result<T, Rejection>) -> (RejectionCode, String) {
+    let rejection = result.unwrap_err();
+    (rejection.code, rejection.pointer.unwrap_or_default())
+}
+
+/// A request that the other side has received.
+fn received(draft: Draft) -> (History, RequestId) {
+    let mut history = History::start();
+    let to = draft.addressee.clone().unwrap_or_else(|| draft.authority.clone());
+    let id = history.draft(draft);
+    send(&mut history, id);
+    history.step(to.as_str(), id, Receipt {}).unwrap();
+    (history, id)
+}
+
+fn send(history: &mut History, id: RequestId) {
+    history.step("de-central", id, Validation { by: Validator::Judge }).unwrap();
+    history
+        .step("de-central", id, Transmission { channel: Channel::CentralAuthorities, oral: false })
+        .unwrap();
+}
+
+fn due(history: &History, id: RequestId, clock: &str) -> Timestamp {
+    history.state.requests[&id].periods[clock].started.due
+}
+
+fn end(history: &History, id: RequestId, clock: &str) -> Option<ClockEnd> {
+    history.state.requests[&id].periods[clock].ended.map(|(_, end)| end)
+}
+
+fn state(history: &History, id: RequestId) -> RequestState {
+    history.state.requests[&id].state
+}
+
+fn refusal(ground: RefusalGround, consultation_not_appropriate: bool) -> Refusal {
+    Refusal { ground, consultation_not_appropriate }
+}
+
+#[test]
+fn an_order_between_judges_runs_through_its_periods() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    // Tuesday 1 September 2026, in France.
+    assert_eq!(due(&history, id, "EIO-16"), at("2026-09-08T22:00:00Z"));
+    assert_eq!(due(&history, id, "EIO-12.3"), at("2026-10-01T22:00:00Z"));
+    history.pass(24);
+    history.step("fr-central", id, Acknowledgement {}).unwrap();
+    assert_eq!(end(&history, id, "EIO-16"), Some(ClockEnd::Met));
+    // Thirty more days, once; before the decision it does not hold the measure up.
+    let delay = || Delay { reason: DelayReason::Complexity, expected: None };
+    history.step("fr-central", id, delay()).unwrap();
+    assert_eq!(due(&history, id, "EIO-12.3"), at("2026-11-02T23:00:00Z"));
+    assert_eq!(state(&history, id), RequestState::Acknowledged);
+    history.step("fr-central", id, delay()).unwrap();
+    assert_eq!(due(&history, id, "EIO-12.3"), at("2026-11-02T23:00:00Z"));
+    history.pass(24);
+    history.step("fr-central", id, Acceptance { conditions: Vec::new() }).unwrap();
+    assert_eq!(end(&history, id, "EIO-12.3"), Some(ClockEnd::Met));
+    // Ninety days from the decision, not from receipt; they stand still while it is put off.
+    assert_eq!(due(&history, id, "EIO-12.4"), at("2026-12-02T23:00:00Z"));
+    let put_off = Postponement {
+        ground: PostponementGround::OwnProceedings,
+        until: None,
+        consultation_not_appropriate: false,
+    };
+    history.step("fr-central", id, put_off).unwrap();
+    history.pass(10 * 24);
+    history.step("fr-central", id, Resumption {}).unwrap();
+    assert_eq!(due(&history, id, "EIO-12.4"), at("2026-12-14T23:00:00Z"));
+    assert_eq!(state(&history, id), RequestState::Accepted);
+    history.step("fr-central", id, Execution {}).unwrap();
+    history.step("fr-central", id, Outcome { partial: false }).unwrap();
+    assert_eq!(end(&history, id, "EIO-12.4"), Some(ClockEnd::Met));
+}
+
+#[test]
+fn what_does_not_come_in_time_is_told_and_comes_late() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    history.now = at("2026-09-08T21:59:59.999Z");
+    history.pass(0);
+    let mut in_time = history.state.clone();
+    let acknowledged = history.step("fr-central", id, Acknowledgement {}).unwrap();
+    let met = ClockEnded { request_id: id, clock: "EIO-16".to_owned(), end: ClockEnd::Met };
+    assert!(acknowledged.contains(&met.into()));
+    std::mem::swap(&mut history.state, &mut in_time);
+    // A millisecond later the week is over.
+    history.now = at("2026-09-08T22:00:00Z");
+    let rung = history.ring().unwrap();
+    let asked = CoordinatorAsked {
+        request_id: id,
+        reason: AlertReason::LegalPeriodRanOut,
+        country: country("FR"),
+        clock: "EIO-16".to_owned(),
+    };
+    assert!(rung.contains(&asked.into()), "{rung:?}");
+    let late = history.step("fr-central", id, Acknowledgement {}).unwrap();
+    assert!(
+        late.contains(&ClockEnded { request_id: id, clock: "EIO-16".to_owned(), end: ClockEnd::Late }.into())
+    );
+}
+
+#[test]
+fn a_refusal_needs_a_ground_and_the_consultation_that_the_basis_demands() {
+    let essential = RefusalGround::EssentialInterests;
+    let (mut history, id) = received(assistance(Measure::Hearing, "untoc"));
+    assert_eq!(
+        rejected(history.step("fr-central", id, refusal(essential, true))),
+        RejectionCode::ConsultationNeeded
+    );
+    let unknown = history.step("fr-central", id, refusal(RefusalGround::FundamentalRights, true));
+    assert_eq!(refused_at(unknown), (RejectionCode::GroundNotAvailable, "/step/ground".to_owned()));
+    history.step("fr-central", id, Consultation { subject: ConsultationSubject::Refusal }).unwrap();
+    assert_eq!(
+        rejected(history.step("fr-central", id, refusal(essential, false))),
+        RejectionCode::ConsultationNeeded
+    );
+    history.step("de-central", id, ConsultationConclusion {}).unwrap();
+    history.step("fr-central", id, refusal(essential, false)).unwrap();
+    assert_eq!(state(&history, id), RequestState::Refused);
+    // Budapest 27(6): where appropriate; whoever does not consult says so.
+    let (mut history, id) = received(assistance(Measure::ContentData, "budapest"));
+    assert_eq!(
+        rejected(history.step("fr-central", id, refusal(essential, false))),
+        RejectionCode::ConsultationNeeded
+    );
+    history.step("fr-central", id, refusal(essential, true)).unwrap();
+    // Dual criminality is no ground against a preservation (29(3)); EIO 11(1)(g) needs no consultation.
+    let dual = RefusalGround::DualCriminality;
+    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
+    assert_eq!(
+        rejected(history.step("fr-central", id, refusal(dual, true))),
+        RejectionCode::GroundNotAvailable
+    );
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    history.step("fr-central", id, refusal(dual, false)).unwrap();
+    let ends = ["EIO-16", "EIO-12.3"].map(|clock| end(&history, id, clock));
+    assert_eq!(ends, [Some(ClockEnd::Withdrawn), Some(ClockEnd::Met)]);
+}
+
+#[test]
+fn each_side_takes_its_own_steps_and_a_person_decides() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    assert_eq!(rejected(history.step("de-central", id, Acknowledgement {})), RejectionCode::NotYourStep);
+    assert_eq!(rejected(history.step("us-central", id, Acknowledgement {})), RejectionCode::UnknownRequest);
+    history.ask("fr-central", InvolveUnit { request_id: id, agency: agency("fr-police") }).unwrap();
+    let foreign = history.ask("fr-central", InvolveUnit { request_id: id, agency: agency("de-police") });
+    assert_eq!(refused_at(foreign), (RejectionCode::Invalid, "/agency".to_owned()));
+    history.step("fr-police", id, Acknowledgement {}).unwrap();
+    assert_eq!(
+        rejected(history.step("fr-police", id, Acceptance { conditions: Vec::new() })),
+        RejectionCode::NotYourStep
+    );
+    // Conditions bind whoever agrees to them; nothing begins before.
+    history.step("fr-central", id, Acceptance { conditions: vec![ConditionCode::Confidentiality] }).unwrap();
+    assert_eq!(rejected(history.step("fr-police", id, Execution {})), RejectionCode::WrongState);
+    history.step("de-central", id, ConditionsAgreement {}).unwrap();
+    history.step("fr-police", id, Execution {}).unwrap();
+    assert_eq!(rejected(history.step("fr-central", id, Receipt {})), RejectionCode::WrongState);
+}
+
+#[test]
+fn forwarding_hands_the_request_over_whole() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    let elsewhere = history.step("fr-central", id, Forwarding { to: agency("us-central") });
+    assert_eq!(refused_at(elsewhere), (RejectionCode::Invalid, "/step/to".to_owned()));
+    let events = history.step("fr-central", id, Forwarding { to: agency("fr-central-south") }).unwrap();
+    assert!(events.iter().any(|event| matches!(event, MlaEvent::RequestShared(shared)
+        if shared.agency == agency("fr-central-south"))));
+    assert!(events.iter().any(|event| matches!(event, MlaEvent::RequestUnshared(left)
+        if left.agency == agency("fr-central"))));
+    assert_eq!(rejected(history.step("fr-central", id, Receipt {})), RejectionCode::UnknownRequest);
+    history.step("fr-central-south", id, Receipt {}).unwrap();
+    assert_eq!(state(&history, id), RequestState::Received);
+}
+
+#[test]
+fn a_draft_says_whom_it_asks_for_what() {
+    let mut history = History::start();
+    let mut draft = |by: &str, draft: Draft| refused_at(history.ask(by, DraftRequest { draft }));
+    let good = || assistance(Measure::ContentData, "eio");
+    let invalid = |pointer: &str| (RejectionCode::Invalid, pointer.to_owned());
+    let outside = (RejectionCode::NotEntitled, String::new());
+    assert_eq!(draft("de-police", good()), outside);
+    assert_eq!(draft("us-central", good()), outside);
+    assert_eq!(draft("de-central", Draft { requested: country("DE"), ..good() }), invalid("/requested"));
+    assert_eq!(
+        draft("de-central", Draft { authority: agency("fr-police"), ..good() }),
+        invalid("/authority")
+    );
+    assert_eq!(
+        draft("de-central", Draft { authority: agency("us-central"), ..good() }),
+        invalid("/authority")
+    );
+    let to_kenya = Draft { requested: country("KE"), authority: agency("ke-central"), ..good() };
+    assert_eq!(draft("de-central", to_kenya), (RejectionCode::TransferNotAllowed, "/requested".to_owned()));
+    assert_eq!(draft("de-central", Draft { measures: Vec::new(), ..good() }), invalid("/measures"));
+    let twice = vec![Measure::Hearing, Measure::Hearing];
+    assert_eq!(draft("de-central", Draft { measures: twice, ..good() }), invalid("/measures"));
+    let addressed = Draft { addressee: Some(agency("ie-provider")), ..good() };
+    assert_eq!(draft("de-central", addressed), invalid("/addressee"));
+    let nobody = Draft { addressee: None, ..order(RequestKind::ProductionOrder, Measure::ContentData) };
+    assert_eq!(draft("de-central", nobody), invalid("/addressee"));
+    let unknown = Draft { basis: Some(InstrumentId::try_new("no-such-treaty").unwrap()), ..good() };
+    assert_eq!(draft("de-central", unknown), invalid("/basis"));
+    let orphan = Draft { parent: Some(RequestId::derive(&[b"none"])), ..good() };
+    assert_eq!(draft("de-central", orphan), invalid("/parent"));
+}
+
+#[test]
+fn it_goes_out_complete_on_a_basis_that_carries_it() {
+    let mut history = History::start();
+    let mut validate = |draft: Draft| {
+        let id = history.draft(draft);
+        history.step("de-central", id, Validation { by: Validator::Judge }).map(|_| id)
+    };
+    let no_basis = (RejectionCode::NoLegalBasis, "/basis".to_owned());
+    assert_eq!(refused_at(validate(Draft { basis: None, ..assistance(Measure::Hearing, "eio") })), no_basis);
+    // Not in force, outside the scope, and a measure that it does not cover.
+    assert_eq!(refused_at(validate(assistance(Measure::SubscriberData, "budapest-2ap"))), no_basis);
+    assert_eq!(refused_at(validate(assistance(Measure::Hearing, "uncac"))), no_basis);
+    assert_eq!(refused_at(validate(assistance(Measure::JointTeam, "eio"))), no_basis);
+    let mut elements = ContentElement::ALL.to_vec();
+    elements.retain(|element| *element != ContentElement::IntentToRequest);
+    let without = Draft { elements, ..assistance(Measure::Preservation, "budapest") };
+    let incomplete = (RejectionCode::Incomplete, "/elements".to_owned());
+    assert_eq!(refused_at(validate(without.clone())), incomplete);
+    // The same texts are enough for another measure.
+    validate(Draft { measures: vec![Measure::ContentData], ..without }).unwrap();
+}
+
+#[test]
+fn a_providers_period_stands_still_while_it_waits_for_an_answer() {
+    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
+    assert_eq!(due(&history, id, "EEV-10.3"), at("2026-09-11T23:00:00Z"));
+    history.pass(24);
+    history.step("ie-provider", id, ClarificationRequest {}).unwrap();
+    assert!(!history.state.requests[&id].periods["EEV-10.3"].runs());
+    history.pass(4 * 24);
+    history.step("de-central", id, Clarification {}).unwrap();
+    assert_eq!(end(&history, id, "EEV-10.6"), Some(ClockEnd::Met));
+    assert_eq!(due(&history, id, "EEV-10.3"), at("2026-09-15T23:00:00Z"));
+    assert_eq!(state(&history, id), RequestState::Received);
+}
+
+fn evidence() -> EvidenceTransmission {
+    EvidenceTransmission {
+        digest: "0f".repeat(32),
+        data_holder: agency("ie-provider"),
+        channel: Channel::DecentralisedItSystem,
+        return_required: false,
+    }
+}
+
+#[test]
+fn data_are_held_back_until_the_period_of_a_notified_order_ends() {
+    let notified = || Draft { notified: true, ..order(RequestKind::ProductionOrder, Measure::ContentData) };
+    let (mut history, id) = received(notified());
+    history.step("de-central", id, Notification {}).unwrap();
+    assert_eq!(rejected(history.step("ie-provider", id, evidence())), RejectionCode::WrongState);
+    history.step("ie-central", id, NotificationReceipt {}).unwrap();
+    assert_eq!(rejected(history.step("ie-provider", id, evidence())), RejectionCode::WrongState);
+    history.step("ie-central", id, NoGroundConfirmation {}).unwrap();
+    assert_eq!(end(&history, id, "EEV-12"), Some(ClockEnd::Met));
+    history.step("ie-provider", id, evidence()).unwrap();
+    // Without a word of the enforcing authority they go at the end.
+    let (mut history, id) = received(notified());
+    history.now = due(&history, id, "EEV-10.2");
+    history.pass(0);
+    history.step("ie-provider", id, evidence()).unwrap();
+}
+
+#[test]
+fn silence_frees_the_provider_of_a_preservation_order_alone() {
+    let preservation = || order(RequestKind::PreservationOrder, Measure::Preservation);
+    let (mut history, id) = received(preservation());
+    history.step("ie-provider", id, ClarificationRequest {}).unwrap();
+    history.pass(7 * 24);
+    assert_eq!(state(&history, id), RequestState::Lapsed);
+    assert_eq!(end(&history, id, "EEV-11"), Some(ClockEnd::Lapsed));
+    assert_eq!(rejected(history.step("de-central", id, Clarification {})), RejectionCode::WrongState);
+    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
+    history.step("ie-provider", id, ClarificationRequest {}).unwrap();
+    history.pass(7 * 24);
+    assert_eq!(state(&history, id), RequestState::AdditionalInfoRequested);
+    history.step("de-central", id, Clarification {}).unwrap();
+    assert_eq!(end(&history, id, "EEV-10.6"), Some(ClockEnd::Late));
+    // Sixty days, and thirty more once.
+    let (mut history, id) = received(preservation());
+    history.step("ie-provider", id, Preserved { holder_end: None }).unwrap();
+    assert_eq!(due(&history, id, "EEV-11"), at("2026-11-03T00:00:00Z"));
+    history.step("de-central", id, Extension {}).unwrap();
+    assert_eq!(due(&history, id, "EEV-11"), at("2026-12-01T00:00:00Z"));
+    assert_eq!(rejected(history.step("de-central", id, Extension {})), RejectionCode::AlreadyExtended);
+    history.step("de-central", id, ProductionConfirmation {}).unwrap();
+    assert_eq!(end(&history, id, "EEV-11"), Some(ClockEnd::Superseded));
+}
+
+#[test]
+fn in_an_emergency_an_order_may_go_before_it_is_validated() {
+    let urgent = |measure| Draft {
+        emergency: Some(schemas::codes::DangerReason::ThreatToLife),
+        ..order(RequestKind::ProductionOrder, measure)
+    };
+    let mut history = History::start();
+    let transmission = || Transmission { channel: Channel::ProviderDirect, oral: false };
+    let content = history.draft(urgent(Measure::ContentData));
+    assert_eq!(rejected(history.step("de-central", content, transmission())), RejectionCode::WrongState);
+    let id = history.draft(urgent(Measure::SubscriberData));
+    history.step("de-central", id, transmission()).unwrap();
+    assert_eq!(due(&history, id, "EEV-4.5"), at("2026-09-03T09:00:00Z"));
+    history.step("ie-provider", id, Receipt {}).unwrap();
+    assert_eq!(due(&history, id, "EEV-10.4"), at("2026-09-01T17:00:00Z"));
+    history.step("de-central", id, ExPostValidation { granted: false, by: Validator::Court }).unwrap();
+    assert_eq!(state(&history, id), RequestState::Withdrawn);
+    assert_eq!(end(&history, id, "EEV-10.4"), Some(ClockEnd::Withdrawn));
+}
+
+#[test]
+fn a_preservation_is_guarded_until_the_request_behind_it_is_received() {
+    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
+    let ends = history.now.plus_minutes(40 * 24 * 60);
+    history.step("fr-central", id, Preserved { holder_end: Some(ends) }).unwrap();
+    assert_eq!(due(&history, id, "BUD-29"), at("2026-10-31T23:00:00Z"));
+    assert_eq!(due(&history, id, domain::HOLDER_END), ends);
+    // A month, two weeks, a week and two days before.
+    history.pass(39 * 24);
+    let warned = history.events.iter().filter(|(event, _)| matches!(event, MlaEvent::ClockWarned(_))).count();
+    assert_eq!(warned, 4);
+    let behind = Draft { parent: Some(id), ..assistance(Measure::ContentData, "budapest") };
+    let behind = history.draft(behind);
+    send(&mut history, behind);
+    assert_eq!(end(&history, id, domain::HOLDER_END), None);
+    history.step("fr-central", behind, Receipt {}).unwrap();
+    for clock in ["BUD-29", domain::HOLDER_END] {
+        assert_eq!(end(&history, id, clock), Some(ClockEnd::Superseded), "{clock}");
+    }
+    // Without it a coordinator is told once the data are gone; a floor is nobody's delay.
+    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
+    history.step("fr-central", id, Preserved { holder_end: None }).unwrap();
+    history.pass(70 * 24);
+    let reasons: Vec<AlertReason> = history
+        .events
+        .iter()
+        .filter_map(|(event, _)| match event {
+            MlaEvent::CoordinatorAsked(asked) => Some(asked.reason),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons, [AlertReason::PreservationAtRisk]);
+}
+
+#[test]
+fn what_was_sent_is_compared_before_a_request_is_closed() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    for step in [Step::from(Acceptance { conditions: Vec::new() }), Execution {}.into()] {
+        history.step("fr-central", id, step).unwrap();
+    }
+    history.step("fr-central", id, Outcome { partial: false }).unwrap();
+    let short = EvidenceTransmission { digest: "0F".repeat(32), ..evidence() };
+    assert_eq!(
+        refused_at(history.step("fr-central", id, short)),
+        (RejectionCode::Invalid, "/step/digest".into())
+    );
+    history.step("fr-central", id, evidence()).unwrap();
+    assert_eq!(
+        refused_at(history.step("de-central", id, Closure {})),
+        (RejectionCode::WrongState, "/evidence".into())
+    );
+    let other = EvidenceReceipt { digest: "00".repeat(32), check: schemas::codes::DigestCheck::Matches };
+    assert_eq!(
+        refused_at(history.step("de-central", id, other)),
+        (RejectionCode::Invalid, "/step/digest".into())
+    );
+    let receipt = EvidenceReceipt { digest: "0f".repeat(32), check: schemas::codes::DigestCheck::Matches };
+    history.step("de-central", id, receipt).unwrap();
+    history.step("de-central", id, Closure {}).unwrap();
+    let withdrawal = Withdrawal { reason: WithdrawalReason::SentInError };
+    assert_eq!(rejected(history.step("de-central", id, withdrawal)), RejectionCode::WrongState);
+}
+
+#[test]
+fn information_that_nobody_asked_for_is_closed_once_received() {
+    let (mut history, id) = received(assistance(Measure::SpontaneousInformation, "budapest"));
+    history.step("de-central", id, Closure {}).unwrap();
+    let (mut history, id) = received(assistance(Measure::ContentData, "budapest"));
+    assert_eq!(rejected(history.step("de-central", id, Closure {})), RejectionCode::WrongState);
+}
