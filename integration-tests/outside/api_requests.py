@@ -114,6 +114,7 @@ class Requests:
         place = self.draft(body)
         self.story.act(f"{ONE}/amend", self.own, place, body | {"confidential": True})
         self.story.act(f"{ONE}/units", self.own, place, {"agency": self.police})
+        self.step(place, self.own, "document", {"form": "eio-annex-a", "language": "en", "digest": DIGEST})
         self.story.act("GET /v1/incidents/{incident}/requests/{request}", self.own, place)
         self.step(place, self.own, "validation", {"by": "judge"})
         self.step(place, self.own, "transmission", {"channel": "judicial-authorities", "oral": True})

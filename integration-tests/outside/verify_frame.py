@@ -25,12 +25,21 @@ MANY = {
     "RetractionDelivered",
     "FacetsErased",
     "ErasureDelivered",
+    "ClockStarted",
+    "ClockPaused",
+    "ClockMoved",
+    "ClockEnded",
+    "RequestShared",
+    "RequestUnshared",
+    "RequestFacetAdded",
+    "RequestStepDelivered",
+    "RequestPeriodDelivered",
 }
 # Commands that put an attempt on record: whoever asks is not entitled.
-ATTEMPTS = {"ReadReferral", "ReadRouting"}
+ATTEMPTS = {"ReadReferral", "ReadRouting", "ReadRequest"}
 # Commands that may come to nothing: a clock that no longer runs.
 CLOCK = "ClockDue"
-CLOCKS = {CLOCK, "MomentCame"}
+CLOCKS = {CLOCK, "MomentCame", "PeriodDue"}
 # The key of records that only let a segment roll.
 HEARTBEAT = b"heartbeat"
 

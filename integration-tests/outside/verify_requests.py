@@ -33,6 +33,7 @@ class Requests:
         self.opened = {}
         # Commands by which somebody came to take part, and those by which something was done.
         self.sharing, self.doing = {}, set()
+        self.clocks = set()
         self.handlers = {
             ("routing.events", "IncidentOpened"): self.incident_opened,
             ("mla.events", "IncidentNoted"): self.incident_noted,
@@ -42,6 +43,10 @@ class Requests:
             ("mla.events", "UnitInvolved"): self.involved,
             ("mla.events", "RequestUnshared"): self.unshared,
             ("mla.events", "StepTaken"): self.stepped,
+            ("mla.events", "ClockStarted"): self.clock,
+            ("mla.events", "ClockPaused"): self.clock,
+            ("mla.events", "ClockMoved"): self.clock,
+            ("mla.events", "ClockEnded"): self.clock,
             ("delivery.events", "RequestFacetAdded"): self.facet_added,
             ("delivery.events", "RequestReaderAdded"): self.reader_added,
             ("delivery.events", "RequestStepDelivered"): self.step_delivered,
@@ -110,6 +115,13 @@ class Requests:
         for agency in request.readers - {body["by"]}:
             self.due[as_bytes(event["event_id"]), agency] = (place, told)
         self.facets(place, event, [body["note"], body["reference"]])
+
+    def clock(self, place, event, body):
+        """One step says one thing of a period."""
+        key = as_bytes(event["cause"]), body["request_id"], body["clock"]
+        if key in self.clocks:
+            self.findings.add("doubled", "a step moves a period once", place, body["clock"])
+        self.clocks.add(key)
 
     def request(self, place, body):
         request = self.requests.setdefault(body["request_id"], Request())

@@ -17,6 +17,11 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// SHA-256 of bytes as they are, in hexadecimal: what `sha256sum` says of a file that holds them.
+pub fn of_file(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
 /// What an event's successor states about it: the digest over the topic, the key and the value as written.
 pub fn of_record(topic: &str, key: &[u8], value: &[u8]) -> [u8; 32] {
     sha256(&[b"causeway-event-v1", topic.as_bytes(), key, value])

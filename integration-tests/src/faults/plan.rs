@@ -169,7 +169,10 @@ mod tests {
         let count =
             |wanted: fn(&Fault) -> bool| first.iter().filter(|planned| wanted(&planned.fault)).count();
         assert_eq!(count(|fault| matches!(fault, Fault::Kill(_))), 200);
-        assert_eq!(count(|fault| matches!(fault, Fault::Failpoint(..))), 3 * FAILPOINTS.len());
+        assert_eq!(
+            count(|fault| matches!(fault, Fault::Failpoint(..))),
+            WORKERS.len() / 2 * FAILPOINTS.len()
+        );
         let brokers: Vec<usize> = first
             .iter()
             .filter_map(|planned| match planned.fault {

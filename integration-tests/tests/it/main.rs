@@ -11,6 +11,7 @@ mod faults;
 mod mla;
 mod outside;
 mod pause;
+mod periods;
 mod poison;
 mod privacy;
 mod report;

@@ -1,11 +1,14 @@
 //! Legal assistance from end to end: a preservation and the request behind it, each side over HTTP.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 
 use causeway::client::Client;
-use integration_tests::{Deployment, await_some, calm_referral};
+use integration_tests::{Deployment, await_some, calm_referral, program};
 use mla::http::{Due, LegalBases, RequestView, Requests};
-use schemas::codes::{ClockEnd, DueReason, PreservationAdvice, RequestState, RequestStep};
+use schemas::codes::{ClockEnd, ContentElement, DueReason, PreservationAdvice, RequestState, RequestStep};
+use schemas::digest;
 use schemas::ids::{IncidentId, RequestId};
 use serde_json::{Value, json};
 
@@ -190,5 +193,102 @@ async fn a_preservation_guards_the_request_behind_it() {
     let guarded = case.show("de-central", id).await;
     assert!(guarded.periods.iter().all(|period| period.end == Some(ClockEnd::Superseded)), "{guarded:?}");
     assert!(guarded.advice.is_empty());
+    case.deployment.stop().await.unwrap();
+}
+
+/// What the clerk's command line prints, with the agency's token.
+fn causeway(case: &Case, agency: &str, arguments: &[&str]) -> String {
+    let ran = Command::new(program().unwrap())
+        .args(["--url", &case.deployment.url("mla"), "--json"])
+        .env("CAUSEWAY_TOKEN", case.deployment.world.token(agency, "clerk").unwrap())
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(ran.stdout).unwrap()
+}
+
+fn text_of(pdf: &Path) -> String {
+    let python = std::env::var_os("CAUSEWAY_TEST_PYTHON").expect("cargo xtask test names it");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("outside/read_pdf.py");
+    let read = Command::new(python).arg(script).arg(pdf).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    String::from_utf8(read.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_on_paper_says_what_the_request_says() {
+    let mut case = Case::start("mla-paper").await;
+    let all: Vec<&str> = ContentElement::ALL.iter().map(|element| element.code()).collect();
+    let reasons = ["necessity", "facts"];
+    let eio = json!({ "kind": "assistance", "requested": "FR", "authority": "fr-central", "basis": "eio",
+        "measures": ["content-data"], "translation": "not-needed", "elements": texts(&all) });
+    let order = json!({ "kind": "production-order", "requested": "IE", "authority": "ie-central",
+        "addressee": "ie-provider", "basis": "e-evidence", "measures": ["content-data"],
+        "translation": "not-needed", "elements": texts(&all) });
+    let forms = [
+        ("budapest-29", preservation(&all), "authority"),
+        ("eio-annex-a", eio, "authority"),
+        ("epoc-annex-i", order.clone(), "authority"),
+        ("epoc-annex-i", order, "addressee"),
+    ];
+    let (key_id, _) = case.deployment.world.keys("de-central").unwrap();
+    let key = case.deployment.world.key_file("de-central");
+    for (form, asked, copy) in forms {
+        let id = case.draft("de-central", &asked).await.request_id;
+        for (language, heading) in [("english", "Section A"), ("french", "Section A :")] {
+            let name = format!("{form}-{copy}-{language}.pdf");
+            let out = case.deployment.state().join(name);
+            let (incident, request) = (case.incident.to_string(), id.to_string());
+            let (key_path, out_path) = (key.to_str().unwrap(), out.to_str().unwrap());
+            let arguments = [
+                "mla",
+                "paper",
+                &incident,
+                &request,
+                "--form",
+                form,
+                "--language",
+                language,
+                "--copy",
+                copy,
+                "--out",
+                out_path,
+                "--key",
+                key_path,
+                "--key-id",
+                key_id.as_str(),
+            ];
+            let text = || async {
+                let opened = case.client("de-central");
+                let (key_id, keys) = case.deployment.world.keys("de-central").unwrap();
+                opened.open_request(case.incident, id, &key_id, &keys, &case.key()).await.ok()
+            };
+            await_some("the text", text).await.unwrap();
+            let view: RequestView = serde_json::from_str(&causeway(&case, "de-central", &arguments)).unwrap();
+            let pdf = std::fs::read(&out).unwrap();
+            assert_eq!(
+                view.papers.last().unwrap().digest,
+                digest::of_file(&pdf),
+                "{form}: its digest is on record"
+            );
+            let text = text_of(&out);
+            for element in &all {
+                let told = copy == "authority" || !reasons.contains(element);
+                let expected = format!("synthetic text: {element}");
+                assert_eq!(
+                    text.contains(&expected),
+                    told,
+                    "{form} for the {copy} in {language}: {element}\n{text}"
+                );
+            }
+            let says = [request.as_str(), "DE"].iter().all(|part| text.contains(part));
+            assert!(
+                says && (form == "budapest-29" || text.contains(heading)),
+                "{form} in {language}:\n{text}"
+            );
+        }
+    }
     case.deployment.stop().await.unwrap();
 }

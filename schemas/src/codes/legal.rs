@@ -194,6 +194,7 @@ code_lists! {
         EvidenceTransmission = "evidence-transmission",
         EvidenceReceipt = "evidence-receipt",
         Costs = "costs",
+        Document = "document",
         Closure = "closure",
         Withdrawal = "withdrawal",
         Notification = "notification",
@@ -337,6 +338,13 @@ code_lists! {
         MakeRequest = "make-request",
         TransmitRequest = "transmit-request",
         Extend = "extend",
+    }
+
+    /// The form in which a request stands on paper.
+    PaperForm = "paper-form" {
+        EioAnnexA = "eio-annex-a",
+        EpocAnnexI = "epoc-annex-i",
+        Budapest29 = "budapest-29",
     }
 
     /// Why something stands on the list of the day.

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use crate::codes::{
     Channel, ConditionCode, ConsultationSubject, ContentElement, DelayReason, DigestCheck, Measure,
-    NonExecutionReason, PostponementGround, RefusalGround, RequestStep, Validator, WithdrawalReason,
+    NonExecutionReason, PaperForm, PostponementGround, RefusalGround, RequestStep, Validator,
+    WithdrawalReason,
 };
 use crate::ids::AgencyId;
 use crate::time::Timestamp;
@@ -248,6 +249,15 @@ steps! {
         /// Whether it was reimbursed, or only claimed.
         #[serde(default)]
         pub reimbursed: bool,
+    }
+
+    /// The request was put on paper; the digest of the paper stands here.
+    Document {
+        pub form: PaperForm,
+        /// BCP 47 language tag.
+        pub language: String,
+        /// SHA-256 of the PDF, 64 hexadecimal digits.
+        pub digest: String,
     }
 
     /// Nothing is left to be done.

@@ -189,7 +189,7 @@ enum Command {
     Token(development::Token),
     /// Development: a key pair for opening facets, or an issuer's key.
     Keygen(development::Keygen),
-    /// The example: all services over a Kafka, a directory of agencies, three incidents and one night.
+    /// The example: all services over a Kafka, a directory of agencies, three incidents, one night, a request.
     Up(up::Up),
 }
 

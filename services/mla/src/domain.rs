@@ -21,7 +21,7 @@ use schemas::mla::{
 
 pub use clocks::HOLDER_END;
 pub use draft::{Missing, answers, missing};
-pub use state::{Cost, Evidence, Incident, Period, Request, Taken, evolve};
+pub use state::{Cost, Evidence, Incident, Paper, Period, Request, Taken, evolve};
 
 /// Most steps of one request, and most agencies that take part in one: bounds what an incident weighs.
 const MAX_STEPS: usize = 500;

@@ -6,16 +6,18 @@ use toml::{Table, Value};
 
 use super::{Files, TextFile, Violation};
 
-const SERVICES: [&str; 7] = ["schemas", "chassis", "directory", "intake", "routing", "mla", "delivery"];
+const SERVICES: [&str; 8] =
+    ["schemas", "chassis", "directory", "intake", "routing", "mla", "paper", "delivery"];
 
 /// Every crate of the workspace, and those of its siblings that it may use.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("schemas", &[]),
     ("chassis", &["schemas"]),
     ("directory", &["schemas", "chassis"]),
     ("intake", &["schemas", "chassis"]),
     ("routing", &["schemas", "chassis"]),
     ("mla", &["schemas", "chassis"]),
+    ("paper", &["schemas"]),
     ("delivery", &["schemas", "chassis"]),
     ("causeway", &SERVICES),
     (

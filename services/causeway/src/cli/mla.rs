@@ -1,5 +1,7 @@
 //! Legal assistance on the command line: for the clerks of both sides.
 
+mod paper;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -70,6 +72,10 @@ pub enum Mla {
         #[arg(long)]
         key_id: KeyId,
     },
+    /// Put a request on paper, as PDF, from its opened texts. It is made here; its digest is recorded in the request.
+    ///
+    /// Example: causeway mla paper INCIDENT REQUEST --form budapest-29 --out request.pdf --key agency.key --key-id de-1
+    Paper(paper::Paper),
     /// What the agency owes and is owed, soonest first, and what has changed since yesterday.
     Due {
         /// An instant, such as 2026-11-25T08:00:00Z; a day ago without.
@@ -139,6 +145,7 @@ impl Mla {
                 }
                 Ok(())
             }
+            Self::Paper(paper) => paper.run(client, output).await,
             Self::Due { since } => {
                 let since = since.map_or(String::new(), |since| format!("?since={since}"));
                 let due: Due = client.get(&format!("/v1/mla/due{since}")).await?;

@@ -1,5 +1,6 @@
-//! The example from one command: all services, a directory of agencies, three incidents, one night.
+//! The example from one command: all services, a directory of agencies, three incidents, one night, a request.
 
+mod assistance;
 mod night;
 
 use std::net::SocketAddr;
@@ -79,7 +80,7 @@ impl Up {
         let listener = listen(&settings).await?;
         tell("creating topics");
         settings.host.kafka.create_topics([]).await?;
-        tell("starting directory, intake, routing and delivery in one process");
+        tell("starting directory, intake, routing, mla and delivery in one process");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move {
@@ -110,6 +111,7 @@ impl Up {
         let incidents = story.file().await?;
         story.show(&incidents).await?;
         night::play(&story, world, &incidents[0]).await?;
+        assistance::play(&story, world, &incidents[0]).await?;
         self.ready(world, http, &incidents)?;
         goodbye(world, http, &incidents)
     }

@@ -18,6 +18,8 @@ const MAX_EVIDENCE: usize = 1_000;
 const MAX_COSTS: usize = 100;
 /// Hexadecimal digits of a SHA-256.
 const DIGEST_DIGITS: usize = 64;
+/// Longest language tag (BCP 47).
+const MAX_LANGUAGE_BYTES: usize = 35;
 
 type Checked = Result<(), Rejection>;
 
@@ -64,6 +66,11 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
             must_at(step.amount >= 0, RejectionCode::Invalid, "/step/amount")?;
             let code = step.currency.len() == 3 && step.currency.bytes().all(|c| c.is_ascii_uppercase());
             must_at(code, RejectionCode::Invalid, "/step/currency")
+        }
+        Step::Document(step) => {
+            must_at(is_digest(&step.digest), RejectionCode::Invalid, "/step/digest")?;
+            let tag = !step.language.is_empty() && step.language.len() <= MAX_LANGUAGE_BYTES;
+            must_at(tag, RejectionCode::Invalid, "/step/language")
         }
         Step::Closure(_) => may_close(request),
         Step::Notification(_) => {
@@ -209,12 +216,15 @@ fn must_have_consulted(
     must(done, RejectionCode::ConsultationNeeded)
 }
 
+fn is_digest(text: &str) -> bool {
+    let digits = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    text.len() == DIGEST_DIGITS && text.bytes().all(digits)
+}
+
 fn may_transmit(request: &Request, step: &EvidenceTransmission) -> Checked {
     must(request.evidence.len() < MAX_EVIDENCE, RejectionCode::TooMany)?;
-    let digits = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    let digest = step.digest.len() == DIGEST_DIGITS && step.digest.bytes().all(digits);
     let known = request.evidence.iter().any(|evidence| evidence.digest == step.digest);
-    must_at(digest && !known, RejectionCode::Invalid, "/step/digest")?;
+    must_at(is_digest(&step.digest) && !known, RejectionCode::Invalid, "/step/digest")?;
     // What is due at the end of a period is not given before it, unless the enforcing authority lets it go.
     let held_back = |kind| kind == ClockKind::Exact;
     let mut periods = request.periods.values();

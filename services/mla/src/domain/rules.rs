@@ -150,6 +150,7 @@ fn assistance(step: RequestStep) -> Option<Rule> {
         }
         RequestStep::EvidenceReceipt => by_side(REQUESTING, &[EvidenceTransmitted], Stays),
         RequestStep::Costs => by_side(BOTH, OPEN, Stays),
+        RequestStep::Document => by_side(BOTH, NOT_OVER, Stays),
         RequestStep::Closure => by_authority(
             REQUESTING,
             // Information that nobody asked for is closed once it was received.
@@ -209,6 +210,7 @@ fn order(kind: RequestKind, step: RequestStep) -> Option<Rule> {
             by_authority(REQUESTING, &[Received, Acknowledged, Executed], Stays)
         }
         RequestStep::Costs => by_side(&[Requesting, Addressee], OPEN, Stays),
+        RequestStep::Document => by_side(BOTH, NOT_OVER, Stays),
         RequestStep::Closure => {
             by_authority(REQUESTING, &[EvidenceTransmitted, Executed, NotExecuted], State(Closed))
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::Timestamp;
 use schemas::codes::{
     Channel, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ConsultationSubject, DigestCheck,
-    RefusalGround, RequestRole, RequestState, RequestStep, Validator,
+    PaperForm, RefusalGround, RequestRole, RequestState, RequestStep, Validator,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, RequestId};
@@ -55,6 +55,19 @@ pub struct Request {
     /// Until when the data holder says that it keeps the data.
     pub holder_end: Option<Timestamp>,
     pub costs: Vec<Cost>,
+    /// What was put on paper.
+    pub papers: Vec<Paper>,
+}
+
+/// The request on paper, known by its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paper {
+    pub form: PaperForm,
+    pub language: String,
+    pub digest: String,
+    pub at: Timestamp,
+    pub by: AgencyId,
+    pub role: RequestRole,
 }
 
 /// A step as it was taken.
@@ -249,6 +262,7 @@ fn drafted_request(by: &AgencyId, country: &Country, draft: &Draft, at: Timestam
         evidence: Vec::new(),
         holder_end: None,
         costs: Vec::new(),
+        papers: Vec::new(),
     }
 }
 
@@ -351,6 +365,14 @@ fn evolve_step(request: &mut Request, taken: &StepTaken, at: Timestamp) {
                 evidence.received = Some((at, by, receipt.check));
             }
         }
+        Step::Document(paper) => request.papers.push(Paper {
+            form: paper.form,
+            language: paper.language.clone(),
+            digest: paper.digest.clone(),
+            at,
+            by,
+            role,
+        }),
         Step::Costs(costs) => request.costs.push(Cost {
             amount: costs.amount,
             currency: costs.currency.clone(),

@@ -150,6 +150,9 @@ pages_of_steps! {
     costs Costs
         "/v1/incidents/{incident}/requests/{request}/costs"
         "What it costs, and who bears it.";
+    document Document
+        "/v1/incidents/{incident}/requests/{request}/document"
+        "The request was put on paper; the digest of the paper stands here.";
     closure Closure
         "/v1/incidents/{incident}/requests/{request}/closure"
         "Nothing is left to be done.";

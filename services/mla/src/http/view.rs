@@ -3,8 +3,8 @@
 use schemas::Timestamp;
 use schemas::codes::{
     BasisAnswer, Channel, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ConsultationSubject,
-    ContentElement, DangerReason, DigestCheck, Measure, PreservationAdvice, RefusalGround, RequestKind,
-    RequestRole, RequestState, RequestStep, TranslationState, Validator, VerificationMark,
+    ContentElement, DangerReason, DigestCheck, Measure, PaperForm, PreservationAdvice, RefusalGround,
+    RequestKind, RequestRole, RequestState, RequestStep, TranslationState, Validator, VerificationMark,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, FacetId, IncidentId, InstrumentId, RequestId};
@@ -55,6 +55,8 @@ pub struct RequestView {
     pub advice: Vec<Advice>,
     pub evidence: Vec<EvidenceView>,
     pub costs: Vec<CostView>,
+    /// What one's own side has put on paper.
+    pub papers: Vec<PaperView>,
     pub periods: Vec<PeriodView>,
     pub history: Vec<StepView>,
 }
@@ -115,6 +117,16 @@ pub struct CostView {
     pub reimbursed: bool,
     pub by: RequestRole,
     pub at: Timestamp,
+}
+
+/// A form that was filled in, known by the digest of its PDF.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct PaperView {
+    pub form: PaperForm,
+    pub language: String,
+    pub digest: String,
+    pub at: Timestamp,
+    pub by: AgencyId,
 }
 
 /// A legal period of the request.
@@ -215,6 +227,7 @@ pub fn of(seen: &Seen<'_>) -> RequestView {
         advice: if own { advice(seen) } else { Vec::new() },
         evidence: request.evidence.iter().map(evidence).collect(),
         costs: request.costs.iter().map(cost).collect(),
+        papers: request.papers.iter().filter(|paper| paper.role == role).map(paper).collect(),
         periods: request.periods.values().map(|period| self::period(seen, period)).collect(),
         history: request.history.iter().map(|taken| step(seen, taken)).collect(),
     }
@@ -316,6 +329,16 @@ fn cost(cost: &domain::Cost) -> CostView {
         reimbursed: cost.reimbursed,
         by: cost.role,
         at: cost.at,
+    }
+}
+
+fn paper(paper: &domain::Paper) -> PaperView {
+    PaperView {
+        form: paper.form,
+        language: paper.language.clone(),
+        digest: paper.digest.clone(),
+        at: paper.at,
+        by: paper.by.clone(),
     }
 }
 

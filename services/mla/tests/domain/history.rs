@@ -5,8 +5,8 @@ use mla::domain::{self, Incident, RoutingNews};
 use proptest::prelude::*;
 use schemas::codes::{
     ActorKind, Channel, ConditionCode, ConsultationSubject, ContentElement, DelayReason, DigestCheck,
-    FacetKind, IncidentKind, Measure, NonExecutionReason, PostponementGround, RefusalGround, RequestKind,
-    RequestState, TranslationState, Urgency, Validator, WithdrawalReason,
+    FacetKind, IncidentKind, Measure, NonExecutionReason, PaperForm, PostponementGround, RefusalGround,
+    RequestKind, RequestState, TranslationState, Urgency, Validator, WithdrawalReason,
 };
 use schemas::ids::{AgencyId, FacetId, InstrumentId, KeySetId, ReferralId, RequestId};
 use schemas::mla::*;
@@ -204,6 +204,7 @@ pub fn steps(now: Timestamp) -> Vec<Step> {
         }
         .into(),
         EvidenceReceipt { digest, check: DigestCheck::Matches }.into(),
+        Document { form: PaperForm::EioAnnexA, language: "en".to_owned(), digest: "cd".repeat(32) }.into(),
         Costs { amount: 100, currency: "EUR".to_owned(), reimbursed: false }.into(),
         Closure {}.into(),
         Withdrawal { reason: WithdrawalReason::NoLongerRequired }.into(),
