@@ -551,7 +551,7 @@ class World:
 
     def hold_text(self, incident, request, by, facet, event):
         ref = {name: facet[name] for name in ("facet_id", "kind", "person_ref", "key_set_id")}
-        body = {"request_id": request, "by": by, "facet": facet_at(ref, event)}
+        body = {"request_id": request, "by": by, "facet": facet_at(ref, event), "draft": True}
         self.event("delivery", incident, "RequestFacetAdded", body, event)
 
     # --- two incidents --------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 //!
 //! Ratios within one run mean something; figures of two machines, or of two runs, say little about each other.
 
+mod clocks;
 mod copier;
 mod ground;
 mod hops;
@@ -48,7 +49,13 @@ pub enum Measure {
     /// Where the milliseconds of the latency go.
     #[value(name = "g")]
     Hops,
+    /// Ticks of the clocks of open requests for legal assistance.
+    #[value(name = "h")]
+    Clocks,
 }
+
+/// Open requests with which (h) is measured: a tick costs the same with all of them.
+const CLOCKED_REQUESTS: [usize; 3] = [1_000, 10_000, 100_000];
 
 /// What a run is to do.
 pub struct Options {
@@ -86,6 +93,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
     }
     if options.wants_any(&[Measure::Latency, Measure::Hops]) {
         latency::measure(options, &mut report).await?;
+    }
+    if options.wants(Measure::Clocks) {
+        for requests in CLOCKED_REQUESTS {
+            say!("(h) {requests} open requests of {} periods each", clocks::PERIODS);
+            report.clocks.insert(requests, clocks::measure(requests)?);
+        }
     }
     for incidents in &options.sizes {
         if options.wants_any(&[

@@ -70,6 +70,8 @@ pub struct RequestFacetAdded {
     pub request_id: RequestId,
     pub by: AgencyId,
     pub facet: FacetRef,
+    /// Whether it is a text of the request itself: it replaces those of the draft before it, which nobody opens again.
+    pub draft: bool,
 }
 
 /// An agency takes part in a request from now on: it may open its texts.

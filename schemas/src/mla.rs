@@ -172,7 +172,7 @@ pub struct ClockStarted {
     pub due: Timestamp,
     /// The country whose calendar and time zone count.
     pub calendar: Country,
-    /// Whether its calendar names the holidays of every year of the period.
+    /// Whether its calendar names the holidays of every year of the period, where they count.
     pub holidays_known: bool,
     /// When it warns, earliest first.
     pub warnings: Vec<Timestamp>,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::clocks::Ticks;
 use super::ground::Memory;
 use super::limit::Limit;
 use super::rebuild::Rebuild;
@@ -31,6 +32,8 @@ pub struct Report {
     pub hops_ms: BTreeMap<u64, Vec<Hop>>,
     /// One for each number of incidents, smallest first.
     pub rounds: Vec<Round>,
+    /// By open requests.
+    pub clocks: BTreeMap<usize, Ticks>,
 }
 
 /// Milliseconds from the due time of a request to its entry on the inbox stream.
@@ -86,6 +89,10 @@ impl Report {
             "hops_ms": self.hops_ms.iter().map(|(rate, hops)| {
                 let hops = hops.iter().map(|hop| json!({ "hop": hop.name, "p50": hop.p50, "p99": hop.p99 }));
                 (rate.to_string(), hops.collect())
+            }).collect::<serde_json::Map<_, _>>(),
+            "clocks": self.clocks.iter().map(|(requests, ticks)| {
+                let Ticks { idle_us, restart_s } = ticks;
+                (requests.to_string(), json!({ "idle_us": idle_us, "restart_s": restart_s }))
             }).collect::<serde_json::Map<_, _>>(),
         });
         if let (Some(Value::Object(last)), Value::Object(all)) =
@@ -202,6 +209,10 @@ impl fmt::Display for Report {
             for Hop { name, p50, p99 } in hops {
                 writeln!(f, "    {name:<34}{p50:>12.1}{p99:>9.1}")?;
             }
+        }
+        for (requests, ticks) in &self.clocks {
+            row(f, &format!("(h) {requests} open requests, us a tick"), ticks.idle_us, "")?;
+            row(f, "    s to open the store again", ticks.restart_s, "")?;
         }
         self.rounds.iter().try_for_each(|round| round.rows(f))
     }

@@ -145,6 +145,8 @@ async fn a_preservation_guards_the_request_behind_it() {
             continue;
         }
         let opened = await_some("the text", opened).await.unwrap();
+        // Of a draft that was amended the last text alone.
+        assert_eq!(opened.len(), 1, "{agency}: {opened:?}");
         let facts: Vec<&str> =
             opened.iter().filter_map(|one| one.content["elements"]["facts"].as_str()).collect();
         assert_eq!(facts, ["synthetic text: facts"], "{agency}");

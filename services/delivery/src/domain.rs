@@ -492,7 +492,7 @@ impl Incident {
     /// Whether a facet is sealed under a key of the set.
     pub fn names(&self, key_set: KeySetId) -> bool {
         let registered = self.registered.iter().flat_map(|registered| &registered.facets);
-        let requests = self.requests.values().flat_map(|held| &held.facets);
+        let requests = self.requests.values().flat_map(Held::facets);
         let added = self.added.iter().chain(requests).map(|added| &added.facet);
         registered.chain(added).chain(&self.superseded).any(|facet| facet.key_set_id == key_set)
     }

@@ -19,5 +19,7 @@ mod notices;
 mod open;
 #[path = "domain/report.rs"]
 mod report;
+#[path = "domain/requests.rs"]
+mod requests;
 #[path = "domain/untold.rs"]
 mod untold;

@@ -88,7 +88,7 @@ fn facets(incident: &Incident) -> impl Iterator<Item = (&AgencyId, &FacetRef)> {
         let all = registered.facets.iter().chain(&incident.superseded);
         all.map(|facet| (&registered.reporter, facet))
     });
-    let requests = incident.requests.values().flat_map(|held| &held.facets);
+    let requests = incident.requests.values().flat_map(super::requests::Held::facets);
     reported.chain(incident.added.iter().chain(requests).map(|added| (&added.by, &added.facet)))
 }
 

@@ -32,7 +32,12 @@ pub struct MlaNews {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     pub readers: BTreeMap<AgencyId, Reader>,
-    pub facets: Vec<FacetAdded>,
+    /// The request's own text as it was last written.
+    pub text: Vec<FacetAdded>,
+    /// What its sides have written on their steps.
+    pub notes: Vec<FacetAdded>,
+    /// Earlier drafts: a side's own, and opened by nobody any more.
+    pub superseded: Vec<FacetAdded>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,9 +49,10 @@ pub struct Reader {
 /// What follows from one of mla's events: it has happened, so it is only passed on.
 pub fn deliver(context: &Context<'_>, incident: &Incident, news: &MlaNews) -> Vec<DeliveryEvent> {
     let Some(request_id) = news.event.request_id() else { return Vec::new() };
+    let draft = !matches!(news.event, MlaEvent::StepTaken(_));
     let added = news.event.sealed_facets().into_iter().map(|facet| {
         let facet = FacetRef::of(facet, &news.at);
-        RequestFacetAdded { request_id, by: news.by.clone(), facet }.into()
+        RequestFacetAdded { request_id, by: news.by.clone(), facet, draft }.into()
     });
     let told = match &news.event {
         MlaEvent::RequestShared(shared) => vec![
@@ -187,20 +193,26 @@ impl Incident {
         let readable = |facet: &FacetRef| {
             reader.role != RequestRole::Addressee || facet.kind != FacetKind::RequestReasons
         };
-        let texts = held.facets.iter().filter(|added| readable(&added.facet)).filter_map(|added| {
-            let author = directory.agency(&added.by, now)?;
-            let transfer = match held.basis_between(reader) {
-                _ if author.country == own.country => within_a_side(),
-                Some(basis) => by_request(basis),
-                None => return None,
-            };
-            Some(Entitled { facet: &added.facet, transfer: Some(transfer) })
-        });
+        let texts =
+            held.text.iter().chain(&held.notes).filter(|added| readable(&added.facet)).filter_map(|added| {
+                let author = directory.agency(&added.by, now)?;
+                let transfer = match held.basis_between(reader) {
+                    _ if author.country == own.country => within_a_side(),
+                    Some(basis) => by_request(basis),
+                    None => return None,
+                };
+                Some(Entitled { facet: &added.facet, transfer: Some(transfer) })
+            });
         Ok(texts.collect())
     }
 }
 
 impl Held {
+    /// Every text that was ever brought in.
+    pub fn facets(&self) -> impl Iterator<Item = &FacetAdded> {
+        self.text.iter().chain(&self.notes).chain(&self.superseded)
+    }
+
     /// The legal basis of the request: the asked side was given it with the request, and its answers go back on it.
     fn basis_between<'a>(&'a self, reader: &'a Reader) -> Option<&'a InstrumentId> {
         reader.basis.as_ref().or_else(|| self.readers.values().find_map(|other| other.basis.as_ref()))
@@ -209,7 +221,17 @@ impl Held {
 
 pub fn add_facet(requests: &mut BTreeMap<RequestId, Held>, added: &RequestFacetAdded) {
     let facet = FacetAdded { by: added.by.clone(), facet: added.facet.clone() };
-    requests.entry(added.request_id).or_default().facets.push(facet);
+    let held = requests.entry(added.request_id).or_default();
+    if !added.draft {
+        held.notes.push(facet);
+        return;
+    }
+    // Whatever stands in another event is of an earlier draft.
+    let (now, before) =
+        std::mem::take(&mut held.text).into_iter().partition(|text| text.facet.at == facet.facet.at);
+    held.text = now;
+    held.superseded.extend::<Vec<_>>(before);
+    held.text.push(facet);
 }
 
 pub fn add_reader(requests: &mut BTreeMap<RequestId, Held>, added: &RequestReaderAdded) {

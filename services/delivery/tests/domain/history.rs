@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chassis::decider::Decider;
 use delivery::Delivery;
-use delivery::domain::Incident;
+use delivery::domain::{Incident, News};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::{FileFailurePersistence, TestCaseError};
@@ -186,6 +186,7 @@ fn entitled(
 fn rests(before: &Incident, after: &Incident, step: &Step) -> Result<(), TestCaseError> {
     prop_assert!(after.added.starts_with(&before.added), "what was added stays");
     let Asked::News(news) = &step.asked else { return Ok(()) };
+    let News::Routing(news) = &**news else { return Ok(()) };
     let item = |state: &Incident| state.items.get(&assignment("de-police")).map(|item| item.state);
     match &news.event {
         RoutingEvent::IncidentAmended(amended) => {

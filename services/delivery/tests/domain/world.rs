@@ -2,6 +2,7 @@
 
 use chassis::decider::{Context, Decider, Rejection};
 use delivery::Delivery;
+use delivery::domain::requests::MlaNews;
 use delivery::domain::{Incident, News, RoutingNews};
 use schemas::codes::*;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent, EarlyOpeningDelivered, FacetDisclosed, OpenFacets};
@@ -12,6 +13,7 @@ use schemas::ids::{
     AgencyId, AssignmentId, CommandId, Country, DisclosureId, EventId, FacetId, KeyId, KeySetId, PersonRef,
     ReferralId,
 };
+use schemas::mla::MlaEvent;
 use schemas::referral::{Handling, Person, SealedFacet};
 use schemas::routing::{
     AssignmentAccepted, AssignmentClosed, AssignmentDeclined, AssignmentEscalated, AssignmentForwarded,
@@ -84,6 +86,9 @@ fn directory() -> Directory {
     let agencies = [
         agency("de-police", "DE", AgencyKind::PoliceUnit, &[]),
         agency("fr-police", "FR", AgencyKind::PoliceUnit, &[]),
+        agency("de-central", "DE", AgencyKind::CentralAuthority, &[]),
+        agency("fr-central", "FR", AgencyKind::CentralAuthority, &[]),
+        agency("jp-central", "JP", AgencyKind::CentralAuthority, &[]),
         agency("eu-coordinator", "NL", AgencyKind::Coordinator, &["DE", "FR"]),
         agency("un-coordinator", "CH", AgencyKind::Coordinator, &["DE", "JP"]),
         agency("nl-hotline", "NL", AgencyKind::Hotline, &[]),
@@ -340,7 +345,7 @@ pub fn brings(id: &str, state: AssignmentState) -> Step {
 /// News of routing, or what an agency asks.
 #[derive(Clone, Debug)]
 pub enum Asked {
-    News(Box<RoutingNews>),
+    News(Box<News>),
     Command(DeliveryCommand),
 }
 
@@ -359,8 +364,16 @@ pub fn hears(news: impl Into<RoutingEvent>) -> Step {
 pub fn hears_of(by: &str, offset: i64, news: impl Into<RoutingEvent>) -> Step {
     let by = agency(by);
     let news = RoutingNews { event: news.into(), at: routing_at(offset), by: by.clone() };
-    let asked = Asked::News(Box::new(news));
+    let asked = Asked::News(Box::new(News::Routing(news)));
     Step { by, cause: "routing's event".to_owned(), asked }
+}
+
+/// News of legal assistance that stand at the offset, and follow from what the agency did.
+pub fn hears_of_mla(by: &str, offset: i64, news: impl Into<MlaEvent>) -> Step {
+    let by = agency(by);
+    let at = InputPosition { topic: "mla.events".to_owned(), partition: 0, offset };
+    let asked = Asked::News(Box::new(News::Mla(MlaNews { event: news.into(), at, by: by.clone() })));
+    Step { by, cause: "mla's event".to_owned(), asked }
 }
 
 /// Asks under the given command id: asking again under it is the same disclosure.
@@ -405,9 +418,7 @@ impl History {
             directory: &self.directory,
         };
         let decision = match &step.asked {
-            Asked::News(news) => {
-                Ok(Delivery::learn(&context, &self.state, &News::Routing(RoutingNews::clone(news))))
-            }
+            Asked::News(news) => Ok(Delivery::learn(&context, &self.state, news)),
             Asked::Command(command) => Delivery::decide(&context, &self.state, command),
         };
         let events = match &decision {
@@ -447,7 +458,10 @@ impl History {
 fn refused(step: &Step, rejection: &Rejection) -> CommandRejected {
     let command = match &step.asked {
         Asked::Command(command) => command.name(),
-        Asked::News(news) => news.event.name(),
+        Asked::News(news) => match &**news {
+            News::Routing(news) => news.event.name(),
+            News::Mla(news) => news.event.name(),
+        },
     };
     CommandRejected {
         command_id: CommandId::derive(&[step.cause.as_bytes()]),

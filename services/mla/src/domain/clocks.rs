@@ -6,7 +6,8 @@
 use chassis::decider::Context;
 use schemas::Timestamp;
 use schemas::codes::{
-    ClockConsequence, ClockEnd, ClockKind, Counting, RequestRole, RequestState, RequestStep, VerificationMark,
+    ClockConsequence, ClockEnd, ClockKind, ClockUnit, Counting, RequestRole, RequestState, RequestStep,
+    VerificationMark,
 };
 use schemas::ids::{Country, RequestId};
 use schemas::legal::{ClockRow, Instrument};
@@ -110,7 +111,7 @@ impl Follow<'_> {
             nominal,
             due,
             calendar: days.country.clone(),
-            holidays_known: days.knows_holidays(days.day(now), days.day(due)),
+            holidays_known: !counts_holidays(&count) || days.knows_holidays(days.day(now), days.day(due)),
             warnings: warnings(now, due, &row.warn_hours),
         };
         Some(started.into())
@@ -182,7 +183,7 @@ impl Follow<'_> {
             nominal: ends,
             due: ends,
             calendar: days.country.clone(),
-            holidays_known: days.knows_holidays(days.day(now), days.day(ends)),
+            holidays_known: true,
             warnings: warnings(now, ends, &HOLDER_WARNINGS),
         };
         Some(started.into())
@@ -212,6 +213,15 @@ impl Follow<'_> {
         let open = self.request.periods.values().filter(|period| period.is_open());
         let open = open.filter(|period| ends_all || (ends_duties && !period.guards_data()));
         open.filter(|period| !ended_now(period)).map(|period| period.end(ClockEnd::Withdrawn)).collect()
+    }
+}
+
+/// Whether a holiday moves the end.
+fn counts_holidays(count: &Count<'_>) -> bool {
+    match count.period.unit {
+        ClockUnit::WorkingDays => true,
+        ClockUnit::Hours => false,
+        _ => count.counting == Counting::Union,
     }
 }
 

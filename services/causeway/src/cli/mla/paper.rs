@@ -88,6 +88,14 @@ fn values(view: &RequestView, opened: &[OpenedFacet], copy: Copy) -> Values {
     let yes_no = |value: bool| Some(if value { "✓" } else { "✗" }.to_owned());
     let joined = |codes: Vec<String>| Some(codes.join(", "));
     put("request.id", Some(view.request_id.to_string()));
+    // With its mark, and what of it is not sure.
+    put(
+        "request.basis",
+        view.basis.as_ref().map(|basis| {
+            let notice = basis.notice.as_ref().map_or(String::new(), |notice| format!("; {notice}"));
+            format!("{} ({}{notice})", basis.title, basis.mark)
+        }),
+    );
     put("request.channel", view.channel.map(|channel| channel.to_string()));
     put("request.emergency", view.emergency.map(|reason| reason.to_string()));
     put(
