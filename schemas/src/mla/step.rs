@@ -62,7 +62,7 @@ steps! {
     /// Budapest Convention Article 27(2); UNCAC Article 46(13).
     Transmission {
         pub channel: Channel,
-        /// Whether it was made orally, or by a channel that written confirmation has to follow.
+        /// Whether it was made orally. Written confirmation follows then, as it does by INTERPOL and by 24/7 points.
         #[serde(default)]
         pub oral: bool,
     }

@@ -78,14 +78,16 @@ fn propose(
     context.must_be_human()?;
     let proposer = proposer(context)?;
     must_be_valid(context, state, &change.entry)?;
-    if !may_propose(proposer, &change.entry, state_concerned(context, state, &change.entry)) {
+    let before = newest(context, state);
+    let concerned = state_concerned(context, state, &change.entry);
+    if !may_propose(proposer, before.as_ref(), &change.entry, concerned) {
         return Err(RejectionCode::NotEntitled.into());
     }
     if state.pending.is_some() {
         return Err(RejectionCode::WrongState.into());
     }
     let widens = widens(context, state, &change.entry)?;
-    if widens.is_empty() && may_act_alone(proposer, &change.entry) {
+    if widens.is_empty() && may_act_alone(proposer, before.as_ref(), &change.entry) {
         if proposer.kind == AgencyKind::Coordinator {
             return Err(RejectionCode::NotEntitled.into());
         }
@@ -200,7 +202,7 @@ fn proposer<'a>(context: &Context<'a>) -> Result<&'a Agency, Rejection> {
 }
 
 /// An agency its own entry, a central authority its country's, a coordinator any: proposing widens nothing yet.
-fn may_propose(proposer: &Agency, entry: &Entry, concerned: Option<Country>) -> bool {
+fn may_propose(proposer: &Agency, before: Option<&Entry>, entry: &Entry, concerned: Option<Country>) -> bool {
     let own_country = |agency: &Agency| {
         proposer.id == agency.id
             || (proposer.kind == AgencyKind::CentralAuthority
@@ -209,7 +211,7 @@ fn may_propose(proposer: &Agency, entry: &Entry, concerned: Option<Country>) -> 
     match &entry.agency {
         Some(agency) => proposer.kind == AgencyKind::Coordinator || own_country(agency),
         None if entry.instrument.as_ref().is_some_and(is_declared) => {
-            proposer.kind == AgencyKind::CentralAuthority && may_act_alone(proposer, entry)
+            proposer.kind == AgencyKind::CentralAuthority && may_act_alone(proposer, before, entry)
         }
         None => matches!(proposer.kind, AgencyKind::Coordinator | AgencyKind::CentralAuthority),
     }
@@ -290,14 +292,17 @@ fn watches_well(context: &Context<'_>, state: &EntryState, entry: &Entry) -> boo
 }
 
 /// By a policy every State's agencies are offered what is theirs, and by legal data every State's authorities act:
-/// nobody changes them alone, not even to less. What a State declares of itself is its own word.
-fn may_act_alone(proposer: &Agency, entry: &Entry) -> bool {
-    match &entry.instrument {
+/// nobody changes them alone, not even to less. What a State declares of itself is its own word, and takes the place
+/// of nothing else.
+fn may_act_alone(proposer: &Agency, before: Option<&Entry>, after: &Entry) -> bool {
+    let own_word = |instrument: &Instrument| {
+        is_declared(instrument) && instrument.parties.iter().any(|party| party.country == proposer.country)
+    };
+    match &after.instrument {
         Some(instrument) => {
-            is_declared(instrument)
-                && instrument.parties.iter().any(|party| party.country == proposer.country)
+            own_word(instrument) && before.and_then(|entry| entry.instrument.as_ref()).is_none_or(own_word)
         }
-        None => entry.agency.is_some(),
+        None => after.agency.is_some(),
     }
 }
 

@@ -11,6 +11,8 @@ mod confirm;
 mod genesis;
 #[path = "domain/history.rs"]
 mod history;
+#[path = "domain/legal.rs"]
+mod legal;
 #[path = "domain/propose.rs"]
 mod propose;
 #[path = "domain/scope.rs"]

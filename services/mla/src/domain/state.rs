@@ -336,7 +336,7 @@ fn evolve_step(request: &mut Request, taken: &StepTaken, at: Timestamp) {
         Step::ExPostValidation(validation) if validation.granted => request.validator = Some(validation.by),
         Step::Transmission(sent) => {
             request.channel = Some(sent.channel);
-            request.unconfirmed = sent.oral;
+            request.unconfirmed = sent.oral || is_urgent(sent.channel);
             request.basis_as_of = request.basis_as_of.or(Some(at));
         }
         Step::WrittenConfirmation(_) => request.unconfirmed = false,
@@ -382,4 +382,10 @@ fn evolve_step(request: &mut Request, taken: &StepTaken, at: Timestamp) {
         }),
         _ => {}
     }
+}
+
+/// What goes by these is asked before it is written. Directly between judicial authorities it is the usual way of
+/// Union orders, in writing.
+fn is_urgent(channel: Channel) -> bool {
+    matches!(channel, Channel::Interpol | Channel::ContactPoint)
 }

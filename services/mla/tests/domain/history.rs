@@ -1,6 +1,9 @@
 //! Generated histories of commands in any order: what must hold after each of them.
 
+use std::collections::BTreeMap;
+
 use chassis::decider::{Context, Rejection};
+use mla::domain::statistics::{self, Enforced, Figures, Group};
 use mla::domain::{self, Incident, RoutingNews};
 use proptest::prelude::*;
 use schemas::codes::{
@@ -258,48 +261,94 @@ fn must_hold(history: &History) {
     assert_eq!(bytes(&folded), bytes(&history.state), "the fold of the events is the state");
 }
 
+fn drafts() -> [Draft; 6] {
+    [
+        assistance(Measure::ContentData, "eio"),
+        assistance(Measure::Preservation, "budapest"),
+        assistance(Measure::Hearing, "untoc"),
+        order(RequestKind::ProductionOrder, Measure::ContentData),
+        Draft { notified: true, ..order(RequestKind::ProductionOrder, Measure::TrafficData) },
+        order(RequestKind::PreservationOrder, Measure::Preservation),
+    ]
+}
+
+/// Who asks for which step, and after how many hours the next is asked for.
+type Asked = Vec<(usize, usize, i64)>;
+
+fn asked() -> impl Strategy<Value = Asked> {
+    proptest::collection::vec((0..AGENCIES.len(), 0..100usize, 0..400i64), 1..60)
+}
+
+/// Asks for every step; how many of them were taken.
+fn play(
+    history: &mut History,
+    id: RequestId,
+    asked: Asked,
+    mut after: impl FnMut(&mut History, i64),
+) -> usize {
+    let mut taken = 0;
+    for (by, step, hours) in asked {
+        let steps = steps(history.now);
+        let before = history.state.clone();
+        // Whoever may take the step, more often than not: a history that is refused throughout shows nothing.
+        let wanted = &steps[step % steps.len()];
+        for agency in [AGENCIES[by], "de-central", "fr-central", "ie-provider"] {
+            match history.step(agency, id, wanted.clone()) {
+                Ok(events) => {
+                    taken += 1;
+                    assert!(events.iter().any(|event| matches!(event, MlaEvent::StepTaken(_))));
+                    must_hold(history);
+                    break;
+                }
+                Err(_) => assert_eq!(before, history.state),
+            }
+        }
+        after(history, hours);
+    }
+    taken
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn commands_in_any_order_lead_to_no_illegal_state(
-        kind in 0..6usize,
-        asked in proptest::collection::vec((0..AGENCIES.len(), 0..100usize, 0..400i64), 1..60),
-    ) {
+    fn commands_in_any_order_lead_to_no_illegal_state(kind in 0..6usize, asked in asked()) {
         let mut history = History::start();
-        let drafts = [
-            assistance(Measure::ContentData, "eio"),
-            assistance(Measure::Preservation, "budapest"),
-            assistance(Measure::Hearing, "untoc"),
-            order(RequestKind::ProductionOrder, Measure::ContentData),
-            Draft { notified: true, ..order(RequestKind::ProductionOrder, Measure::TrafficData) },
-            order(RequestKind::PreservationOrder, Measure::Preservation),
-        ];
-        let id = history.draft(drafts[kind].clone());
-        let mut taken = 0;
-        for (by, step, hours) in asked {
-            let steps = steps(history.now);
-            let before = history.state.clone();
-            // Whoever may take the step, more often than not: a history that is refused throughout shows nothing.
-            let wanted = &steps[step % steps.len()];
-            let likely = [AGENCIES[by], "de-central", "fr-central", "ie-provider"];
-            for agency in likely {
-                match history.step(agency, id, wanted.clone()) {
-                    Ok(events) => {
-                        taken += 1;
-                        prop_assert!(events.iter().any(|event| matches!(event, MlaEvent::StepTaken(_))));
-                        must_hold(&history);
-                        break;
-                    }
-                    Err(_) => prop_assert_eq!(&before, &history.state),
-                }
-            }
+        let id = history.draft(drafts()[kind].clone());
+        let taken = play(&mut history, id, asked, |history, hours| {
             if hours % 3 == 0 {
                 history.pass(hours);
-                must_hold(&history);
+                must_hold(history);
             }
-        }
+        });
         // A step that was taken is in the history of the request, and nothing else is.
         prop_assert_eq!(history.state.requests[&id].history.len(), taken);
     }
+
+    #[test]
+    fn statistics_come_out_the_same_as_of_any_past_moment(kind in 3..6usize, asked in asked()) {
+        let mut history = History::start();
+        let id = history.draft(drafts()[kind].clone());
+        let by = Validator::Judge;
+        history.step("de-central", id, Validation { by }).unwrap();
+        history.pass(1);
+        let channel = Channel::ProviderDirect;
+        history.step("de-central", id, Transmission { channel, oral: false }).unwrap();
+        history.pass(1);
+        let mut seen = Vec::new();
+        play(&mut history, id, asked, |history, hours| {
+            seen.push((history.now, figures(history, history.now)));
+            history.pass(1 + hours % 100);
+        });
+        for (moment, then) in seen {
+            prop_assert_eq!(figures(&history, moment), then, "as of {}", moment);
+        }
+    }
+}
+
+/// The statistics of both sides.
+fn figures(history: &History, moment: Timestamp) -> (BTreeMap<Group, Figures>, Enforced) {
+    let orders = || history.state.requests.values();
+    let issued = statistics::issued_by(&country("DE"), orders(), moment);
+    (issued, statistics::enforced_by(&country("IE"), orders(), moment))
 }

@@ -92,6 +92,28 @@ fn an_order_between_judges_runs_through_its_periods() {
 }
 
 #[test]
+fn what_was_asked_orally_or_by_an_urgent_channel_is_confirmed_in_writing() {
+    let table = [
+        (Channel::CentralAuthorities, false, false),
+        (Channel::CentralAuthorities, true, true),
+        (Channel::JudicialAuthorities, false, false),
+        (Channel::JudicialAuthorities, true, true),
+        (Channel::Interpol, false, true),
+        (Channel::ContactPoint, false, true),
+    ];
+    for (channel, oral, awaited) in table {
+        let mut history = History::start();
+        let id = history.draft(assistance(Measure::ContentData, "budapest"));
+        history.step("de-central", id, Validation { by: Validator::Judge }).unwrap();
+        history.step("de-central", id, Transmission { channel, oral }).unwrap();
+        assert_eq!(history.state.requests[&id].unconfirmed, awaited, "{channel:?}, orally: {oral}");
+        let confirmed = history.step("de-central", id, WrittenConfirmation {});
+        assert_eq!(confirmed.is_ok(), awaited, "{channel:?}, orally: {oral}");
+        assert!(!history.state.requests[&id].unconfirmed);
+    }
+}
+
+#[test]
 fn what_does_not_come_in_time_is_told_and_comes_late() {
     let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
     history.now = at("2026-09-08T21:59:59.999Z");
