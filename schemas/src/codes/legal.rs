@@ -361,6 +361,9 @@ code_lists! {
         EvidenceReceipt = "evidence-receipt",
         Returned = "returned",
         Validation = "validation",
+        Outcome = "outcome",
+        Evidence = "evidence",
+        Closure = "closure",
     }
 
     /// What a row on the scope of an instrument says of a kind of incident.

@@ -125,6 +125,10 @@ fn involve(
 ) -> Result<Vec<MlaEvent>, Rejection> {
     let (request, role) = own(context, incident, command.request_id)?;
     must_be_authority(context, request, role)?;
+    // Whoever an order is addressed to carries it out itself.
+    if role == RequestRole::Addressee {
+        return Err(RejectionCode::NotEntitled.into());
+    }
     context.must_be_human()?;
     let at_fault = |code| Rejection::at(code, "/agency");
     let agency = context.directory.agency(&command.agency, context.now);
@@ -273,5 +277,5 @@ pub const fn is_draft(state: RequestState) -> bool {
 
 /// The first time that a step was taken.
 pub fn first(request: &Request, step: RequestStep) -> Option<&Taken> {
-    request.history.iter().find(|taken| taken.step == step)
+    request.history.iter().find(|taken| taken.step() == step)
 }

@@ -6,8 +6,8 @@
 use chassis::decider::Context;
 use schemas::Timestamp;
 use schemas::codes::{
-    ClockConsequence, ClockEnd, ClockKind, ClockUnit, Counting, RequestRole, RequestState, RequestStep,
-    VerificationMark,
+    ClockConsequence, ClockEnd, ClockKind, ClockUnit, Counting, Measure, RequestRole, RequestState,
+    RequestStep, VerificationMark,
 };
 use schemas::ids::{Country, RequestId};
 use schemas::legal::{ClockRow, Instrument};
@@ -189,18 +189,37 @@ impl Follow<'_> {
         Some(started.into())
     }
 
-    /// Once the request behind a preservation is received, it guards the data itself.
+    /// Once the request behind a preservation is received, it guards the data itself; when it comes back or falls away,
+    /// the preservation guards them again.
     fn parents_periods(&self, after: &Incident) -> Vec<MlaEvent> {
         let parent = self.request.draft.parent.and_then(|parent| after.requests.get(&parent));
-        let Some(parent) = parent.filter(|_| self.step == RequestStep::Receipt) else { return Vec::new() };
-        let guarding = parent.periods.values().filter(|period| period.is_open() && period.guards_data());
-        guarding.map(|period| period.end(ClockEnd::Superseded)).collect()
+        // Another preservation secures, but asks for nothing.
+        let asks = !self.request.draft.measures.contains(&Measure::Preservation);
+        let Some(parent) = parent.filter(|_| asks) else { return Vec::new() };
+        let guarding = parent.periods.values().filter(|period| period.guards_data());
+        match self.step {
+            RequestStep::Receipt => guarding
+                .filter(|period| period.is_open())
+                .map(|period| period.end(ClockEnd::Superseded))
+                .collect(),
+            RequestStep::ReturnDeficient | RequestStep::Withdrawal | RequestStep::Refusal => {
+                let superseded = |period: &&Period| matches!(period.ended, Some((_, ClockEnd::Superseded)));
+                let again =
+                    guarding.filter(superseded).filter(|period| period.started.due > self.context.now);
+                again.map(|period| period.started.clone().into()).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// What ends with the request. What data are kept for outlives its closing.
     fn over(&self, events: &[MlaEvent]) -> Vec<MlaEvent> {
         let (ends_all, ends_duties) = match self.request.state {
-            RequestState::Withdrawn | RequestState::Refused | RequestState::Lapsed => (true, true),
+            // Sent again, it is received again, and its periods start anew.
+            RequestState::Withdrawn
+            | RequestState::Refused
+            | RequestState::Lapsed
+            | RequestState::ReturnedDeficient => (true, true),
             RequestState::Closed => (false, true),
             _ => (false, false),
         };

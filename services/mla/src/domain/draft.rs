@@ -2,8 +2,8 @@
 
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{
-    AgencyKind, BasisAnswer, ClockCondition, ContentElement, Measure, RejectionCode, RequestKind,
-    RequestState,
+    AgencyKind, BasisAnswer, ClockCondition, ClockEnd, ContentElement, Measure, RejectionCode, RequestKind,
+    RequestState, RequestStep,
 };
 use schemas::directory::Agency;
 use schemas::directory::view::Directory;
@@ -72,7 +72,30 @@ pub fn amend(
     let agency = context.directory.agency(&request.by, context.now);
     let agency = agency.ok_or(RejectionCode::UnknownAgency)?;
     check(context, incident, agency, &command.draft)?;
-    Ok(vec![RequestAmended { request_id: command.request_id, draft: command.draft.clone() }.into()])
+    must_go_to_the_same(request, &command.draft)?;
+    let periods = request.periods.values().filter(|period| period.is_open());
+    let ended: Vec<MlaEvent> = periods.map(|period| period.end(ClockEnd::Withdrawn)).collect();
+    let amended = RequestAmended { request_id: command.request_id, draft: command.draft.clone() };
+    Ok(std::iter::once(amended.into()).chain(ended).collect())
+}
+
+/// What was sent and came back goes to the same side again: to another one a request of its own is made, so that
+/// nobody who took part in the first reads on.
+fn must_go_to_the_same(request: &Request, draft: &Draft) -> Result<(), Rejection> {
+    if !request.took(RequestStep::Transmission) {
+        return Ok(());
+    }
+    let before = &request.draft;
+    let same = [
+        ("/kind", before.kind == draft.kind),
+        ("/requested", before.requested == draft.requested),
+        ("/authority", before.authority == draft.authority),
+        ("/addressee", before.addressee == draft.addressee),
+    ];
+    match same.iter().find(|(_, same)| !same) {
+        Some((pointer, _)) => Err(Rejection::at(RejectionCode::Invalid, pointer)),
+        None => Ok(()),
+    }
 }
 
 fn check(
@@ -105,9 +128,10 @@ fn check(
     if draft.notified && draft.kind != RequestKind::ProductionOrder {
         return Err(invalid("/notified"));
     }
-    must_not_be_untold(incident, &draft.requested, "/requested")?;
-    if let Some(addressee) = addressee {
-        must_not_be_untold(incident, &addressee.country, "/addressee")?;
+    must_be_told(context, incident, draft)?;
+    // To preserve is asked for by itself: the request for the data follows it, with its own periods.
+    if draft.measures.contains(&Measure::Preservation) && draft.measures.len() > 1 {
+        return Err(invalid("/measures"));
     }
     if draft.measures.is_empty() || draft.measures.len() > MAX_MEASURES || has_twice(&draft.measures) {
         return Err(invalid("/measures"));
@@ -135,6 +159,15 @@ fn check(
 }
 
 /// A State that the originator never lets hear of the incident hears of it by no request either.
+pub fn must_be_told(context: &Context<'_>, incident: &Incident, draft: &Draft) -> Result<(), Rejection> {
+    must_not_be_untold(incident, &draft.requested, "/requested")?;
+    let addressee = draft.addressee.as_ref().and_then(|id| context.directory.agency(id, context.now));
+    match addressee {
+        Some(addressee) => must_not_be_untold(incident, &addressee.country, "/addressee"),
+        None => Ok(()),
+    }
+}
+
 fn must_not_be_untold(incident: &Incident, country: &Country, pointer: &str) -> Result<(), Rejection> {
     let never_told = incident.noted.as_ref().is_some_and(|noted| noted.never_told.contains(country));
     if never_told { Err(Rejection::at(RejectionCode::TransferNotAllowed, pointer)) } else { Ok(()) }

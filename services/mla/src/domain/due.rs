@@ -1,7 +1,7 @@
 //! What one side of a request owes, and what it is owed.
 
 use schemas::Timestamp;
-use schemas::codes::{DueReason, RequestRole, RequestState};
+use schemas::codes::{DueReason, Measure, RequestRole, RequestState};
 
 use super::state::{Period, Request};
 use super::{is_draft, is_over};
@@ -41,18 +41,40 @@ pub fn items(request: &Request, role: RequestRole) -> Vec<Item<'_>> {
         RequestState::AcceptedWithConditions if !request.conditions_agreed => {
             items.push(plain(DueReason::Conditions, RequestRole::Requesting));
         }
+        RequestState::Accepted
+        | RequestState::AcceptedWithConditions
+        | RequestState::Postponed
+        | RequestState::InExecution
+        | RequestState::MeasureSubstituted
+        | RequestState::Delayed => items.push(plain(DueReason::Outcome, other)),
+        RequestState::InEnforcement => items.push(plain(DueReason::Decision, RequestRole::Requested)),
+        // Data that were preserved stay where they are, guarded by their own periods.
+        RequestState::Executed | RequestState::PartiallyExecuted if !preserves(request) => {
+            items.push(plain(DueReason::Evidence, other));
+        }
+        RequestState::EvidenceTransmitted if !has_unreceived(request) => {
+            items.push(plain(DueReason::Closure, RequestRole::Requesting));
+        }
         _ => {}
     }
     if request.unconfirmed && !is_over(request.state) {
         items.push(plain(DueReason::WrittenConfirmation, RequestRole::Requesting));
     }
-    if request.evidence.iter().any(|evidence| evidence.received.is_none()) {
+    if has_unreceived(request) && !is_over(request.state) {
         items.push(plain(DueReason::EvidenceReceipt, RequestRole::Requesting));
     }
     if let Some(needed) = request.draft.needed_by.as_ref().filter(|_| !is_over(request.state)) {
         items.push(Item { due: Some(needed.by), ..plain(DueReason::NeededBy, other) });
     }
     items
+}
+
+fn preserves(request: &Request) -> bool {
+    request.draft.measures.contains(&Measure::Preservation)
+}
+
+fn has_unreceived(request: &Request) -> bool {
+    request.evidence.iter().any(|evidence| evidence.received.is_none())
 }
 
 fn of_period<'a>(id: &'a str, period: &'a Period) -> Option<Item<'a>> {

@@ -26,6 +26,7 @@ type Checked = Result<(), Rejection>;
 /// # Errors
 /// The first thing that the step lacks.
 pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, command: &TakeStep) -> Checked {
+    must_be_agreed(request, command.step.code())?;
     match &command.step {
         Step::Validation(_) => draft::must_be_complete(context, incident, request),
         Step::Transmission(_) => must_be_sendable(context, incident, request),
@@ -44,11 +45,6 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
             Some(ground) => may_refuse(context, request, ground, false),
             None => must_at(step.recognised, RejectionCode::Invalid, "/step/ground"),
         },
-        // Conditions bind only whoever agrees to them.
-        Step::Execution(_) | Step::Substitution(_) => {
-            let agreed = request.state != RequestState::AcceptedWithConditions || request.conditions_agreed;
-            must(agreed, RejectionCode::WrongState)
-        }
         Step::Preserved(step) => {
             must(request.draft.measures.contains(&Measure::Preservation), RejectionCode::WrongState)?;
             let future = step.holder_end.is_none_or(|end| end > context.now);
@@ -92,6 +88,8 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
         }
         Step::Receipt(_)
         | Step::Acknowledgement(_)
+        | Step::Execution(_)
+        | Step::Substitution(_)
         | Step::Resumption(_)
         | Step::Delay(_)
         | Step::Outcome(_)
@@ -104,6 +102,14 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
         | Step::NonExecution(_)
         | Step::EnforcementRequest(_) => Ok(()),
     }
+}
+
+/// Conditions bind only whoever agrees to them: before that nothing is carried out.
+fn must_be_agreed(request: &Request, step: RequestStep) -> Checked {
+    let carries_out =
+        [RequestStep::Execution, RequestStep::Substitution, RequestStep::Delay, RequestStep::Preserved];
+    let waits = request.state == RequestState::AcceptedWithConditions && !request.conditions_agreed;
+    must(!waits || !carries_out.contains(&step), RejectionCode::WrongState)
 }
 
 fn must(holds: bool, code: RejectionCode) -> Checked {
@@ -132,13 +138,15 @@ fn must_follow(request: &Request, before: RequestStep, step: RequestStep) -> Che
 /// An answer of one form is no answer to another.
 fn must_be_about(request: &Request, asked: RequestStep) -> Checked {
     let questions = [RequestStep::ClarificationRequest, RequestStep::InformationRequest];
-    let last = request.history.iter().rev().find(|taken| questions.contains(&taken.step));
-    must(last.is_some_and(|taken| taken.step == asked), RejectionCode::WrongState)
+    let last = request.history.iter().rev().find(|taken| questions.contains(&taken.step()));
+    must(last.is_some_and(|taken| taken.step() == asked), RejectionCode::WrongState)
 }
 
 /// Validated; or an order in an emergency for which Article 4(5) of Regulation (EU) 2023/1543 lets validation follow:
 /// for subscriber data, data that only identify a user, and preservation.
 fn must_be_sendable(context: &Context<'_>, incident: &Incident, request: &Request) -> Checked {
+    // The originator may have said so since it was written.
+    draft::must_be_told(context, incident, &request.draft)?;
     if request.state == RequestState::Validated {
         return Ok(());
     }
@@ -223,7 +231,9 @@ fn is_digest(text: &str) -> bool {
 
 fn may_transmit(request: &Request, step: &EvidenceTransmission) -> Checked {
     must(request.evidence.len() < MAX_EVIDENCE, RejectionCode::TooMany)?;
-    let known = request.evidence.iter().any(|evidence| evidence.digest == step.digest);
+    // What came as something else may be sent again.
+    let known =
+        request.evidence.iter().any(|evidence| evidence.digest == step.digest && !came_as_another(evidence));
     must_at(is_digest(&step.digest) && !known, RejectionCode::Invalid, "/step/digest")?;
     // What is due at the end of a period is not given before it, unless the enforcing authority lets it go.
     let held_back = |kind| kind == ClockKind::Exact;
@@ -234,15 +244,25 @@ fn may_transmit(request: &Request, step: &EvidenceTransmission) -> Checked {
     must(!production || !waits || request.took(RequestStep::NoGroundConfirmation), RejectionCode::WrongState)
 }
 
-/// Nothing is left: all that was sent was compared with its digest. What was given unasked is closed once received.
+fn came_as_another(evidence: &Evidence) -> bool {
+    evidence.received.as_ref().is_some_and(|(_, _, check)| *check == DigestCheck::Differs)
+}
+
+fn came_as_sent(evidence: &Evidence) -> bool {
+    evidence.received.as_ref().is_some_and(|(_, _, check)| *check == DigestCheck::Matches)
+}
+
+/// Nothing is left: all that was sent was compared with its digest, and what differed was sent again. What was given
+/// unasked is closed once received.
 fn may_close(request: &Request) -> Checked {
     let unasked = request.draft.measures == [Measure::SpontaneousInformation];
     let early = matches!(request.state, RequestState::Received | RequestState::Acknowledged);
     must(!early || unasked, RejectionCode::WrongState)?;
-    let compared = |evidence: &Evidence| {
-        evidence.received.as_ref().is_some_and(|(_, _, check)| *check == DigestCheck::Matches)
-    };
-    must_at(request.evidence.iter().all(compared), RejectionCode::WrongState, "/evidence")
+    let done = request.evidence.iter().enumerate().all(|(number, evidence)| {
+        let sent_again = || request.evidence[number + 1..].iter().any(came_as_sent);
+        came_as_sent(evidence) || (came_as_another(evidence) && sent_again())
+    });
+    must_at(done, RejectionCode::WrongState, "/evidence")
 }
 
 /// Once, and while the period that it makes longer runs.

@@ -90,6 +90,9 @@ const NOT_OVER: &[RequestState] = &[
     InEnforcement,
 ];
 
+const ACKNOWLEDGED_LATE: &[RequestState] =
+    &[Received, Accepted, AcceptedWithConditions, InExecution, Executed, Postponed, AdditionalInfoRequested];
+
 /// The rule of a step; none where the kind of request does not know it.
 pub fn rule(kind: RequestKind, step: RequestStep) -> Option<Rule> {
     match kind {
@@ -119,7 +122,7 @@ fn assistance(step: RequestStep) -> Option<Rule> {
         RequestStep::Receipt => by_anyone(REQUESTED, &[Transmitted, Forwarded], State(Received)),
         RequestStep::ReturnDeficient => by_authority(REQUESTED, &[Received], State(ReturnedDeficient)),
         RequestStep::Forwarding => by_authority(REQUESTED, &[Received], State(Forwarded)),
-        RequestStep::Acknowledgement => by_side(REQUESTED, &[Received], State(Acknowledged)),
+        RequestStep::Acknowledgement => by_side(REQUESTED, ACKNOWLEDGED_LATE, AsSaid),
         RequestStep::InformationRequest => by_side(REQUESTED, UNDER_WAY, State(AdditionalInfoRequested)),
         RequestStep::Information => by_side(REQUESTING, &[AdditionalInfoRequested], Back),
         RequestStep::Consultation | RequestStep::ConsultationConclusion => by_side(BOTH, OPEN, Stays),
@@ -226,6 +229,8 @@ pub fn state_after(request: &Request, step: &Step, rule: Rule) -> RequestState {
         (To::Back, _) => request.before,
         (To::AsSaid, Step::Acceptance(acceptance)) if acceptance.conditions.is_empty() => Accepted,
         (To::AsSaid, Step::Acceptance(_)) => AcceptedWithConditions,
+        // A decision may have come first; the acknowledgement is owed all the same.
+        (To::AsSaid, Step::Acknowledgement(_)) if request.state == Received => Acknowledged,
         (To::AsSaid, Step::Outcome(outcome)) if outcome.partial => PartiallyExecuted,
         (To::AsSaid, Step::Outcome(_)) => Executed,
         // Before a decision it makes the time for it longer; later it holds the measure up.

@@ -73,10 +73,16 @@ pub struct Paper {
 /// A step as it was taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
-    pub step: RequestStep,
+    pub said: Step,
     pub at: Timestamp,
     pub by: AgencyId,
     pub role: RequestRole,
+}
+
+impl Taken {
+    pub const fn step(&self) -> RequestStep {
+        self.said.code()
+    }
 }
 
 /// Evidence that went by another channel: what is known of it here.
@@ -177,7 +183,7 @@ impl Request {
     }
 
     pub fn took(&self, step: RequestStep) -> bool {
-        self.history.iter().any(|taken| taken.step == step)
+        self.history.iter().any(|taken| taken.step() == step)
     }
 
     /// The agency that decides for a side.
@@ -277,6 +283,9 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
             request.draft = without_text(&amended.draft);
             request.authority = amended.draft.authority.clone();
             request.state = RequestState::Draft;
+            // What was written anew nobody has validated, and nobody was consulted about.
+            (request.validator, request.basis_as_of, request.consulting) = (None, None, None);
+            request.consulted.clear();
         }
         MlaEvent::UnitInvolved(involved) => {
             request.units.insert(involved.agency.clone(), involved.role);
@@ -295,6 +304,8 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
             (period.started.nominal, period.started.due) = (moved.nominal, moved.due);
             period.started.warnings.clone_from(&moved.warnings);
             period.extended_by = moved.extended_by.clone().or(period.extended_by.take());
+            // A data holder that keeps the data longer after all.
+            period.ran_out = period.ran_out.filter(|_| !period.guards_data());
         }),
         MlaEvent::ClockEnded(ended) => {
             period(request, &ended.clock, &|period| period.ended = Some((at, ended.end)));
@@ -327,7 +338,7 @@ fn evolve_step(request: &mut Request, taken: &StepTaken, at: Timestamp) {
         request.before = request.state;
     }
     request.state = taken.state;
-    request.history.push(Taken { step: taken.step.code(), at, by: by.clone(), role });
+    request.history.push(Taken { said: taken.step.clone(), at, by: by.clone(), role });
     match &taken.step {
         Step::Validation(validation) => {
             request.validator = Some(validation.by);

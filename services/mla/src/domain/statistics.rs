@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemas::Timestamp;
 use schemas::codes::{Measure, RefusalGround, RequestKind, RequestStep};
 use schemas::ids::{AgencyId, Country};
+use schemas::mla::Step;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,7 +73,7 @@ struct AsOf<'a> {
 
 impl AsOf<'_> {
     fn first(&self, step: RequestStep) -> Option<Timestamp> {
-        let taken = self.request.history.iter().find(|taken| taken.step == step);
+        let taken = self.request.history.iter().find(|taken| taken.step() == step);
         taken.map(|taken| taken.at).filter(|at| *at <= self.moment)
     }
 
@@ -96,8 +97,12 @@ impl AsOf<'_> {
     }
 
     fn refused_on(&self) -> Option<RefusalGround> {
-        let decided = self.took(RequestStep::Refusal) || self.took(RequestStep::Recognition);
-        self.request.refused.filter(|_| decided)
+        let mut taken = self.request.history.iter().rev().filter(|taken| taken.at <= self.moment);
+        taken.find_map(|taken| match &taken.said {
+            Step::Refusal(refusal) => Some(Some(refusal.ground)),
+            Step::Recognition(recognition) => Some(recognition.ground),
+            _ => None,
+        })?
     }
 
     fn costs(&self, reimbursed: bool) -> impl Iterator<Item = &Cost> {
@@ -115,7 +120,7 @@ const fn fulfils(kind: RequestKind) -> RequestStep {
 
 /// When an order was issued: when it first left its State.
 pub fn issued(request: &Request) -> Option<Timestamp> {
-    let sent = request.history.iter().find(|taken| taken.step == RequestStep::Transmission);
+    let sent = request.history.iter().find(|taken| taken.step() == RequestStep::Transmission);
     sent.map(|taken| taken.at).filter(|_| request.draft.kind != RequestKind::Assistance)
 }
 

@@ -234,7 +234,7 @@ fn changed_of(
         request_id,
         state: request.state,
         at: moments.max().unwrap_or(request.drafted),
-        steps: steps.map(|taken| taken.step).collect(),
+        steps: steps.map(crate::domain::Taken::step).collect(),
         ran_out: out.iter().map(|(period, _)| period.started.clock.clone()).collect(),
     })
 }

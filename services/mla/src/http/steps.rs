@@ -215,7 +215,7 @@ async fn take(
         let detail = format!("expected 1 to {MAX_REFERENCE_BYTES} bytes");
         return Err(Problem::invalid().field("/reference", detail));
     }
-    let note = note.map(|note| Secrecy::text(FacetKind::RequestText, "/note", &note)).transpose()?;
+    let note = note.map(|note| Secrecy::text(note_kind(&step), "/note", &note)).transpose()?;
     let has_note = note.is_some();
     let reference =
         reference.map(|text| Secrecy::text(FacetKind::CaseNumber, "/reference", &text)).transpose()?;
@@ -234,6 +234,24 @@ async fn take(
     let view =
         answered_by(&answer, |_| request_id).map(|id| pages.view_after(caller, incident, id)).transpose()?;
     Ok(answered::<Mla>(&answer, StatusCode::CREATED, &view))
+}
+
+/// What authorities write to each other, the addressee of an order never opens.
+const fn note_kind(step: &Step) -> FacetKind {
+    match step {
+        Step::Information(_)
+        | Step::InformationRequest(_)
+        | Step::Consultation(_)
+        | Step::ConsultationConclusion(_)
+        | Step::Refusal(_)
+        | Step::Notification(_)
+        | Step::NotificationReceipt(_)
+        | Step::NoGroundConfirmation(_)
+        | Step::ExPostValidation(_)
+        | Step::EnforcementRequest(_)
+        | Step::Recognition(_) => FacetKind::RequestReasons,
+        _ => FacetKind::RequestText,
+    }
 }
 
 /// A request that is not complete is told what it lacks, each element by name and article.

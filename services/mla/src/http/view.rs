@@ -8,7 +8,7 @@ use schemas::codes::{
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, FacetId, IncidentId, InstrumentId, RequestId};
-use schemas::mla::NeededBy;
+use schemas::mla::{NeededBy, Step};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -159,6 +159,10 @@ pub struct PeriodView {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StepView {
     pub step: RequestStep,
+    /// The step as it was taken: its ground, what is missing, until when, and so on. Of a document it says nothing to
+    /// the other side.
+    #[schema(value_type = Object)]
+    pub said: serde_json::Map<String, serde_json::Value>,
     pub at: Timestamp,
     /// Of one's own side the agency; of the other its authority's side alone.
     pub by: Option<AgencyId>,
@@ -386,7 +390,17 @@ pub fn duty(directory: &Directory, request: &Request, period: &Period, now: Time
 fn step(seen: &Seen<'_>, taken: &domain::Taken) -> StepView {
     let by = (taken.role == seen.role || seen.request.agency_of(taken.role) == Some(&taken.by))
         .then(|| taken.by.clone());
-    StepView { step: taken.step, at: taken.at, by, role: taken.role }
+    let (step, role) = (taken.step(), taken.role);
+    let hidden = step == RequestStep::Document && role != seen.role;
+    let said = if hidden { serde_json::Map::new() } else { said(&taken.said) };
+    StepView { step, said, at: taken.at, by, role }
+}
+
+/// The fields of a step, without its name.
+fn said(step: &Step) -> serde_json::Map<String, serde_json::Value> {
+    let named = serde_json::to_value(step).expect("a step is plain data");
+    let fields = named.as_object().and_then(|named| named.values().next());
+    fields.and_then(serde_json::Value::as_object).cloned().unwrap_or_default()
 }
 
 /// The requests of an incident between countries that a coordinator watches. A draft is its own side's.

@@ -4,8 +4,9 @@ use chassis::decider::Rejection;
 use mla::domain;
 use schemas::Timestamp;
 use schemas::codes::{
-    AlertReason, Channel, ClockEnd, ConditionCode, ConsultationSubject, ContentElement, DelayReason, Measure,
-    PostponementGround, RefusalGround, RejectionCode, RequestKind, RequestState, Validator, WithdrawalReason,
+    AlertReason, Channel, ClockEnd, ConditionCode, ConsultationSubject, ContentElement, DelayReason,
+    DigestCheck, DueReason, Measure, PostponementGround, RefusalGround, RejectionCode, RequestKind,
+    RequestRole, RequestState, Validator, WithdrawalReason,
 };
 use schemas::ids::{InstrumentId, RequestId};
 use schemas::mla::*;
@@ -111,6 +112,167 @@ fn what_was_asked_orally_or_by_an_urgent_channel_is_confirmed_in_writing() {
         assert_eq!(confirmed.is_ok(), awaited, "{channel:?}, orally: {oral}");
         assert!(!history.state.requests[&id].unconfirmed);
     }
+}
+
+#[test]
+fn what_came_back_goes_to_the_same_side_and_is_validated_anew() {
+    let draft = assistance(Measure::ContentData, "eio");
+    let (mut history, id) = received(draft.clone());
+    history.step("fr-central", id, ReturnDeficient { missing: vec![ContentElement::Facts] }).unwrap();
+    // Nobody is late with what was sent back.
+    assert!(history.state.requests[&id].periods.values().all(|period| !period.runs()));
+    let elsewhere = Draft { requested: country("IE"), authority: agency("ie-central"), ..draft.clone() };
+    let amend = |draft| AmendRequest { request_id: id, draft };
+    let refused = refused_at(history.ask("de-central", amend(elsewhere)));
+    assert_eq!(refused, (RejectionCode::Invalid, "/requested".to_owned()));
+    history.ask("de-central", amend(draft)).unwrap();
+    let request = &history.state.requests[&id];
+    assert_eq!((request.validator, request.basis_as_of), (None, None));
+    history.pass(24);
+    send(&mut history, id);
+    history.step("fr-central", id, Receipt {}).unwrap();
+    assert_eq!(due(&history, id, "EIO-16"), at("2026-09-09T22:00:00Z"));
+}
+
+#[test]
+fn periods_run_from_the_receipt_of_the_authority_whose_it_is() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    history.step("fr-central", id, Forwarding { to: agency("fr-central-south") }).unwrap();
+    assert_eq!(end(&history, id, "EIO-12.3"), Some(ClockEnd::Superseded));
+    history.pass(5 * 24);
+    history.step("fr-central-south", id, Receipt {}).unwrap();
+    assert_eq!(due(&history, id, "EIO-16"), at("2026-09-14T22:00:00Z"));
+    assert_eq!(due(&history, id, "EIO-12.3"), at("2026-10-06T22:00:00Z"));
+}
+
+#[test]
+fn an_acknowledgement_is_owed_after_a_decision_too() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    history.step("fr-central", id, Acceptance { conditions: Vec::new() }).unwrap();
+    history.step("fr-central", id, Acknowledgement {}).unwrap();
+    assert_eq!(end(&history, id, "EIO-16"), Some(ClockEnd::Met));
+    assert_eq!(state(&history, id), RequestState::Accepted);
+}
+
+#[test]
+fn nothing_is_carried_out_before_the_conditions_are_agreed_to() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    let conditions = vec![ConditionCode::UseLimitation];
+    history.step("fr-central", id, Acceptance { conditions }).unwrap();
+    let steps: [Step; 3] = [
+        Execution {}.into(),
+        Substitution { measure: Measure::TrafficData }.into(),
+        Delay { reason: DelayReason::Complexity, expected: None }.into(),
+    ];
+    for step in steps {
+        assert_eq!(rejected(history.step("fr-central", id, step)), RejectionCode::WrongState);
+    }
+    history.step("de-central", id, ConditionsAgreement {}).unwrap();
+    history.step("fr-central", id, Execution {}).unwrap();
+}
+
+#[test]
+fn evidence_that_differs_is_sent_again_before_the_request_is_closed() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    history.step("fr-central", id, Acceptance { conditions: Vec::new() }).unwrap();
+    history.step("fr-central", id, Execution {}).unwrap();
+    history.step("fr-central", id, Outcome { partial: false }).unwrap();
+    let sent = EvidenceTransmission {
+        digest: "ab".repeat(32),
+        data_holder: agency("ie-provider"),
+        channel: Channel::CentralAuthorities,
+        return_required: false,
+    };
+    let receipt = |check| EvidenceReceipt { digest: "ab".repeat(32), check };
+    history.step("fr-central", id, sent.clone()).unwrap();
+    let twice = refused_at(history.step("fr-central", id, sent.clone()));
+    assert_eq!(twice, (RejectionCode::Invalid, "/step/digest".to_owned()));
+    history.step("de-central", id, receipt(DigestCheck::Differs)).unwrap();
+    assert_eq!(rejected(history.step("de-central", id, Closure {})), RejectionCode::WrongState);
+    history.step("fr-central", id, sent).unwrap();
+    assert_eq!(rejected(history.step("de-central", id, Closure {})), RejectionCode::WrongState);
+    history.step("de-central", id, receipt(DigestCheck::Matches)).unwrap();
+    history.step("de-central", id, Closure {}).unwrap();
+}
+
+#[test]
+fn an_open_request_stands_on_the_list_at_every_step() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "budapest"));
+    let next = |history: &History| {
+        let items = domain::due::items(&history.state.requests[&id], RequestRole::Requested);
+        items.iter().map(|item| (item.reason, item.owed_by)).collect::<Vec<_>>()
+    };
+    let (ours, theirs) = (RequestRole::Requesting, RequestRole::Requested);
+    assert_eq!(next(&history), [(DueReason::Decision, theirs)]);
+    history.step("fr-central", id, Acceptance { conditions: Vec::new() }).unwrap();
+    assert_eq!(next(&history), [(DueReason::Outcome, theirs)]);
+    history.step("fr-central", id, Execution {}).unwrap();
+    assert_eq!(next(&history), [(DueReason::Outcome, theirs)]);
+    history.step("fr-central", id, Outcome { partial: false }).unwrap();
+    assert_eq!(next(&history), [(DueReason::Evidence, theirs)]);
+    let digest = "ab".repeat(32);
+    let sent = EvidenceTransmission {
+        digest: digest.clone(),
+        data_holder: agency("ie-provider"),
+        channel: Channel::CentralAuthorities,
+        return_required: false,
+    };
+    history.step("fr-central", id, sent).unwrap();
+    assert_eq!(next(&history), [(DueReason::EvidenceReceipt, ours)]);
+    history.step("de-central", id, EvidenceReceipt { digest, check: DigestCheck::Matches }).unwrap();
+    assert_eq!(next(&history), [(DueReason::Closure, ours)]);
+    history.step("de-central", id, Closure {}).unwrap();
+    assert_eq!(next(&history), []);
+}
+
+#[test]
+fn a_data_holder_that_keeps_the_data_longer_is_watched_again() {
+    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
+    let holder_end = Some(history.now.plus_minutes(10 * 24 * 60));
+    history.step("fr-central", id, Preserved { holder_end }).unwrap();
+    history.pass(11 * 24);
+    let ends = history.now.plus_minutes(10 * 24 * 60);
+    history.step("fr-central", id, HolderEnd { ends }).unwrap();
+    assert!(history.state.requests[&id].periods["holder-end"].runs());
+    // A preservation of something else secures, but asks for nothing.
+    let again = Draft { parent: Some(id), ..assistance(Measure::Preservation, "budapest") };
+    let second = history.draft(again);
+    send(&mut history, second);
+    history.step("fr-central", second, Receipt {}).unwrap();
+    assert!(history.state.requests[&id].periods["holder-end"].runs());
+    // The request for the data guards them, as long as it lies with the other side.
+    let third = history.draft(Draft { parent: Some(id), ..assistance(Measure::ContentData, "budapest") });
+    send(&mut history, third);
+    history.step("fr-central", third, Receipt {}).unwrap();
+    assert_eq!(end(&history, id, "holder-end"), Some(ClockEnd::Superseded));
+    history.step("fr-central", third, ReturnDeficient { missing: vec![ContentElement::Facts] }).unwrap();
+    assert!(history.state.requests[&id].periods["holder-end"].runs());
+    assert_eq!(due(&history, id, "holder-end"), ends);
+    let mixed = Draft {
+        measures: vec![Measure::Preservation, Measure::ContentData],
+        ..assistance(Measure::Preservation, "budapest")
+    };
+    let refused = refused_at(history.ask("de-central", DraftRequest { draft: mixed }));
+    assert_eq!(refused, (RejectionCode::Invalid, "/measures".to_owned()));
+}
+
+#[test]
+fn whoever_is_never_told_is_not_asked_either() {
+    let mut history = History::start();
+    let id = history.draft(assistance(Measure::ContentData, "eio"));
+    history.step("de-central", id, Validation { by: Validator::Judge }).unwrap();
+    // The originator says so only now.
+    history.state.noted.as_mut().unwrap().never_told.push(country("FR"));
+    let sent = Transmission { channel: Channel::CentralAuthorities, oral: false };
+    let refused = refused_at(history.step("de-central", id, sent));
+    assert_eq!(refused, (RejectionCode::TransferNotAllowed, "/requested".to_owned()));
+}
+
+#[test]
+fn a_provider_lets_nobody_else_take_part() {
+    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
+    let involve = InvolveUnit { request_id: id, agency: agency("ie-central") };
+    assert_eq!(rejected(history.ask("ie-provider", involve)), RejectionCode::NotEntitled);
 }
 
 #[test]

@@ -127,6 +127,9 @@ fn values(view: &RequestView, opened: &[OpenedFacet], copy: Copy) -> Values {
 
 /// Of a draft that was amended the last text counts, and the reasons beside it; notes on steps are no part of the form.
 fn is_newest(view: &RequestView, facet: FacetId, opened: &[OpenedFacet]) -> bool {
-    let reasons = opened.iter().rev().find(|one| one.kind == FacetKind::RequestReasons);
+    let reasons = opened
+        .iter()
+        .rev()
+        .find(|one| one.kind == FacetKind::RequestReasons && one.content.get("elements").is_some());
     facet == view.text || reasons.is_some_and(|one| one.facet_id == facet)
 }
