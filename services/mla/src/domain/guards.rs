@@ -39,7 +39,12 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
         Step::Acceptance(step) => must_be_different("/step/conditions", &step.conditions),
         Step::ConditionsAgreement(_) => must(!request.conditions_agreed, RejectionCode::WrongState),
         Step::Postponement(step) => may_postpone(context, request, step),
-        Step::Refusal(step) => may_refuse(context, request, step.ground, step.consultation_not_appropriate),
+        Step::Refusal(step) => {
+            // Of an order by whoever was notified of it; whoever is asked to enforce recognises it, or not.
+            let asked = request.draft.kind == RequestKind::Assistance;
+            must(asked || request.took(RequestStep::Notification), RejectionCode::WrongState)?;
+            may_refuse(context, request, step.ground, step.consultation_not_appropriate)
+        }
         Step::Recognition(step) => match step.ground {
             Some(_) if step.recognised => Err(Rejection::at(RejectionCode::Invalid, "/step/ground")),
             Some(ground) => may_refuse(context, request, ground, false),

@@ -175,6 +175,12 @@ impl Request {
         self.took(RequestStep::Transmission)
     }
 
+    /// Whether it is more than a draft there: in the State that asks, and in the one that is asked once it hears of it.
+    pub fn is_known_in(&self, country: &Country) -> bool {
+        let asked = *country == self.draft.requested && self.reaches_requested();
+        !is_draft(self.state) && (asked || *country == self.country)
+    }
+
     /// An order is its addressee's; the enforcing authority hears of it when it is notified, or asked to enforce.
     fn reaches_requested(&self) -> bool {
         self.draft.addressee.is_none()

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Pages;
-use super::view::{self, notice};
+use super::view;
 use crate::domain::due::{Item, items};
 use crate::domain::{Incident, Request};
 use crate::index::{self, Open};
@@ -194,7 +194,7 @@ fn shown(
         period: started.map(|started| started.kind),
         paused: item.period.is_some_and(|(_, period)| period.paused.is_some()),
         mark: started.map(|started| started.mark),
-        notice: started.and_then(|started| notice([started.mark])),
+        notice: item.period.and_then(|(_, period)| view::period_notice(&directory, period, now)),
     }
 }
 

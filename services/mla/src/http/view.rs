@@ -3,8 +3,9 @@
 use schemas::Timestamp;
 use schemas::codes::{
     BasisAnswer, Channel, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ConsultationSubject,
-    ContentElement, DangerReason, DigestCheck, Measure, PaperForm, PreservationAdvice, RefusalGround,
-    RequestKind, RequestRole, RequestState, RequestStep, TranslationState, Validator, VerificationMark,
+    ContentElement, Counting, DangerReason, DigestCheck, Measure, PaperForm, PreservationAdvice,
+    RefusalGround, RequestKind, RequestRole, RequestState, RequestStep, TranslationState, Validator,
+    VerificationMark,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, FacetId, IncidentId, InstrumentId, RequestId};
@@ -348,9 +349,6 @@ fn paper(paper: &domain::Paper) -> PaperView {
 
 fn period(seen: &Seen<'_>, period: &Period) -> PeriodView {
     let started = &period.started;
-    let holidays =
-        (!started.holidays_known).then(|| "holidays of the country are not known for all of it".to_owned());
-    let parts: Vec<String> = [notice([started.mark]), holidays].into_iter().flatten().collect();
     PeriodView {
         clock: started.clock.clone(),
         instrument: started.instrument.clone(),
@@ -369,8 +367,22 @@ fn period(seen: &Seen<'_>, period: &Period) -> PeriodView {
         end: period.ended.map(|(_, end)| end),
         then: started.then,
         mark: started.mark,
-        notice: (!parts.is_empty()).then(|| parts.join("; ")),
+        notice: period_notice(seen.directory, period, seen.now),
     }
+}
+
+/// What of a period is not sure: its row, the holidays it was counted by, and the rules of counting.
+pub fn period_notice(directory: &Directory, period: &Period, now: Timestamp) -> Option<String> {
+    let started = &period.started;
+    let instrument = directory.instrument(&started.instrument, now);
+    // The data holder's own end is counted by nobody.
+    let counted = period.started.clock != domain::HOLDER_END
+        && instrument.is_some_and(|instrument| instrument.counting == Counting::Union);
+    let rules = counted.then_some("counted by Regulation 1182/71, Article 3, from secondary sources (S)");
+    let holidays = (!started.holidays_known).then_some("holidays of the country are not known for all of it");
+    let parts = [rules, holidays].into_iter().flatten().map(str::to_owned);
+    let parts: Vec<String> = notice([started.mark]).into_iter().chain(parts).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// What a period's row says is owed.
@@ -405,10 +417,10 @@ fn said(step: &Step) -> serde_json::Map<String, serde_json::Value> {
 
 /// The requests of an incident between countries that a coordinator watches. A draft is its own side's.
 pub fn watched(incident: &Incident, scope: &[Country]) -> Vec<WatchedView> {
-    let in_scope = |request: &&Request| {
-        !domain::is_draft(request.state)
-            && (scope.contains(&request.country) || scope.contains(&request.draft.requested))
-    };
+    let told =
+        |country: &Country| incident.noted.as_ref().is_none_or(|noted| !noted.never_told.contains(country));
+    let in_scope =
+        |request: &&Request| scope.iter().any(|country| told(country) && request.is_known_in(country));
     let requests = incident.requests.values().filter(in_scope);
     requests
         .map(|request| WatchedView {

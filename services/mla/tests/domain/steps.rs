@@ -269,6 +269,17 @@ fn whoever_is_never_told_is_not_asked_either() {
 }
 
 #[test]
+fn the_enforcing_state_knows_of_an_order_once_it_is_asked_and_refuses_what_it_was_notified_of() {
+    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
+    let known = |history: &History, code| history.state.requests[&id].is_known_in(&country(code));
+    assert_eq!((known(&history, "DE"), known(&history, "IE")), (true, false));
+    history.step("de-central", id, EnforcementRequest {}).unwrap();
+    assert!(known(&history, "IE"));
+    let refusal = refusal(RefusalGround::FundamentalRights, true);
+    assert_eq!(rejected(history.step("ie-central", id, refusal)), RejectionCode::WrongState);
+}
+
+#[test]
 fn a_provider_lets_nobody_else_take_part() {
     let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
     let involve = InvolveUnit { request_id: id, agency: agency("ie-central") };
