@@ -51,7 +51,7 @@ fn of_agency(
         return vec![entry(open_key(agency, incident, id), None)];
     };
     let items = due::items(request, role);
-    // Evidence may wait to be compared, and data be guarded, after a request was closed.
+    // Data may be guarded after a request was closed.
     if is_over(request.state) && items.is_empty() {
         let over = [key(&[OVER, agency.as_str()]), at.as_millis().to_be_bytes().to_vec()].concat();
         let over = [over, key(&[incident, &id.to_string()])].concat();

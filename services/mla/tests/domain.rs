@@ -6,8 +6,12 @@
 mod bases;
 #[path = "domain/history.rs"]
 mod history;
+#[path = "domain/orders.rs"]
+mod orders;
 #[path = "domain/periods.rs"]
 mod periods;
+#[path = "domain/preservation.rs"]
+mod preservation;
 #[path = "domain/steps.rs"]
 mod steps;
 #[path = "domain/world.rs"]

@@ -231,6 +231,12 @@ pub fn answers(
         .collect()
 }
 
+/// What the addressee of an order never sees: Regulation (EU) 2023/1543, Annex I, Section M.
+pub const fn is_reason(kind: RequestKind, element: ContentElement) -> bool {
+    !matches!(kind, RequestKind::Assistance)
+        && matches!(element, ContentElement::Necessity | ContentElement::Facts)
+}
+
 /// Every mandatory element of the picked basis that is not there, by name and article.
 pub fn missing(directory: &Directory, request: &Request, at: Timestamp) -> Vec<Missing> {
     let draft = &request.draft;

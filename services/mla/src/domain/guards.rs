@@ -11,7 +11,7 @@ use schemas::legal::Instrument;
 use schemas::mla::{EvidenceTransmission, Forwarding, Postponement, Step, TakeStep};
 
 use super::draft;
-use super::state::{Evidence, Incident, Request};
+use super::state::{Evidence, Incident, Request, Taken};
 
 /// Most pieces of evidence of one request, and most statements of cost.
 const MAX_EVIDENCE: usize = 1_000;
@@ -31,6 +31,11 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
         Step::Validation(_) => draft::must_be_complete(context, incident, request),
         Step::Transmission(_) => must_be_sendable(context, incident, request),
         Step::WrittenConfirmation(_) => must(request.unconfirmed, RejectionCode::WrongState),
+        // Once for each receipt.
+        Step::Acknowledgement(_) => {
+            let last = last_of(request, [RequestStep::Receipt, RequestStep::Acknowledgement]);
+            must(last == Some(RequestStep::Receipt), RejectionCode::WrongState)
+        }
         Step::ReturnDeficient(step) => must_name("/step/missing", &step.missing),
         Step::Forwarding(step) => must_be_another_authority(context, request, step),
         Step::InformationRequest(step) => must_name("/step/elements", &step.elements),
@@ -63,7 +68,8 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
             must_at(known, RejectionCode::Invalid, "/step/digest")
         }
         Step::Costs(step) => {
-            must(request.costs.len() < MAX_COSTS, RejectionCode::TooMany)?;
+            let stated = request.history.iter().filter(|taken| taken.step() == RequestStep::Costs).count();
+            must(stated < MAX_COSTS, RejectionCode::TooMany)?;
             must_at(step.amount >= 0, RejectionCode::Invalid, "/step/amount")?;
             let code = step.currency.len() == 3 && step.currency.bytes().all(|c| c.is_ascii_uppercase());
             must_at(code, RejectionCode::Invalid, "/step/currency")
@@ -92,7 +98,6 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
             must(!request.took(RequestStep::ProductionConfirmation), RejectionCode::WrongState)
         }
         Step::Receipt(_)
-        | Step::Acknowledgement(_)
         | Step::Execution(_)
         | Step::Substitution(_)
         | Step::Resumption(_)
@@ -140,11 +145,14 @@ fn must_follow(request: &Request, before: RequestStep, step: RequestStep) -> Che
     must(request.took(before) && !request.took(step), RejectionCode::WrongState)
 }
 
+fn last_of(request: &Request, steps: [RequestStep; 2]) -> Option<RequestStep> {
+    request.history.iter().rev().map(Taken::step).find(|step| steps.contains(step))
+}
+
 /// An answer of one form is no answer to another.
 fn must_be_about(request: &Request, asked: RequestStep) -> Checked {
     let questions = [RequestStep::ClarificationRequest, RequestStep::InformationRequest];
-    let last = request.history.iter().rev().find(|taken| questions.contains(&taken.step()));
-    must(last.is_some_and(|taken| taken.step() == asked), RejectionCode::WrongState)
+    must(last_of(request, questions) == Some(asked), RejectionCode::WrongState)
 }
 
 /// Validated; or an order in an emergency for which Article 4(5) of Regulation (EU) 2023/1543 lets validation follow:

@@ -8,7 +8,7 @@ use schemas::codes::RequestState::{
     PartiallyExecuted, Postponed, Received, Refused, ReturnedDeficient, TransferSuspended, Transmitted,
     Validated, Withdrawn,
 };
-use schemas::codes::{RequestKind, RequestStep};
+use schemas::codes::{FacetKind, RequestKind, RequestStep};
 use schemas::mla::Step;
 
 use super::state::Request;
@@ -46,34 +46,14 @@ const UNDECIDED: &[RequestState] = &[Received, Acknowledged, AdditionalInfoReque
 /// With the requested side, and nothing has come of it yet.
 const UNDER_WAY: &[RequestState] =
     &[Received, Acknowledged, Accepted, AcceptedWithConditions, InExecution, MeasureSubstituted, Delayed];
-/// Known to the other side, and not over.
-const OPEN: &[RequestState] = &[
-    Transmitted,
-    Received,
-    ReturnedDeficient,
-    Forwarded,
-    Acknowledged,
-    AdditionalInfoRequested,
-    Accepted,
-    AcceptedWithConditions,
-    Postponed,
-    InExecution,
-    MeasureSubstituted,
-    Delayed,
-    Executed,
-    PartiallyExecuted,
-    TransferSuspended,
-    EvidenceTransmitted,
-    NotExecuted,
-    InEnforcement,
-];
+/// First the side's own, then what the other side has not received, then everything else.
 const NOT_OVER: &[RequestState] = &[
     Draft,
     Validated,
     Transmitted,
-    Received,
     ReturnedDeficient,
     Forwarded,
+    Received,
     Acknowledged,
     AdditionalInfoRequested,
     Accepted,
@@ -89,9 +69,10 @@ const NOT_OVER: &[RequestState] = &[
     NotExecuted,
     InEnforcement,
 ];
-
-const ACKNOWLEDGED_LATE: &[RequestState] =
-    &[Received, Accepted, AcceptedWithConditions, InExecution, Executed, Postponed, AdditionalInfoRequested];
+/// Known to the other side, and not over.
+const OPEN: &[RequestState] = NOT_OVER.split_at(2).1;
+/// With whoever has received it.
+const WITH_RECEIVER: &[RequestState] = NOT_OVER.split_at(5).1;
 
 /// The rule of a step; none where the kind of request does not know it.
 pub fn rule(kind: RequestKind, step: RequestStep) -> Option<Rule> {
@@ -122,7 +103,7 @@ fn assistance(step: RequestStep) -> Option<Rule> {
         RequestStep::Receipt => by_anyone(REQUESTED, &[Transmitted, Forwarded], State(Received)),
         RequestStep::ReturnDeficient => by_authority(REQUESTED, &[Received], State(ReturnedDeficient)),
         RequestStep::Forwarding => by_authority(REQUESTED, &[Received], State(Forwarded)),
-        RequestStep::Acknowledgement => by_side(REQUESTED, ACKNOWLEDGED_LATE, AsSaid),
+        RequestStep::Acknowledgement => by_side(REQUESTED, WITH_RECEIVER, AsSaid),
         RequestStep::InformationRequest => by_side(REQUESTED, UNDER_WAY, State(AdditionalInfoRequested)),
         RequestStep::Information => by_side(REQUESTING, &[AdditionalInfoRequested], Back),
         RequestStep::Consultation | RequestStep::ConsultationConclusion => by_side(BOTH, OPEN, Stays),
@@ -242,5 +223,23 @@ pub fn state_after(request: &Request, step: &Step, rule: Rule) -> RequestState {
         (To::AsSaid, Step::ExPostValidation(validation)) if !validation.granted => Withdrawn,
         (To::AsSaid, Step::ObjectionReview(_)) => Withdrawn,
         (To::AsSaid | To::Stays, _) => request.state,
+    }
+}
+
+/// What authorities write to each other on these steps the addressee of an order never opens.
+pub const fn note_kind(step: &Step) -> FacetKind {
+    match step {
+        Step::Information(_)
+        | Step::InformationRequest(_)
+        | Step::Consultation(_)
+        | Step::ConsultationConclusion(_)
+        | Step::Refusal(_)
+        | Step::Notification(_)
+        | Step::NotificationReceipt(_)
+        | Step::NoGroundConfirmation(_)
+        | Step::ExPostValidation(_)
+        | Step::EnforcementRequest(_)
+        | Step::Recognition(_) => FacetKind::RequestReasons,
+        _ => FacetKind::RequestText,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::Timestamp;
 use schemas::codes::{
     Channel, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ConsultationSubject, DigestCheck,
-    PaperForm, RefusalGround, RequestRole, RequestState, RequestStep, Validator,
+    RefusalGround, RequestRole, RequestState, RequestStep, Validator,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, RequestId};
@@ -50,24 +50,9 @@ pub struct Request {
     pub consulted: BTreeSet<ConsultationSubject>,
     pub conditions: Vec<ConditionCode>,
     pub conditions_agreed: bool,
-    pub refused: Option<RefusalGround>,
     pub evidence: Vec<Evidence>,
     /// Until when the data holder says that it keeps the data.
     pub holder_end: Option<Timestamp>,
-    pub costs: Vec<Cost>,
-    /// What was put on paper.
-    pub papers: Vec<Paper>,
-}
-
-/// The request on paper, known by its digest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Paper {
-    pub form: PaperForm,
-    pub language: String,
-    pub digest: String,
-    pub at: Timestamp,
-    pub by: AgencyId,
-    pub role: RequestRole,
 }
 
 /// A step as it was taken.
@@ -85,6 +70,16 @@ impl Taken {
     }
 }
 
+/// The ground of the last refusal in a history; none where the order was recognised since.
+pub fn refused<'a>(history: impl DoubleEndedIterator<Item = &'a Taken>) -> Option<RefusalGround> {
+    let mut decisions = history.rev().filter_map(|taken| match &taken.said {
+        Step::Refusal(refusal) => Some(Some(refusal.ground)),
+        Step::Recognition(recognition) => Some(recognition.ground),
+        _ => None,
+    });
+    decisions.next()?
+}
+
 /// Evidence that went by another channel: what is known of it here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -95,15 +90,6 @@ pub struct Evidence {
     pub sent: Timestamp,
     pub sent_by: AgencyId,
     pub received: Option<(Timestamp, AgencyId, DigestCheck)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cost {
-    pub amount: i64,
-    pub currency: String,
-    pub reimbursed: bool,
-    pub role: RequestRole,
-    pub at: Timestamp,
 }
 
 /// A legal period: running, paused, run out or ended.
@@ -270,11 +256,8 @@ fn drafted_request(by: &AgencyId, country: &Country, draft: &Draft, at: Timestam
         consulted: BTreeSet::new(),
         conditions: Vec::new(),
         conditions_agreed: false,
-        refused: None,
         evidence: Vec::new(),
         holder_end: None,
-        costs: Vec::new(),
-        papers: Vec::new(),
     }
 }
 
@@ -298,7 +281,10 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
         }
         MlaEvent::StepTaken(taken) => evolve_step(request, taken, at),
         MlaEvent::ClockStarted(started) => {
-            let (paused, extended_by, ran_out, ended) = (None, None, None, None);
+            // One that goes on from where it began was made longer once already.
+            let goes_on = request.periods.get(&started.clock).filter(|one| one.started.from == started.from);
+            let extended_by = goes_on.and_then(|one| one.extended_by.clone());
+            let (paused, ran_out, ended) = (None, None, None);
             let period = Period { started: started.clone(), paused, extended_by, ran_out, ended };
             request.periods.insert(started.clock.clone(), period);
         }
@@ -306,12 +292,11 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
             period(request, &paused.clock, &|period| period.paused = Some(at));
         }
         MlaEvent::ClockMoved(moved) => period(request, &moved.clock, &|period| {
-            period.paused = None;
+            // What has run out moves only when a data holder keeps the data longer after all.
+            (period.paused, period.ran_out) = (None, None);
             (period.started.nominal, period.started.due) = (moved.nominal, moved.due);
             period.started.warnings.clone_from(&moved.warnings);
             period.extended_by = moved.extended_by.clone().or(period.extended_by.take());
-            // A data holder that keeps the data longer after all.
-            period.ran_out = period.ran_out.filter(|_| !period.guards_data());
         }),
         MlaEvent::ClockEnded(ended) => {
             period(request, &ended.clock, &|period| period.ended = Some((at, ended.end)));
@@ -362,8 +347,6 @@ fn evolve_step(request: &mut Request, taken: &StepTaken, at: Timestamp) {
         Step::ConsultationConclusion(_) => request.consulted.extend(request.consulting.take()),
         Step::Acceptance(acceptance) => request.conditions.clone_from(&acceptance.conditions),
         Step::ConditionsAgreement(_) => request.conditions_agreed = true,
-        Step::Refusal(refusal) => request.refused = Some(refusal.ground),
-        Step::Recognition(recognition) => request.refused = recognition.ground,
         Step::Preserved(preserved) => request.holder_end = preserved.holder_end.or(request.holder_end),
         Step::HolderEnd(end) => request.holder_end = Some(end.ends),
         Step::EvidenceTransmission(evidence) => request.evidence.push(Evidence {
@@ -382,21 +365,6 @@ fn evolve_step(request: &mut Request, taken: &StepTaken, at: Timestamp) {
                 evidence.received = Some((at, by, receipt.check));
             }
         }
-        Step::Document(paper) => request.papers.push(Paper {
-            form: paper.form,
-            language: paper.language.clone(),
-            digest: paper.digest.clone(),
-            at,
-            by,
-            role,
-        }),
-        Step::Costs(costs) => request.costs.push(Cost {
-            amount: costs.amount,
-            currency: costs.currency.clone(),
-            reimbursed: costs.reimbursed,
-            role,
-            at,
-        }),
         _ => {}
     }
 }

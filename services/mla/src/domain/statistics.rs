@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use schemas::Timestamp;
 use schemas::codes::{Measure, RefusalGround, RequestKind, RequestStep};
 use schemas::ids::{AgencyId, Country};
-use schemas::mla::Step;
+use schemas::mla::{Costs, Step};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::state::{Cost, Request};
+use super::state::{Request, refused};
 
 /// What one row counts: by type of data, addressee and situation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -97,17 +97,15 @@ impl AsOf<'_> {
     }
 
     fn refused_on(&self) -> Option<RefusalGround> {
-        let mut taken = self.request.history.iter().rev().filter(|taken| taken.at <= self.moment);
-        taken.find_map(|taken| match &taken.said {
-            Step::Refusal(refusal) => Some(Some(refusal.ground)),
-            Step::Recognition(recognition) => Some(recognition.ground),
-            _ => None,
-        })?
+        refused(self.request.history.iter().filter(|taken| taken.at <= self.moment))
     }
 
-    fn costs(&self, reimbursed: bool) -> impl Iterator<Item = &Cost> {
-        let moment = self.moment;
-        self.request.costs.iter().filter(move |cost| cost.reimbursed == reimbursed && cost.at <= moment)
+    fn costs(&self, reimbursed: bool) -> impl Iterator<Item = &Costs> {
+        let taken = self.request.history.iter().filter(|taken| taken.at <= self.moment);
+        taken.filter_map(move |taken| match &taken.said {
+            Step::Costs(costs) if costs.reimbursed == reimbursed => Some(costs),
+            _ => None,
+        })
     }
 }
 

@@ -25,7 +25,7 @@ use utoipa_axum::routes;
 use super::view::{self, RequestView, WatchedView};
 use super::{Pages, answered_by};
 use crate::Mla;
-use crate::domain::Incident;
+use crate::domain::{Incident, is_reason};
 
 pub fn pages() -> OpenApiRouter<Pages> {
     OpenApiRouter::new()
@@ -222,14 +222,10 @@ async fn submit(
     pages.sealing.submit_sealing(&pages.front, about, &secrets, of_referral, command).await
 }
 
-/// What the addressee of an order never sees (Regulation (EU) 2023/1543, Annex I, Section M).
-const REASONS: [ContentElement; 2] = [ContentElement::Necessity, ContentElement::Facts];
-
 /// The text; of an order apart from the reasons that its addressee never sees.
 fn secrets(asked: &Asked) -> Vec<Secrecy> {
-    let is_reason = |name: &String| {
-        asked.kind != RequestKind::Assistance && REASONS.iter().any(|element| element.code() == name)
-    };
+    let is_reason =
+        |name: &String| name.parse().is_ok_and(|element: ContentElement| is_reason(asked.kind, element));
     let (reasons, text): (BTreeMap<_, _>, BTreeMap<_, _>) =
         asked.elements.iter().partition(|(name, _)| is_reason(name));
     let secret = |kind, elements: BTreeMap<&String, &String>| Secrecy {

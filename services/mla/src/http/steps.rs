@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 use super::requests::referral_of;
 use super::{Pages, RequestView, answered_by};
 use crate::Mla;
-use crate::domain::{Incident, missing};
+use crate::domain::{Incident, missing, note_kind};
 
 /// Longest reference of an agency.
 const MAX_REFERENCE_BYTES: usize = 128;
@@ -234,24 +234,6 @@ async fn take(
     let view =
         answered_by(&answer, |_| request_id).map(|id| pages.view_after(caller, incident, id)).transpose()?;
     Ok(answered::<Mla>(&answer, StatusCode::CREATED, &view))
-}
-
-/// What authorities write to each other, the addressee of an order never opens.
-const fn note_kind(step: &Step) -> FacetKind {
-    match step {
-        Step::Information(_)
-        | Step::InformationRequest(_)
-        | Step::Consultation(_)
-        | Step::ConsultationConclusion(_)
-        | Step::Refusal(_)
-        | Step::Notification(_)
-        | Step::NotificationReceipt(_)
-        | Step::NoGroundConfirmation(_)
-        | Step::ExPostValidation(_)
-        | Step::EnforcementRequest(_)
-        | Step::Recognition(_) => FacetKind::RequestReasons,
-        _ => FacetKind::RequestText,
-    }
 }
 
 /// A request that is not complete is told what it lacks, each element by name and article.

@@ -227,12 +227,12 @@ pub fn of(seen: &Seen<'_>) -> RequestView {
         consulted: request.consulted.iter().copied().collect(),
         conditions: request.conditions.clone(),
         conditions_agreed: request.conditions_agreed,
-        refused: request.refused,
+        refused: domain::refused(request.history.iter()),
         holder_end: request.holder_end,
         advice: if own { advice(seen) } else { Vec::new() },
         evidence: request.evidence.iter().map(evidence).collect(),
-        costs: request.costs.iter().map(cost).collect(),
-        papers: request.papers.iter().filter(|paper| paper.role == role).map(paper).collect(),
+        costs: request.history.iter().filter_map(cost).collect(),
+        papers: request.history.iter().filter(|taken| taken.role == role).filter_map(paper).collect(),
         periods: request.periods.values().map(|period| self::period(seen, period)).collect(),
         history: request.history.iter().map(|taken| step(seen, taken)).collect(),
     }
@@ -327,24 +327,26 @@ fn evidence(evidence: &domain::Evidence) -> EvidenceView {
     }
 }
 
-fn cost(cost: &domain::Cost) -> CostView {
-    CostView {
-        amount: cost.amount,
-        currency: cost.currency.clone(),
-        reimbursed: cost.reimbursed,
-        by: cost.role,
-        at: cost.at,
-    }
+fn cost(taken: &domain::Taken) -> Option<CostView> {
+    let Step::Costs(costs) = &taken.said else { return None };
+    Some(CostView {
+        amount: costs.amount,
+        currency: costs.currency.clone(),
+        reimbursed: costs.reimbursed,
+        by: taken.role,
+        at: taken.at,
+    })
 }
 
-fn paper(paper: &domain::Paper) -> PaperView {
-    PaperView {
+fn paper(taken: &domain::Taken) -> Option<PaperView> {
+    let Step::Document(paper) = &taken.said else { return None };
+    Some(PaperView {
         form: paper.form,
         language: paper.language.clone(),
         digest: paper.digest.clone(),
-        at: paper.at,
-        by: paper.by.clone(),
-    }
+        at: taken.at,
+        by: taken.by.clone(),
+    })
 }
 
 fn period(seen: &Seen<'_>, period: &Period) -> PeriodView {

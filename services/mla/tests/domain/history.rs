@@ -6,11 +6,7 @@ use chassis::decider::{Context, Rejection};
 use mla::domain::statistics::{self, Enforced, Figures, Group};
 use mla::domain::{self, Incident, RoutingNews};
 use proptest::prelude::*;
-use schemas::codes::{
-    ActorKind, Channel, ConditionCode, ConsultationSubject, ContentElement, DelayReason, DigestCheck,
-    FacetKind, IncidentKind, Measure, NonExecutionReason, PaperForm, PostponementGround, RefusalGround,
-    RequestKind, RequestState, TranslationState, Urgency, Validator, WithdrawalReason,
-};
+use schemas::codes::*;
 use schemas::ids::{AgencyId, FacetId, InstrumentId, KeySetId, ReferralId, RequestId};
 use schemas::mla::*;
 use schemas::referral::SealedFacet;
@@ -162,6 +158,57 @@ pub fn order(kind: RequestKind, measure: Measure) -> Draft {
         authority: agency("ie-central"),
         addressee: Some(agency("ie-provider")),
         ..assistance(measure, "e-evidence")
+    }
+}
+
+pub fn rejected<T: std::fmt::Debug>(result: Result<T, Rejection>) -> RejectionCode {
+    result.unwrap_err().code
+}
+
+pub fn refused_at<T: std::fmt::Debug>(result: Result<T, Rejection>) -> (RejectionCode, String) {
+    let rejection = result.unwrap_err();
+    (rejection.code, rejection.pointer.unwrap_or_default())
+}
+
+/// A request that the other side has received.
+pub fn received(draft: Draft) -> (History, RequestId) {
+    let mut history = History::start();
+    let to = draft.addressee.clone().unwrap_or_else(|| draft.authority.clone());
+    let id = history.draft(draft);
+    send(&mut history, id);
+    history.step(to.as_str(), id, Receipt {}).unwrap();
+    (history, id)
+}
+
+pub fn send(history: &mut History, id: RequestId) {
+    history.step("de-central", id, Validation { by: Validator::Judge }).unwrap();
+    history
+        .step("de-central", id, Transmission { channel: Channel::CentralAuthorities, oral: false })
+        .unwrap();
+}
+
+pub fn due(history: &History, id: RequestId, clock: &str) -> Timestamp {
+    history.state.requests[&id].periods[clock].started.due
+}
+
+pub fn end(history: &History, id: RequestId, clock: &str) -> Option<ClockEnd> {
+    history.state.requests[&id].periods[clock].ended.map(|(_, end)| end)
+}
+
+pub fn state(history: &History, id: RequestId) -> RequestState {
+    history.state.requests[&id].state
+}
+
+pub fn refusal(ground: RefusalGround, consultation_not_appropriate: bool) -> Refusal {
+    Refusal { ground, consultation_not_appropriate }
+}
+
+pub fn evidence() -> EvidenceTransmission {
+    EvidenceTransmission {
+        digest: "0f".repeat(32),
+        data_holder: agency("ie-provider"),
+        channel: Channel::DecentralisedItSystem,
+        return_required: false,
     }
 }
 

@@ -1,60 +1,12 @@
 //! Steps with their guards: what each side may do when, and what follows for the legal periods.
 
-use chassis::decider::Rejection;
 use mla::domain;
-use schemas::Timestamp;
-use schemas::codes::{
-    AlertReason, Channel, ClockEnd, ConditionCode, ConsultationSubject, ContentElement, DelayReason,
-    DigestCheck, DueReason, Measure, PostponementGround, RefusalGround, RejectionCode, RequestKind,
-    RequestRole, RequestState, Validator, WithdrawalReason,
-};
+use schemas::codes::*;
 use schemas::ids::{InstrumentId, RequestId};
 use schemas::mla::*;
 
-use crate::history::{History, assistance, order};
+use crate::history::*;
 use crate::world::*;
-
-fn rejected<T: std::fmt::Debug>(result: Result<T, Rejection>) -> RejectionCode {
-    result.unwrap_err().code
-}
-
-fn refused_at<T: std::fmt::Debug>(result: Result<T, Rejection>) -> (RejectionCode, String) {
-    let rejection = result.unwrap_err();
-    (rejection.code, rejection.pointer.unwrap_or_default())
-}
-
-/// A request that the other side has received.
-fn received(draft: Draft) -> (History, RequestId) {
-    let mut history = History::start();
-    let to = draft.addressee.clone().unwrap_or_else(|| draft.authority.clone());
-    let id = history.draft(draft);
-    send(&mut history, id);
-    history.step(to.as_str(), id, Receipt {}).unwrap();
-    (history, id)
-}
-
-fn send(history: &mut History, id: RequestId) {
-    history.step("de-central", id, Validation { by: Validator::Judge }).unwrap();
-    history
-        .step("de-central", id, Transmission { channel: Channel::CentralAuthorities, oral: false })
-        .unwrap();
-}
-
-fn due(history: &History, id: RequestId, clock: &str) -> Timestamp {
-    history.state.requests[&id].periods[clock].started.due
-}
-
-fn end(history: &History, id: RequestId, clock: &str) -> Option<ClockEnd> {
-    history.state.requests[&id].periods[clock].ended.map(|(_, end)| end)
-}
-
-fn state(history: &History, id: RequestId) -> RequestState {
-    history.state.requests[&id].state
-}
-
-fn refusal(ground: RefusalGround, consultation_not_appropriate: bool) -> Refusal {
-    Refusal { ground, consultation_not_appropriate }
-}
 
 #[test]
 fn an_order_between_judges_runs_through_its_periods() {
@@ -152,6 +104,8 @@ fn an_acknowledgement_is_owed_after_a_decision_too() {
     history.step("fr-central", id, Acknowledgement {}).unwrap();
     assert_eq!(end(&history, id, "EIO-16"), Some(ClockEnd::Met));
     assert_eq!(state(&history, id), RequestState::Accepted);
+    let again = history.step("fr-central", id, Acknowledgement {});
+    assert_eq!(rejected(again), RejectionCode::WrongState);
 }
 
 #[test]
@@ -177,13 +131,8 @@ fn evidence_that_differs_is_sent_again_before_the_request_is_closed() {
     history.step("fr-central", id, Acceptance { conditions: Vec::new() }).unwrap();
     history.step("fr-central", id, Execution {}).unwrap();
     history.step("fr-central", id, Outcome { partial: false }).unwrap();
-    let sent = EvidenceTransmission {
-        digest: "ab".repeat(32),
-        data_holder: agency("ie-provider"),
-        channel: Channel::CentralAuthorities,
-        return_required: false,
-    };
-    let receipt = |check| EvidenceReceipt { digest: "ab".repeat(32), check };
+    let sent = evidence();
+    let receipt = |check| EvidenceReceipt { digest: evidence().digest, check };
     history.step("fr-central", id, sent.clone()).unwrap();
     let twice = refused_at(history.step("fr-central", id, sent.clone()));
     assert_eq!(twice, (RejectionCode::Invalid, "/step/digest".to_owned()));
@@ -210,50 +159,14 @@ fn an_open_request_stands_on_the_list_at_every_step() {
     assert_eq!(next(&history), [(DueReason::Outcome, theirs)]);
     history.step("fr-central", id, Outcome { partial: false }).unwrap();
     assert_eq!(next(&history), [(DueReason::Evidence, theirs)]);
-    let digest = "ab".repeat(32);
-    let sent = EvidenceTransmission {
-        digest: digest.clone(),
-        data_holder: agency("ie-provider"),
-        channel: Channel::CentralAuthorities,
-        return_required: false,
-    };
+    let sent = evidence();
+    let digest = sent.digest.clone();
     history.step("fr-central", id, sent).unwrap();
     assert_eq!(next(&history), [(DueReason::EvidenceReceipt, ours)]);
     history.step("de-central", id, EvidenceReceipt { digest, check: DigestCheck::Matches }).unwrap();
     assert_eq!(next(&history), [(DueReason::Closure, ours)]);
     history.step("de-central", id, Closure {}).unwrap();
     assert_eq!(next(&history), []);
-}
-
-#[test]
-fn a_data_holder_that_keeps_the_data_longer_is_watched_again() {
-    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
-    let holder_end = Some(history.now.plus_minutes(10 * 24 * 60));
-    history.step("fr-central", id, Preserved { holder_end }).unwrap();
-    history.pass(11 * 24);
-    let ends = history.now.plus_minutes(10 * 24 * 60);
-    history.step("fr-central", id, HolderEnd { ends }).unwrap();
-    assert!(history.state.requests[&id].periods["holder-end"].runs());
-    // A preservation of something else secures, but asks for nothing.
-    let again = Draft { parent: Some(id), ..assistance(Measure::Preservation, "budapest") };
-    let second = history.draft(again);
-    send(&mut history, second);
-    history.step("fr-central", second, Receipt {}).unwrap();
-    assert!(history.state.requests[&id].periods["holder-end"].runs());
-    // The request for the data guards them, as long as it lies with the other side.
-    let third = history.draft(Draft { parent: Some(id), ..assistance(Measure::ContentData, "budapest") });
-    send(&mut history, third);
-    history.step("fr-central", third, Receipt {}).unwrap();
-    assert_eq!(end(&history, id, "holder-end"), Some(ClockEnd::Superseded));
-    history.step("fr-central", third, ReturnDeficient { missing: vec![ContentElement::Facts] }).unwrap();
-    assert!(history.state.requests[&id].periods["holder-end"].runs());
-    assert_eq!(due(&history, id, "holder-end"), ends);
-    let mixed = Draft {
-        measures: vec![Measure::Preservation, Measure::ContentData],
-        ..assistance(Measure::Preservation, "budapest")
-    };
-    let refused = refused_at(history.ask("de-central", DraftRequest { draft: mixed }));
-    assert_eq!(refused, (RejectionCode::Invalid, "/measures".to_owned()));
 }
 
 #[test]
@@ -266,24 +179,6 @@ fn whoever_is_never_told_is_not_asked_either() {
     let sent = Transmission { channel: Channel::CentralAuthorities, oral: false };
     let refused = refused_at(history.step("de-central", id, sent));
     assert_eq!(refused, (RejectionCode::TransferNotAllowed, "/requested".to_owned()));
-}
-
-#[test]
-fn the_enforcing_state_knows_of_an_order_once_it_is_asked_and_refuses_what_it_was_notified_of() {
-    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
-    let known = |history: &History, code| history.state.requests[&id].is_known_in(&country(code));
-    assert_eq!((known(&history, "DE"), known(&history, "IE")), (true, false));
-    history.step("de-central", id, EnforcementRequest {}).unwrap();
-    assert!(known(&history, "IE"));
-    let refusal = refusal(RefusalGround::FundamentalRights, true);
-    assert_eq!(rejected(history.step("ie-central", id, refusal)), RejectionCode::WrongState);
-}
-
-#[test]
-fn a_provider_lets_nobody_else_take_part() {
-    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
-    let involve = InvolveUnit { request_id: id, agency: agency("ie-central") };
-    assert_eq!(rejected(history.ask("ie-provider", involve)), RejectionCode::NotEntitled);
 }
 
 #[test]
@@ -442,127 +337,6 @@ fn it_goes_out_complete_on_a_basis_that_carries_it() {
 }
 
 #[test]
-fn a_providers_period_stands_still_while_it_waits_for_an_answer() {
-    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
-    assert_eq!(due(&history, id, "EEV-10.3"), at("2026-09-11T23:00:00Z"));
-    history.pass(24);
-    history.step("ie-provider", id, ClarificationRequest {}).unwrap();
-    assert!(!history.state.requests[&id].periods["EEV-10.3"].runs());
-    history.pass(4 * 24);
-    history.step("de-central", id, Clarification {}).unwrap();
-    assert_eq!(end(&history, id, "EEV-10.6"), Some(ClockEnd::Met));
-    assert_eq!(due(&history, id, "EEV-10.3"), at("2026-09-15T23:00:00Z"));
-    assert_eq!(state(&history, id), RequestState::Received);
-}
-
-fn evidence() -> EvidenceTransmission {
-    EvidenceTransmission {
-        digest: "0f".repeat(32),
-        data_holder: agency("ie-provider"),
-        channel: Channel::DecentralisedItSystem,
-        return_required: false,
-    }
-}
-
-#[test]
-fn data_are_held_back_until_the_period_of_a_notified_order_ends() {
-    let notified = || Draft { notified: true, ..order(RequestKind::ProductionOrder, Measure::ContentData) };
-    let (mut history, id) = received(notified());
-    history.step("de-central", id, Notification {}).unwrap();
-    assert_eq!(rejected(history.step("ie-provider", id, evidence())), RejectionCode::WrongState);
-    history.step("ie-central", id, NotificationReceipt {}).unwrap();
-    assert_eq!(rejected(history.step("ie-provider", id, evidence())), RejectionCode::WrongState);
-    history.step("ie-central", id, NoGroundConfirmation {}).unwrap();
-    assert_eq!(end(&history, id, "EEV-12"), Some(ClockEnd::Met));
-    history.step("ie-provider", id, evidence()).unwrap();
-    // Without a word of the enforcing authority they go at the end.
-    let (mut history, id) = received(notified());
-    history.now = due(&history, id, "EEV-10.2");
-    history.pass(0);
-    history.step("ie-provider", id, evidence()).unwrap();
-}
-
-#[test]
-fn silence_frees_the_provider_of_a_preservation_order_alone() {
-    let preservation = || order(RequestKind::PreservationOrder, Measure::Preservation);
-    let (mut history, id) = received(preservation());
-    history.step("ie-provider", id, ClarificationRequest {}).unwrap();
-    history.pass(7 * 24);
-    assert_eq!(state(&history, id), RequestState::Lapsed);
-    assert_eq!(end(&history, id, "EEV-11"), Some(ClockEnd::Lapsed));
-    assert_eq!(rejected(history.step("de-central", id, Clarification {})), RejectionCode::WrongState);
-    let (mut history, id) = received(order(RequestKind::ProductionOrder, Measure::ContentData));
-    history.step("ie-provider", id, ClarificationRequest {}).unwrap();
-    history.pass(7 * 24);
-    assert_eq!(state(&history, id), RequestState::AdditionalInfoRequested);
-    history.step("de-central", id, Clarification {}).unwrap();
-    assert_eq!(end(&history, id, "EEV-10.6"), Some(ClockEnd::Late));
-    // Sixty days, and thirty more once.
-    let (mut history, id) = received(preservation());
-    history.step("ie-provider", id, Preserved { holder_end: None }).unwrap();
-    assert_eq!(due(&history, id, "EEV-11"), at("2026-11-03T00:00:00Z"));
-    history.step("de-central", id, Extension {}).unwrap();
-    assert_eq!(due(&history, id, "EEV-11"), at("2026-12-01T00:00:00Z"));
-    assert_eq!(rejected(history.step("de-central", id, Extension {})), RejectionCode::AlreadyExtended);
-    history.step("de-central", id, ProductionConfirmation {}).unwrap();
-    assert_eq!(end(&history, id, "EEV-11"), Some(ClockEnd::Superseded));
-}
-
-#[test]
-fn in_an_emergency_an_order_may_go_before_it_is_validated() {
-    let urgent = |measure| Draft {
-        emergency: Some(schemas::codes::DangerReason::ThreatToLife),
-        ..order(RequestKind::ProductionOrder, measure)
-    };
-    let mut history = History::start();
-    let transmission = || Transmission { channel: Channel::ProviderDirect, oral: false };
-    let content = history.draft(urgent(Measure::ContentData));
-    assert_eq!(rejected(history.step("de-central", content, transmission())), RejectionCode::WrongState);
-    let id = history.draft(urgent(Measure::SubscriberData));
-    history.step("de-central", id, transmission()).unwrap();
-    assert_eq!(due(&history, id, "EEV-4.5"), at("2026-09-03T09:00:00Z"));
-    history.step("ie-provider", id, Receipt {}).unwrap();
-    assert_eq!(due(&history, id, "EEV-10.4"), at("2026-09-01T17:00:00Z"));
-    history.step("de-central", id, ExPostValidation { granted: false, by: Validator::Court }).unwrap();
-    assert_eq!(state(&history, id), RequestState::Withdrawn);
-    assert_eq!(end(&history, id, "EEV-10.4"), Some(ClockEnd::Withdrawn));
-}
-
-#[test]
-fn a_preservation_is_guarded_until_the_request_behind_it_is_received() {
-    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
-    let ends = history.now.plus_minutes(40 * 24 * 60);
-    history.step("fr-central", id, Preserved { holder_end: Some(ends) }).unwrap();
-    assert_eq!(due(&history, id, "BUD-29"), at("2026-10-31T23:00:00Z"));
-    assert_eq!(due(&history, id, domain::HOLDER_END), ends);
-    // A month, two weeks, a week and two days before.
-    history.pass(39 * 24);
-    let warned = history.events.iter().filter(|(event, _)| matches!(event, MlaEvent::ClockWarned(_))).count();
-    assert_eq!(warned, 4);
-    let behind = Draft { parent: Some(id), ..assistance(Measure::ContentData, "budapest") };
-    let behind = history.draft(behind);
-    send(&mut history, behind);
-    assert_eq!(end(&history, id, domain::HOLDER_END), None);
-    history.step("fr-central", behind, Receipt {}).unwrap();
-    for clock in ["BUD-29", domain::HOLDER_END] {
-        assert_eq!(end(&history, id, clock), Some(ClockEnd::Superseded), "{clock}");
-    }
-    // Without it a coordinator is told once the data are gone; a floor is nobody's delay.
-    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
-    history.step("fr-central", id, Preserved { holder_end: None }).unwrap();
-    history.pass(70 * 24);
-    let reasons: Vec<AlertReason> = history
-        .events
-        .iter()
-        .filter_map(|(event, _)| match event {
-            MlaEvent::CoordinatorAsked(asked) => Some(asked.reason),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(reasons, [AlertReason::PreservationAtRisk]);
-}
-
-#[test]
 fn what_was_sent_is_compared_before_a_request_is_closed() {
     let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
     for step in [Step::from(Acceptance { conditions: Vec::new() }), Execution {}.into()] {
@@ -579,12 +353,12 @@ fn what_was_sent_is_compared_before_a_request_is_closed() {
         refused_at(history.step("de-central", id, Closure {})),
         (RejectionCode::WrongState, "/evidence".into())
     );
-    let other = EvidenceReceipt { digest: "00".repeat(32), check: schemas::codes::DigestCheck::Matches };
+    let other = EvidenceReceipt { digest: "00".repeat(32), check: DigestCheck::Matches };
     assert_eq!(
         refused_at(history.step("de-central", id, other)),
         (RejectionCode::Invalid, "/step/digest".into())
     );
-    let receipt = EvidenceReceipt { digest: "0f".repeat(32), check: schemas::codes::DigestCheck::Matches };
+    let receipt = EvidenceReceipt { digest: "0f".repeat(32), check: DigestCheck::Matches };
     history.step("de-central", id, receipt).unwrap();
     history.step("de-central", id, Closure {}).unwrap();
     let withdrawal = Withdrawal { reason: WithdrawalReason::SentInError };
