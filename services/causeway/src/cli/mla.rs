@@ -2,6 +2,7 @@
 
 mod paper;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -81,6 +82,9 @@ pub enum Mla {
         /// An instant, such as 2026-11-25T08:00:00Z; a day ago without.
         #[arg(long)]
         since: Option<jiff::Timestamp>,
+        /// How many items, 1 to 1000; 200 without.
+        #[arg(long)]
+        limit: Option<usize>,
     },
     /// The yearly statistics on orders (Regulation (EU) 2023/1543, Article 28(2)).
     Statistics {
@@ -146,9 +150,11 @@ impl Mla {
                 Ok(())
             }
             Self::Paper(paper) => paper.run(client, output).await,
-            Self::Due { since } => {
-                let since = since.map_or(String::new(), |since| format!("?since={since}"));
-                let due: Due = client.get(&format!("/v1/mla/due{since}")).await?;
+            Self::Due { since, limit } => {
+                let since = since.map(|since| format!("since={since}"));
+                let asked: Vec<String> =
+                    since.into_iter().chain(limit.map(|limit| format!("limit={limit}"))).collect();
+                let due: Due = client.get(&format!("/v1/mla/due?{}", asked.join("&"))).await?;
                 output.print(&due, || due_text(&due))
             }
             Self::Statistics { year, as_of } => {
@@ -193,6 +199,8 @@ fn bases_text(bases: &LegalBases) -> String {
         vec![one.instrument.to_string(), one.mark.to_string(), one.articles.join(", "), clocks]
     });
     text += &table(&["candidate", "mark", "articles", "periods"], &candidates.collect::<Vec<_>>());
+    let unsure = bases.candidates.iter().filter_map(|one| Some((&one.instrument, one.notice.as_ref()?)));
+    text += &notices(unsure);
     let limits = bases.candidates.iter().filter(|one| !one.limits.is_empty());
     for one in limits {
         text += &format!("  {}: {}\n", one.instrument, one.limits.join("; "));
@@ -257,8 +265,12 @@ fn request_text(view: &RequestView) -> String {
         text += &format!("\n{}", custody_text(view));
     }
     let steps = view.history.iter();
-    let steps = steps.map(|step| vec![step.at.to_string(), step.step.to_string(), or_dash(step.by.as_ref())]);
-    text + "\n" + &table(&["when", "step", "by"], &steps.collect::<Vec<_>>())
+    let steps = steps.map(|step| {
+        let says = step.said.iter().filter(|(_, value)| !value.is_null());
+        let says: Vec<String> = says.map(|(name, value)| format!("{name} {value}")).collect();
+        vec![step.at.to_string(), step.step.to_string(), or_dash(step.by.as_ref()), codes(&says)]
+    });
+    text + "\n" + &table(&["when", "step", "by", "says"], &steps.collect::<Vec<_>>())
 }
 
 fn periods_text(periods: &[PeriodView]) -> String {
@@ -283,9 +295,15 @@ fn periods_text(periods: &[PeriodView]) -> String {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     let head = ["period", "article", "until before", "owed by", "stands", "mark"];
-    let notices = periods.iter().filter_map(|period| Some((&period.clock, period.notice.as_ref()?)));
-    let notices: String = notices.map(|(clock, notice)| format!("  {clock}: {notice}\n")).collect();
-    format!("\n{}{notices}", table(&head, &rows))
+    let unsure = periods.iter().filter_map(|period| Some((&period.clock, period.notice.as_ref()?)));
+    format!("\n{}{}", table(&head, &rows), notices(unsure))
+}
+
+/// What is not sure of something, once for each of its name.
+fn notices<'a, T: ToString>(unsure: impl Iterator<Item = (T, &'a String)>) -> String {
+    let lines: BTreeSet<String> =
+        unsure.map(|(name, notice)| format!("  {}: {notice}\n", name.to_string())).collect();
+    lines.into_iter().collect()
 }
 
 /// The chain of custody of what was transmitted: each piece by its digest, from whom it went to whom, and what came of
@@ -310,7 +328,8 @@ fn due_text(due: &Due) -> String {
     let rows: Vec<Vec<String>> = due.items.iter().map(due_row).collect();
     let head = ["due before", "whose turn", "with", "reason", "article", "measures", "request"];
     let mut text = table(&head, &rows);
-    text.extend(due.more.then_some("there is more: raise the limit\n"));
+    text.extend(due.more.then_some("there is more: raise --limit\n"));
+    text += &notices(due.items.iter().filter_map(|item| Some((item.clock.as_ref()?, item.notice.as_ref()?))));
     let changed = due.changed.iter().map(|one| {
         let ran_out = one.ran_out.iter().map(|clock| format!("{clock} ran out"));
         let what: Vec<String> = one.steps.iter().map(ToString::to_string).chain(ran_out).collect();
