@@ -16,7 +16,9 @@ class Request:
     def __init__(self):
         # Where it was written: whoever writes it takes part in it just before.
         self.place = None
-        self.readers = set()
+        # Each agency that takes part, and whether the text stays closed to it.
+        self.readers = {}
+        self.conditions = False
         self.steps = 0
 
 
@@ -30,6 +32,7 @@ class Requests:
         self.due = {}
         # By the event that calls for it: who comes to take part, and which texts there are.
         self.held = {}
+        self.closed = {}
         self.opened = {}
         # Commands by which somebody came to take part, and those by which something was done.
         self.sharing, self.doing = {}, set()
@@ -77,6 +80,7 @@ class Requests:
             self.findings.add("doubled", "a request is written once", place, shown(request.place))
             return
         request.place = place
+        request.conditions = bool(body["draft"]["conditions"])
         self.doing.add(as_bytes(event["cause"]))
         self.sealed(place, event, body)
 
@@ -92,10 +96,15 @@ class Requests:
 
     def shared(self, place, event, body):
         request = self.requests.setdefault(body["request_id"], Request())
-        if body["agency"] in request.readers:
+        before = request.readers.get(body["agency"])
+        # Told again once a text that was closed is open.
+        if before is not None and not (before and not body["withheld"]):
             self.findings.add("doubled", "an agency comes to take part once", place, body["agency"])
-        request.readers.add(body["agency"])
+        if before is None and request.conditions and body["role"] == "requested" and not body["withheld"]:
+            self.findings.add("leaked", "a text under conditions is closed at first", place, body["agency"])
+        request.readers[body["agency"]] = body["withheld"]
         self.held[as_bytes(event["event_id"]), body["agency"]] = place
+        self.closed[as_bytes(event["event_id"]), body["agency"]] = body["withheld"]
         self.sharing[as_bytes(event["cause"])] = place
 
     def involved(self, place, event, body):
@@ -103,7 +112,7 @@ class Requests:
         self.doing.add(as_bytes(event["cause"]))
 
     def unshared(self, place, event, body):
-        self.request(place, body).readers.discard(body["agency"])
+        self.request(place, body).readers.pop(body["agency"], None)
 
     def stepped(self, place, event, body):
         request = self.request(place, body)
@@ -112,7 +121,7 @@ class Requests:
         if body["by"] not in request.readers:
             self.findings.add("leaked", "a step is taken by whoever takes part", place, body["by"])
         told = {"request_id": body["request_id"], "state": body["state"], "role": body["role"]}
-        for agency in request.readers - {body["by"]}:
+        for agency in request.readers.keys() - {body["by"]}:
             self.due[as_bytes(event["event_id"]), agency] = (place, told)
         self.facets(place, event, [body["note"], body["reference"]])
 
@@ -136,6 +145,8 @@ class Requests:
 
     def reader_added(self, place, event, body):
         self.hold(place, event, body["agency"], "who takes part")
+        if self.closed.get((as_bytes(event["cause"]), body["agency"]), body["withheld"]) != body["withheld"]:
+            self.findings.add("leaked", "a text is as closed as mla says", place, body["agency"])
 
     def hold(self, place, event, what, words):
         key = as_bytes(event["cause"]), what

@@ -354,6 +354,11 @@ def wrong_stories(bench):
             "leaked: delivery holds who takes part of a request as mla says",
         ),
         (
+            "a text that is closed to nobody",
+            changed("RequestReaderAdded")(withheld=True),
+            "leaked: a text is as closed as mla says",
+        ),
+        (
             "a text that delivery does not hold",
             lambda world: world.without(world.named("RequestFacetAdded")),
             "lost: delivery holds what mla says of a request",

@@ -514,6 +514,7 @@ class World:
             "translation": "not-needed",
             "parent": None,
             "confidential": False,
+            "conditions": [],
             "elements": ["facts"],
             "text": text,
             "reasons": None,
@@ -545,7 +546,7 @@ class World:
         self.event("delivery", incident, "RequestStepDelivered", body, event)
 
     def share(self, incident, request, agency, role, basis, cause):
-        body = {"request_id": request, "agency": agency, "role": role, "basis": basis}
+        body = {"request_id": request, "agency": agency, "role": role, "basis": basis, "withheld": False}
         shared = self.event("mla", incident, "RequestShared", body, cause)
         self.event("delivery", incident, "RequestReaderAdded", dict(body), shared)
 

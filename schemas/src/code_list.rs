@@ -17,6 +17,12 @@ macro_rules! code_lists {
                 pub const fn code(self) -> &'static str {
                     match self { $(Self::$variant => $code,)+ }
                 }
+
+                /// What people read of it; in English where the language has no label.
+                pub fn label(self, language: &str) -> String {
+                    let list = $crate::codes::List::named(Self::LIST).expect("LISTS holds each list");
+                    list.label(self.code(), language)
+                }
             }
 
             impl std::fmt::Display for $name {

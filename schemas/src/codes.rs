@@ -57,6 +57,13 @@ impl List {
         LISTS.iter().find(|list| list.name == name)
     }
 
+    /// What people read of a code, in English where the language has no label; the code itself where nobody knows it.
+    pub fn label(&self, code: &str, language: &str) -> String {
+        let entry = self.entries().into_iter().find(|entry| entry.code == code);
+        let label = entry.map(|mut entry| entry.labels.remove(language).unwrap_or(entry.label));
+        label.unwrap_or_else(|| code.to_owned())
+    }
+
     pub fn entries(&self) -> Vec<Entry> {
         serde_json::from_str(self.data).expect("a test parses the data of every list")
     }
@@ -486,6 +493,8 @@ code_lists! {
         GroundNotAvailable = "ground-not-available",
         NotYourStep = "not-your-step",
         AlreadyExtended = "already-extended",
+        PeriodOver = "period-over",
+        ConditionsNotAgreed = "conditions-not-agreed",
     }
 }
 

@@ -74,7 +74,7 @@ pub struct RequestFacetAdded {
     pub draft: bool,
 }
 
-/// An agency takes part in a request from now on: it may open its texts.
+/// An agency takes part in a request from now on, or may open its text too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.delivery")]
 pub struct RequestReaderAdded {
@@ -83,6 +83,8 @@ pub struct RequestReaderAdded {
     pub role: RequestRole,
     /// The legal basis on which a text crosses the border to it.
     pub basis: Option<InstrumentId>,
+    /// Whether the request's own text stays closed to it until its conditions are agreed to.
+    pub withheld: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::codes::{
-    AlertReason, ClockConsequence, ClockEnd, ClockKind, ContentElement, DangerReason, IncidentKind, Measure,
-    NeededByReason, RequestKind, RequestRole, RequestState, TranslationState, Urgency, VerificationMark,
+    AlertReason, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ContentElement, DangerReason,
+    IncidentKind, Measure, NeededByReason, RequestKind, RequestRole, RequestState, TranslationState, Urgency,
+    VerificationMark,
 };
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{AgencyId, Country, IncidentId, InstrumentId, ReferralId, RequestId};
@@ -47,6 +48,8 @@ pub struct Draft {
     pub parent: Option<RequestId>,
     /// Whether the other side is asked to keep it confidential.
     pub confidential: bool,
+    /// Of information given unasked: under what it is given. Its text stays closed until they are agreed to.
+    pub conditions: Vec<ConditionCode>,
     /// Which elements the sealed text holds.
     pub elements: Vec<ContentElement>,
     /// The texts of the elements.
@@ -56,6 +59,11 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// Whether it is information that nobody asked for.
+    pub fn is_unasked(&self) -> bool {
+        self.measures == [Measure::SpontaneousInformation]
+    }
+
     pub fn sealed_facets(&self) -> impl Iterator<Item = &SealedFacet> {
         std::iter::once(&self.text).chain(&self.reasons)
     }
@@ -114,7 +122,7 @@ pub struct UnitInvolved {
     pub agency: AgencyId,
 }
 
-/// An agency comes to know of the request: it may read it from now on.
+/// An agency comes to know of the request, or may now read its text too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.mla")]
 pub struct RequestShared {
@@ -123,6 +131,8 @@ pub struct RequestShared {
     pub role: RequestRole,
     /// The legal basis on which its text crosses the border; none on the side that has written it.
     pub basis: Option<InstrumentId>,
+    /// Whether its text stays closed until its conditions are agreed to.
+    pub withheld: bool,
 }
 
 /// An agency has passed the request on, and has no part in it any more.

@@ -135,6 +135,7 @@ fn events(number: usize, incident: IncidentId) -> anyhow::Result<Vec<MlaEvent>> 
         translation: TranslationState::NotNeeded,
         parent: None,
         confidential: false,
+        conditions: Vec::new(),
         elements: Vec::new(),
         text: sealed(FacetKind::RequestText),
         reasons: None,

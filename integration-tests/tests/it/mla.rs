@@ -198,6 +198,34 @@ async fn a_preservation_guards_the_request_behind_it() {
     case.deployment.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn information_given_under_conditions_is_opened_once_they_are_agreed_to() {
+    let mut case = Case::start("mla-unasked").await;
+    let given = json!({ "kind": "assistance", "requested": "US", "authority": "us-central", "basis": "budapest",
+        "measures": ["spontaneous-information"], "translation": "not-needed",
+        "conditions": ["confidentiality", "use-limitation"],
+        "elements": texts(&["authority", "facts", "purpose", "assistance"]) });
+    let id = case.draft("de-central", &given).await.request_id;
+    case.step("de-central", id, "validation", json!({ "by": "public-prosecutor" })).await;
+    case.step("de-central", id, "transmission", json!({ "channel": "central-authorities" })).await;
+    let told = case.step("us-central", id, "receipt", json!({})).await;
+    assert!(!told.conditions.is_empty() && !told.conditions_agreed);
+    let (key_id, keys) = case.deployment.world.keys("us-central").unwrap();
+    let client = case.deployment.client("delivery", "us-central").unwrap();
+    // Delivery has heard of it once it says no rather than that it knows nothing.
+    let refused = || async {
+        let opened = client.open_request(case.incident, id, &key_id, &keys, &case.key()).await;
+        opened.err().map(|error| error.to_string()).filter(|error| error.contains("conditions-not-agreed"))
+    };
+    await_some("a refusal", refused).await.unwrap();
+    case.step("us-central", id, "conditions-agreement", json!({})).await;
+    let opened = || async { client.open_request(case.incident, id, &key_id, &keys, &case.key()).await.ok() };
+    let opened = await_some("the text", opened).await.unwrap();
+    assert_eq!(opened[0].content["elements"]["facts"], "synthetic text: facts");
+    case.step("de-central", id, "closure", json!({})).await;
+    case.deployment.stop().await.unwrap();
+}
+
 /// What the clerk's command line prints, with the agency's token.
 fn causeway(case: &Case, agency: &str, arguments: &[&str]) -> String {
     let ran = Command::new(program().unwrap())
@@ -285,7 +313,15 @@ async fn a_request_on_paper_says_what_the_request_says() {
                     "{form} for the {copy} in {language}: {element}\n{text}"
                 );
             }
-            let says = [request.as_str(), "DE"].iter().all(|part| text.contains(part));
+            let tag = if language == "english" { "en" } else { "fr" };
+            let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            let measure = view.measures[0].label(tag);
+            assert!(
+                form == "budapest-29" || words.contains(&measure),
+                "{form} in {language}: {measure}\n{text}"
+            );
+            let authority = format!("({})", view.requested.authority);
+            let says = [request.as_str(), "DE", &authority].iter().all(|part| text.contains(part));
             assert!(
                 says && (form == "budapest-29" || text.contains(heading)),
                 "{form} in {language}:\n{text}"

@@ -210,6 +210,10 @@ code_lists! {
         ProductionConfirmation = "production-confirmation",
         EnforcementRequest = "enforcement-request",
         Recognition = "recognition",
+        ConditionsOnUse = "conditions-on-use",
+        Deletion = "deletion",
+        LegalRemedy = "legal-remedy",
+        RelatedCase = "related-case",
     }
 
     /// By which way a request or evidence goes.
@@ -326,6 +330,21 @@ code_lists! {
         ThirdCountryLaw = "third-country-law",
     }
 
+    /// Who has sought a legal remedy.
+    RemedyApplicant = "remedy-applicant" {
+        SuspectOrAccused = "suspect-or-accused",
+        OtherPerson = "other-person",
+        Provider = "provider",
+    }
+
+    /// What a case is that belongs to a request and is conducted elsewhere.
+    RelatedProceedings = "related-proceedings" {
+        Extradition = "extradition",
+        ArrestWarrant = "arrest-warrant",
+        TransferOfProceedings = "transfer-of-proceedings",
+        Investigation = "investigation",
+    }
+
     /// What came of comparing a digest.
     DigestCheck = "digest-check" {
         Matches = "matches",
@@ -364,6 +383,7 @@ code_lists! {
         Outcome = "outcome",
         Evidence = "evidence",
         Closure = "closure",
+        Deletion = "deletion",
     }
 
     /// What a row on the scope of an instrument says of a kind of incident.

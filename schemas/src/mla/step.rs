@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 use crate::codes::{
     Channel, ConditionCode, ConsultationSubject, ContentElement, DelayReason, DigestCheck, Measure,
-    NonExecutionReason, PaperForm, PostponementGround, RefusalGround, RequestStep, Validator,
-    WithdrawalReason,
+    NonExecutionReason, PaperForm, PostponementGround, RefusalGround, RelatedProceedings, RemedyApplicant,
+    RequestStep, Validator, WithdrawalReason,
 };
 use crate::ids::AgencyId;
 use crate::time::Timestamp;
@@ -72,7 +72,7 @@ steps! {
     /// UNCAC Article 46(14); Budapest Convention Article 25(3).
     WrittenConfirmation {}
 
-    /// Received by the other side.
+    /// Received by the other side; of an order the issuing authority may say so, with the proof of service in the note.
     ///
     /// Directive 2014/41/EU Article 16(1).
     Receipt {}
@@ -131,9 +131,9 @@ steps! {
         pub conditions: Vec<ConditionCode>,
     }
 
-    /// The requesting side agrees to the conditions.
+    /// The other side's conditions are agreed to: those of an acceptance, or those on information given unasked.
     ///
-    /// UNCAC Article 46(26).
+    /// UNCAC Article 46(26); Budapest Convention Article 26(2).
     ConditionsAgreement {}
 
     /// Put off.
@@ -348,5 +348,35 @@ steps! {
         pub recognised: bool,
         /// On what it is not recognised.
         pub ground: Option<RefusalGround>,
+    }
+
+    /// The enforcing authority lets data that were already sent be used only under conditions. They bind at once.
+    ///
+    /// Regulation (EU) 2023/1543 Article 10(4).
+    ConditionsOnUse {
+        pub conditions: Vec<ConditionCode>,
+    }
+
+    /// Data that may not be used were deleted, or their use was restricted.
+    ///
+    /// Regulation (EU) 2023/1543 Articles 4(5) and 10(4).
+    Deletion {
+        /// Whether they are kept under restriction.
+        #[serde(default)]
+        pub restricted: bool,
+    }
+
+    /// A legal remedy was sought in the State of the side that says so.
+    ///
+    /// Regulation (EU) 2023/1543 Articles 18 and 28(2)(h); Directive 2014/41/EU Article 14.
+    LegalRemedy {
+        pub by: RemedyApplicant,
+    }
+
+    /// A case conducted elsewhere belongs to it; its reference goes with the step, sealed.
+    ///
+    /// Budapest Convention Article 24; Regulation (EU) 2024/3011.
+    RelatedCase {
+        pub proceedings: RelatedProceedings,
     }
 }

@@ -161,6 +161,8 @@ impl Problem {
             | RejectionCode::Withdrawn
             | RejectionCode::ConsultationNeeded
             | RejectionCode::AlreadyExtended
+            | RejectionCode::PeriodOver
+            | RejectionCode::ConditionsNotAgreed
             | RejectionCode::TooMany
             | RejectionCode::Restricted => Self::rejected(),
         };

@@ -82,8 +82,8 @@ pub fn decide(
     Ok(with_sharing(context, incident, events))
 }
 
-/// The events between whoever comes to know of the request by them, and so is told of them, and whoever has no part in
-/// it any more.
+/// The events between whoever comes to know of the request by them, or may read its text from now on, and so is told
+/// of them, and whoever has no part in it any more.
 fn with_sharing(context: &Context<'_>, incident: &Incident, events: Vec<MlaEvent>) -> Vec<MlaEvent> {
     let Some(request_id) = events.first().and_then(MlaEvent::request_id) else { return events };
     let mut after = incident.clone();
@@ -91,10 +91,15 @@ fn with_sharing(context: &Context<'_>, incident: &Incident, events: Vec<MlaEvent
     let Some(now) = after.requests.get(&request_id) else { return events };
     let before = incident.requests.get(&request_id);
     let knew = |agency: &AgencyId| before.is_some_and(|before| before.role_of(agency).is_some());
-    let shared = now.taking_part().filter(|agency| !knew(agency)).filter_map(|agency| {
-        let role = now.role_of(agency)?;
+    let part = |request: &Request, agency: &AgencyId| {
+        let role = request.role_of(agency)?;
+        Some((role, request.withholds_from(role)))
+    };
+    let shared = now.taking_part().filter_map(|agency| {
+        let same = before.and_then(|before| part(before, agency));
+        let (role, withheld) = part(now, agency).filter(|now| Some(*now) != same)?;
         let basis = now.draft.basis.clone().filter(|_| role != RequestRole::Requesting);
-        Some(RequestShared { request_id, agency: agency.clone(), role, basis }.into())
+        Some(RequestShared { request_id, agency: agency.clone(), role, basis, withheld }.into())
     });
     let left = before.into_iter().flat_map(Request::taking_part);
     let left = left.filter(|agency| knew(agency) && now.role_of(agency).is_none());
@@ -167,7 +172,7 @@ fn take(context: &Context<'_>, incident: &Incident, command: &TakeStep) -> Resul
     if request.history.len() >= MAX_STEPS {
         return Err(RejectionCode::TooMany.into());
     }
-    guards::check(context, incident, request, command)?;
+    guards::check(context, incident, (request, role), command)?;
     let taken = StepTaken {
         request_id: command.request_id,
         by: context.agency.clone(),

@@ -44,6 +44,7 @@ pub struct Held {
 pub struct Reader {
     pub role: RequestRole,
     pub basis: Option<InstrumentId>,
+    pub withheld: bool,
 }
 
 /// What follows from one of mla's events: it has happened, so it is only passed on.
@@ -61,6 +62,7 @@ pub fn deliver(context: &Context<'_>, incident: &Incident, news: &MlaNews) -> Ve
                 agency: shared.agency.clone(),
                 role: shared.role,
                 basis: shared.basis.clone(),
+                withheld: shared.withheld,
             }
             .into(),
         ],
@@ -138,6 +140,7 @@ pub fn open(
     must_be_key_of(context.directory, context.agency, &command.recipient_key_id, context.now)?;
     must_be_different(&command.facets)?;
     must_have_room(incident, context.agency)?;
+    must_have_agreed(incident, context.agency, command)?;
     let asked = select(incident, context.agency, texts, &command.facets)?;
     // Each text says on what it crosses; what holds for all of them is that the reader takes part.
     let transfer = asked.iter().find_map(|entitled| entitled.transfer.clone());
@@ -152,6 +155,14 @@ pub fn open(
         with_offer: false,
     };
     Ok(vec![disclosed.into()])
+}
+
+/// Whoever asks for a text under conditions is told what to do first.
+fn must_have_agreed(incident: &Incident, agency: &AgencyId, command: &OpenRequest) -> Result<(), Rejection> {
+    let Some(held) = incident.requests.get(&command.request_id) else { return Ok(()) };
+    let closed = held.readers.get(agency).is_some_and(|reader| reader.withheld);
+    let asks = |text: &FacetAdded| command.facets.is_empty() || command.facets.contains(&text.facet.facet_id);
+    if closed && held.text.iter().any(asks) { Err(RejectionCode::ConditionsNotAgreed.into()) } else { Ok(()) }
 }
 
 fn within_a_side() -> Transfer {
@@ -193,16 +204,17 @@ impl Incident {
         let readable = |facet: &FacetRef| {
             reader.role != RequestRole::Addressee || facet.kind != FacetKind::RequestReasons
         };
-        let texts =
-            held.text.iter().chain(&held.notes).filter(|added| readable(&added.facet)).filter_map(|added| {
-                let author = directory.agency(&added.by, now)?;
-                let transfer = match held.basis_between(reader) {
-                    _ if author.country == own.country => within_a_side(),
-                    Some(basis) => by_request(basis),
-                    None => return None,
-                };
-                Some(Entitled { facet: &added.facet, transfer: Some(transfer) })
-            });
+        // Conditions are agreed to before what they are for is read.
+        let text = held.text.iter().filter(|_| !reader.withheld);
+        let texts = text.chain(&held.notes).filter(|added| readable(&added.facet)).filter_map(|added| {
+            let author = directory.agency(&added.by, now)?;
+            let transfer = match held.basis_between(reader) {
+                _ if author.country == own.country => within_a_side(),
+                Some(basis) => by_request(basis),
+                None => return None,
+            };
+            Some(Entitled { facet: &added.facet, transfer: Some(transfer) })
+        });
         Ok(texts.collect())
     }
 }
@@ -235,6 +247,6 @@ pub fn add_facet(requests: &mut BTreeMap<RequestId, Held>, added: &RequestFacetA
 }
 
 pub fn add_reader(requests: &mut BTreeMap<RequestId, Held>, added: &RequestReaderAdded) {
-    let reader = Reader { role: added.role, basis: added.basis.clone() };
+    let reader = Reader { role: added.role, basis: added.basis.clone(), withheld: added.withheld };
     requests.entry(added.request_id).or_default().readers.insert(added.agency.clone(), reader);
 }

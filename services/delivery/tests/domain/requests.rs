@@ -38,6 +38,7 @@ fn draft(name: &str, reasons: Option<SealedFacet>) -> Draft {
         translation: TranslationState::NotNeeded,
         parent: None,
         confidential: false,
+        conditions: Vec::new(),
         elements: Vec::new(),
         text: text(name, FacetKind::RequestText),
         reasons,
@@ -51,7 +52,7 @@ fn drafted(reasons: Option<SealedFacet>) -> MlaEvent {
 
 fn shared(id: &str, role: RequestRole) -> MlaEvent {
     let basis = (role != RequestRole::Requesting).then(|| InstrumentId::try_new("eio").unwrap());
-    RequestShared { request_id: request(), agency: agency(id), role, basis }.into()
+    RequestShared { request_id: request(), agency: agency(id), role, basis, withheld: false }.into()
 }
 
 fn sent() -> MlaEvent {
@@ -123,6 +124,17 @@ fn of_a_draft_that_was_amended_the_last_text_alone_is_opened() {
     assert_eq!(opens_request(&mut history, "de-central"), Ok(vec![(second, TransferBasis::Domestic)]));
     // What nobody opens any more can still be erased by whoever brought it in.
     assert_eq!(history.state.requests[&request()].facets().count(), 3);
+}
+
+#[test]
+fn a_text_under_conditions_stays_closed_until_they_are_agreed_to() {
+    let mut history = written(None);
+    let MlaEvent::RequestShared(open) = shared("fr-central", RequestRole::Requested) else { unreachable!() };
+    tells(&mut history, 3, RequestShared { withheld: true, ..open.clone() }.into());
+    assert_eq!(opens_request(&mut history, "fr-central"), Err(RejectionCode::ConditionsNotAgreed.into()));
+    tells(&mut history, 4, open.into());
+    let first = id_of("first text", FacetKind::RequestText);
+    assert_eq!(opens_request(&mut history, "fr-central"), Ok(vec![(first, TransferBasis::Agreement)]));
 }
 
 #[test]

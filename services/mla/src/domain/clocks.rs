@@ -14,8 +14,8 @@ use schemas::legal::{ClockRow, Instrument};
 use schemas::mla::{ClockMoved, ClockPaused, ClockStarted, MlaEvent, Step};
 
 use super::draft::holds;
-use super::guards;
 use super::state::{Incident, Period, Request};
+use super::{guards, rules};
 use crate::legal::calendar::Days;
 use crate::legal::period::{self, Count, Ends};
 
@@ -64,8 +64,7 @@ impl Follow<'_> {
             return started.into_iter().collect();
         };
         if has(&row.ends) {
-            let late = period.ran_out.is_some() || (period.paused.is_none() && now >= period.started.due);
-            return vec![period.end(if late { ClockEnd::Late } else { ClockEnd::Met })];
+            return vec![period.end(if period.is_past(now) { ClockEnd::Late } else { ClockEnd::Met })];
         }
         if has(&row.superseded_by) {
             return vec![period.end(ClockEnd::Superseded)];
@@ -202,7 +201,9 @@ impl Follow<'_> {
                 .filter(|period| period.is_open())
                 .map(|period| period.end(ClockEnd::Superseded))
                 .collect(),
-            RequestStep::ReturnDeficient | RequestStep::Withdrawal | RequestStep::Refusal => {
+            RequestStep::ReturnDeficient | RequestStep::Withdrawal | RequestStep::Refusal
+                if !self.another_is_received(after) =>
+            {
                 let superseded = |period: &&Period| matches!(period.ended, Some((_, ClockEnd::Superseded)));
                 let again =
                     guarding.filter(superseded).filter(|period| period.started.due > self.context.now);
@@ -210,6 +211,15 @@ impl Follow<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether another request behind the same preservation guards the data.
+    fn another_is_received(&self, after: &Incident) -> bool {
+        let others = after.requests.iter().filter(|(id, _)| **id != self.id);
+        let mut behind = others.filter(|(_, other)| other.draft.parent == self.request.draft.parent);
+        behind.any(|(_, other)| {
+            !other.draft.measures.contains(&Measure::Preservation) && rules::is_with_receiver(other.state)
+        })
     }
 
     /// What ends with the request. What data are kept for outlives its closing.

@@ -142,6 +142,10 @@ fn check(
     if has_twice(&draft.elements) {
         return Err(invalid("/elements"));
     }
+    // Whoever asks sets none; whoever gives unasked may (Budapest Convention Article 26(2)).
+    if has_twice(&draft.conditions) || !(draft.conditions.is_empty() || draft.is_unasked()) {
+        return Err(invalid("/conditions"));
+    }
     if draft.needed_by.as_ref().is_some_and(|needed| needed.by <= context.now) {
         return Err(invalid("/needed_by/by"));
     }

@@ -1,10 +1,11 @@
 //! What one side of a request owes, and what it is owed.
 
 use schemas::Timestamp;
-use schemas::codes::{DueReason, Measure, RequestRole, RequestState};
+use schemas::codes::{ClockConsequence, DueReason, Measure, RequestRole, RequestState};
+use schemas::mla::Step;
 
 use super::state::{Period, Request};
-use super::{is_draft, is_over};
+use super::{guards, is_draft, is_over};
 
 /// One thing that somebody has to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +34,7 @@ pub fn items(request: &Request, role: RequestRole) -> Vec<Item<'_>> {
         }
         RequestState::Transmitted => items.push(plain(DueReason::Receipt, other)),
         RequestState::Forwarded => items.push(plain(DueReason::Receipt, RequestRole::Requested)),
-        RequestState::Received | RequestState::Acknowledged => items.push(plain(DueReason::Decision, other)),
+        RequestState::Received | RequestState::Acknowledged => items.push(next_of_receiver(request, other)),
         RequestState::ReturnedDeficient => items.push(plain(DueReason::Returned, RequestRole::Requesting)),
         RequestState::AdditionalInfoRequested => {
             items.push(plain(DueReason::Information, RequestRole::Requesting));
@@ -46,7 +47,9 @@ pub fn items(request: &Request, role: RequestRole) -> Vec<Item<'_>> {
         | RequestState::Postponed
         | RequestState::InExecution
         | RequestState::MeasureSubstituted
-        | RequestState::Delayed => items.push(plain(DueReason::Outcome, other)),
+        | RequestState::Delayed => {
+            items.push(Item { due: expected(request), ..plain(DueReason::Outcome, other) });
+        }
         RequestState::InEnforcement => items.push(plain(DueReason::Decision, RequestRole::Requested)),
         // Data that were preserved stay where they are, guarded by their own periods.
         RequestState::Executed | RequestState::PartiallyExecuted if !preserves(request) => {
@@ -54,6 +57,9 @@ pub fn items(request: &Request, role: RequestRole) -> Vec<Item<'_>> {
         }
         RequestState::EvidenceTransmitted if !has_unreceived(request) => {
             items.push(plain(DueReason::Closure, RequestRole::Requesting));
+        }
+        RequestState::Refused | RequestState::Withdrawn if guards::owes_deletion(request) => {
+            items.push(plain(DueReason::Deletion, RequestRole::Requesting));
         }
         _ => {}
     }
@@ -67,6 +73,31 @@ pub fn items(request: &Request, role: RequestRole) -> Vec<Item<'_>> {
         items.push(Item { due: Some(needed.by), ..plain(DueReason::NeededBy, other) });
     }
     items
+}
+
+/// What whoever has received a request does next.
+fn next_of_receiver(request: &Request, other: RequestRole) -> Item<'_> {
+    let released = request.periods.values().find(|period| {
+        period.started.then == ClockConsequence::Release && period.is_open() && period.ran_out.is_some()
+    });
+    let (reason, due, owed_by) = match released {
+        // Nobody has raised a ground: the data go at the end of the period.
+        Some(period) => (DueReason::Evidence, Some(period.started.due), other),
+        None if request.withholds_from(RequestRole::Requested) => (DueReason::Conditions, None, other),
+        None if request.is_unasked() => (DueReason::Closure, None, RequestRole::Requesting),
+        None => (DueReason::Decision, None, other),
+    };
+    Item { reason, due, owed_by, period: None }
+}
+
+/// When the other side expects to be done with what it put off, or with what takes longer.
+fn expected(request: &Request) -> Option<Timestamp> {
+    let said = request.history.iter().rev().find_map(|taken| match (&taken.said, request.state) {
+        (Step::Postponement(step), RequestState::Postponed) => Some(step.until),
+        (Step::Delay(step), RequestState::Delayed) => Some(step.expected),
+        _ => None,
+    });
+    said.flatten()
 }
 
 fn preserves(request: &Request) -> bool {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{
-    AgencyKind, BasisAnswer, ClockKind, ConsultationDuty, ConsultationSubject, DigestCheck, Measure,
-    RefusalGround, RejectionCode, RequestKind, RequestRole, RequestState, RequestStep,
+    AgencyKind, BasisAnswer, ClockConsequence, ClockKind, ConsultationDuty, ConsultationSubject, DigestCheck,
+    Measure, PaperForm, RefusalGround, RejectionCode, RequestKind, RequestRole, RequestState, RequestStep,
+    Urgency,
 };
 use schemas::legal::Instrument;
 use schemas::mla::{EvidenceTransmission, Forwarding, Postponement, Step, TakeStep};
@@ -18,6 +19,10 @@ const MAX_EVIDENCE: usize = 1_000;
 const MAX_COSTS: usize = 100;
 /// Hexadecimal digits of a SHA-256.
 const DIGEST_DIGITS: usize = 64;
+/// How long the other side may leave a consultation unanswered before whoever asked for it concludes it; and how long in
+/// an emergency and in imminent danger.
+const SILENCE_HOURS: i64 = 7 * 24;
+const URGENT_SILENCE_HOURS: i64 = 24;
 /// Longest language tag (BCP 47).
 const MAX_LANGUAGE_BYTES: usize = 35;
 
@@ -25,7 +30,12 @@ type Checked = Result<(), Rejection>;
 
 /// # Errors
 /// The first thing that the step lacks.
-pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, command: &TakeStep) -> Checked {
+pub fn check(
+    context: &Context<'_>,
+    incident: &Incident,
+    (request, role): (&Request, RequestRole),
+    command: &TakeStep,
+) -> Checked {
     must_be_agreed(request, command.step.code())?;
     match &command.step {
         Step::Validation(_) => draft::must_be_complete(context, incident, request),
@@ -40,14 +50,25 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
         Step::Forwarding(step) => must_be_another_authority(context, request, step),
         Step::InformationRequest(step) => must_name("/step/elements", &step.elements),
         Step::Consultation(_) => must(request.consulting.is_none(), RejectionCode::WrongState),
-        Step::ConsultationConclusion(_) => must(request.consulting.is_some(), RejectionCode::WrongState),
-        Step::Acceptance(step) => must_be_different("/step/conditions", &step.conditions),
-        Step::ConditionsAgreement(_) => must(!request.conditions_agreed, RejectionCode::WrongState),
+        Step::ConsultationConclusion(_) => may_conclude(context, incident, request, role),
+        Step::Acceptance(step) => {
+            // Of what is given unasked, whoever gives it sets the conditions.
+            let free = !request.is_unasked() || step.conditions.is_empty();
+            must_at(free, RejectionCode::Invalid, "/step/conditions")?;
+            must_be_different("/step/conditions", &step.conditions)
+        }
+        Step::ConditionsAgreement(_) => {
+            let asks = if request.is_unasked() { RequestRole::Requested } else { RequestRole::Requesting };
+            must(role == asks, RejectionCode::NotYourStep)?;
+            let open = !request.conditions.is_empty() && !request.conditions_agreed;
+            must(open, RejectionCode::WrongState)
+        }
         Step::Postponement(step) => may_postpone(context, request, step),
         Step::Refusal(step) => {
             // Of an order by whoever was notified of it; whoever is asked to enforce recognises it, or not.
             let asked = request.draft.kind == RequestKind::Assistance;
             must(asked || request.took(RequestStep::Notification), RejectionCode::WrongState)?;
+            must(asked || is_in_time(context, request, role), RejectionCode::PeriodOver)?;
             may_refuse(context, request, step.ground, step.consultation_not_appropriate)
         }
         Step::Recognition(step) => match step.ground {
@@ -75,6 +96,7 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
             must_at(code, RejectionCode::Invalid, "/step/currency")
         }
         Step::Document(step) => {
+            must_at(is_of(step.form, request), RejectionCode::Invalid, "/step/form")?;
             must_at(is_digest(&step.digest), RejectionCode::Invalid, "/step/digest")?;
             let tag = !step.language.is_empty() && step.language.len() <= MAX_LANGUAGE_BYTES;
             must_at(tag, RejectionCode::Invalid, "/step/language")
@@ -97,6 +119,20 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
         Step::ProductionConfirmation(_) => {
             must(!request.took(RequestStep::ProductionConfirmation), RejectionCode::WrongState)
         }
+        Step::Receipt(_) if role == RequestRole::Requesting => {
+            // Whoever has sent an order says how it was served.
+            context.must_be_human()?;
+            must_at(command.note.is_some(), RejectionCode::Invalid, "/note")
+        }
+        Step::Objection(_) => must(is_in_time(context, request, role), RejectionCode::PeriodOver),
+        Step::ConditionsOnUse(step) => {
+            let sent = request.took(RequestStep::Notification) && !request.evidence.is_empty();
+            must(sent, RejectionCode::WrongState)?;
+            must(is_in_time(context, request, role), RejectionCode::PeriodOver)?;
+            must_name("/step/conditions", &step.conditions)
+        }
+        Step::Deletion(_) => must(owes_deletion(request), RejectionCode::WrongState),
+        Step::RelatedCase(_) => must_at(command.reference.is_some(), RejectionCode::Invalid, "/reference"),
         Step::Receipt(_)
         | Step::Execution(_)
         | Step::Substitution(_)
@@ -107,18 +143,69 @@ pub fn check(context: &Context<'_>, incident: &Incident, request: &Request, comm
         | Step::TransferResumption(_)
         | Step::Withdrawal(_)
         | Step::ClarificationRequest(_)
-        | Step::Objection(_)
         | Step::ObjectionReview(_)
+        | Step::LegalRemedy(_)
         | Step::NonExecution(_)
         | Step::EnforcementRequest(_) => Ok(()),
     }
 }
 
-/// Conditions bind only whoever agrees to them: before that nothing is carried out.
+/// Whoever has asked for a consultation does not conclude it alone: the other side does, or has said nothing for so
+/// long. The law names no number; it says that the sides consult.
+fn may_conclude(context: &Context<'_>, incident: &Incident, request: &Request, role: RequestRole) -> Checked {
+    let consulting = request.consulting.ok_or(RejectionCode::WrongState)?;
+    let danger = incident.noted.as_ref().is_some_and(|noted| noted.urgency == Urgency::ImminentDanger);
+    let urgent = danger || request.draft.emergency.is_some();
+    let hours = if urgent { URGENT_SILENCE_HOURS } else { SILENCE_HOURS };
+    let silent = context.now >= consulting.since.plus_minutes(hours * 60);
+    must(role != consulting.by || silent, RejectionCode::NotYourStep)
+}
+
+/// Whether a side may still say what it may say only within a period.
+fn is_in_time(context: &Context<'_>, request: &Request, role: RequestRole) -> bool {
+    let rights = request.periods.values().filter(|period| {
+        let started = &period.started;
+        started.owed_by == role
+            && started.kind == ClockKind::Max
+            && started.then == ClockConsequence::Ceases
+            && period.is_open()
+    });
+    !rights.into_iter().any(|period| period.is_past(context.now))
+}
+
+/// Whether data came under an order that does not stand, and nobody has said what became of them.
+pub fn owes_deletion(request: &Request) -> bool {
+    let production = request.draft.kind == RequestKind::ProductionOrder;
+    let stands = !matches!(request.state, RequestState::Refused | RequestState::Withdrawn);
+    production && !stands && !request.evidence.is_empty() && !request.took(RequestStep::Deletion)
+}
+
+/// Each form is of one instrument.
+fn is_of(form: PaperForm, request: &Request) -> bool {
+    let (basis, kind) = match form {
+        PaperForm::EioAnnexA => ("eio", RequestKind::Assistance),
+        PaperForm::EpocAnnexI => ("e-evidence", RequestKind::ProductionOrder),
+        PaperForm::Budapest29 => ("budapest", RequestKind::Assistance),
+    };
+    let preserves = request.draft.measures.contains(&Measure::Preservation);
+    let draft = &request.draft;
+    draft.kind == kind
+        && draft.basis.as_ref().is_some_and(|id| id.as_str() == basis)
+        && (form == PaperForm::Budapest29) == preserves
+}
+
+/// Conditions bind only whoever agrees to them: before that nothing is carried out, and what is given unasked is not
+/// taken up.
 fn must_be_agreed(request: &Request, step: RequestStep) -> Checked {
-    let carries_out =
-        [RequestStep::Execution, RequestStep::Substitution, RequestStep::Delay, RequestStep::Preserved];
-    let waits = request.state == RequestState::AcceptedWithConditions && !request.conditions_agreed;
+    let carries_out = [
+        RequestStep::Acceptance,
+        RequestStep::Execution,
+        RequestStep::Substitution,
+        RequestStep::Delay,
+        RequestStep::Preserved,
+    ];
+    let accepted = request.state == RequestState::AcceptedWithConditions && !request.conditions_agreed;
+    let waits = accepted || request.withholds_from(RequestRole::Requested);
     must(!waits || !carries_out.contains(&step), RejectionCode::WrongState)
 }
 
@@ -268,9 +355,8 @@ fn came_as_sent(evidence: &Evidence) -> bool {
 /// Nothing is left: all that was sent was compared with its digest, and what differed was sent again. What was given
 /// unasked is closed once received.
 fn may_close(request: &Request) -> Checked {
-    let unasked = request.draft.measures == [Measure::SpontaneousInformation];
     let early = matches!(request.state, RequestState::Received | RequestState::Acknowledged);
-    must(!early || unasked, RejectionCode::WrongState)?;
+    must(!early || request.is_unasked(), RejectionCode::WrongState)?;
     let done = request.evidence.iter().enumerate().all(|(number, evidence)| {
         let sent_again = || request.evidence[number + 1..].iter().any(came_as_sent);
         came_as_sent(evidence) || (came_as_another(evidence) && sent_again())

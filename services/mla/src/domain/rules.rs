@@ -46,8 +46,8 @@ const UNDECIDED: &[RequestState] = &[Received, Acknowledged, AdditionalInfoReque
 /// With the requested side, and nothing has come of it yet.
 const UNDER_WAY: &[RequestState] =
     &[Received, Acknowledged, Accepted, AcceptedWithConditions, InExecution, MeasureSubstituted, Delayed];
-/// First the side's own, then what the other side has not received, then everything else.
-const NOT_OVER: &[RequestState] = &[
+/// First the side's own, then what the other side has not received, then what it has, and at last what it has done.
+const EVER: &[RequestState] = &[
     Draft,
     Validated,
     Transmitted,
@@ -68,11 +68,20 @@ const NOT_OVER: &[RequestState] = &[
     EvidenceTransmitted,
     NotExecuted,
     InEnforcement,
+    Closed,
 ];
+const NOT_OVER: &[RequestState] = EVER.split_at(EVER.len() - 1).0;
 /// Known to the other side, and not over.
 const OPEN: &[RequestState] = NOT_OVER.split_at(2).1;
+/// Known to the other side, and perhaps closed.
+const SENT: &[RequestState] = EVER.split_at(2).1;
 /// With whoever has received it.
 const WITH_RECEIVER: &[RequestState] = NOT_OVER.split_at(5).1;
+
+/// Received by the other side, which has not done with it.
+pub fn is_with_receiver(state: RequestState) -> bool {
+    WITH_RECEIVER.contains(&state)
+}
 
 /// The rule of a step; none where the kind of request does not know it.
 pub fn rule(kind: RequestKind, step: RequestStep) -> Option<Rule> {
@@ -108,7 +117,9 @@ fn assistance(step: RequestStep) -> Option<Rule> {
         RequestStep::Information => by_side(REQUESTING, &[AdditionalInfoRequested], Back),
         RequestStep::Consultation | RequestStep::ConsultationConclusion => by_side(BOTH, OPEN, Stays),
         RequestStep::Acceptance => by_authority(REQUESTED, &[Received, Acknowledged], AsSaid),
-        RequestStep::ConditionsAgreement => by_authority(REQUESTING, &[AcceptedWithConditions], Stays),
+        RequestStep::ConditionsAgreement => {
+            by_authority(BOTH, &[Received, Acknowledged, AcceptedWithConditions], Stays)
+        }
         RequestStep::Postponement => by_authority(REQUESTED, UNDER_WAY, State(Postponed)),
         RequestStep::Resumption => by_authority(REQUESTED, &[Postponed], Back),
         RequestStep::Refusal => by_authority(
@@ -134,6 +145,8 @@ fn assistance(step: RequestStep) -> Option<Rule> {
         }
         RequestStep::EvidenceReceipt => by_side(REQUESTING, &[EvidenceTransmitted], Stays),
         RequestStep::Costs => by_side(BOTH, OPEN, Stays),
+        RequestStep::LegalRemedy => by_side(BOTH, SENT, Stays),
+        RequestStep::RelatedCase => by_side(BOTH, NOT_OVER, Stays),
         RequestStep::Document => by_side(BOTH, NOT_OVER, Stays),
         RequestStep::Closure => by_authority(
             REQUESTING,
@@ -159,7 +172,7 @@ fn order(kind: RequestKind, step: RequestStep) -> Option<Rule> {
         RequestStep::NotificationReceipt if production => by_anyone(REQUESTED, OPEN, Stays),
         RequestStep::NoGroundConfirmation if production => by_authority(REQUESTED, OPEN, Stays),
         RequestStep::Refusal if production => by_authority(REQUESTED, OPEN, State(Refused)),
-        RequestStep::Receipt => by_anyone(ADDRESSEE, &[Transmitted], State(Received)),
+        RequestStep::Receipt => by_anyone(&[Addressee, Requesting], &[Transmitted], State(Received)),
         RequestStep::Acknowledgement => by_anyone(ADDRESSEE, &[Received], State(Acknowledged)),
         RequestStep::ClarificationRequest => {
             by_side(ADDRESSEE, WITH_ADDRESSEE, State(AdditionalInfoRequested))
@@ -168,11 +181,13 @@ fn order(kind: RequestKind, step: RequestStep) -> Option<Rule> {
         RequestStep::Objection if production => by_side(ADDRESSEE, WITH_ADDRESSEE, State(TransferSuspended)),
         RequestStep::ObjectionReview if production => by_authority(REQUESTING, &[TransferSuspended], AsSaid),
         RequestStep::NonExecution => {
-            let from = &[Received, Acknowledged, AdditionalInfoRequested];
+            let from = &[Received, Acknowledged, AdditionalInfoRequested, InExecution];
             by_side(ADDRESSEE, from, State(NotExecuted))
         }
         RequestStep::EnforcementRequest => {
-            by_authority(REQUESTING, &[Received, Acknowledged, NotExecuted], State(InEnforcement))
+            // Also of whoever never said that it has received the order.
+            let from = &[Transmitted, Received, Acknowledged, NotExecuted];
+            by_authority(REQUESTING, from, State(InEnforcement))
         }
         RequestStep::InformationRequest => {
             by_side(REQUESTED, &[InEnforcement], State(AdditionalInfoRequested))
@@ -194,6 +209,11 @@ fn order(kind: RequestKind, step: RequestStep) -> Option<Rule> {
             by_authority(REQUESTING, &[Received, Acknowledged, Executed], Stays)
         }
         RequestStep::Costs => by_side(&[Requesting, Addressee], OPEN, Stays),
+        RequestStep::ConditionsOnUse if production => by_authority(REQUESTED, OPEN, Stays),
+        // What came under an order that does not stand.
+        RequestStep::Deletion if production => by_authority(REQUESTING, &[Refused, Withdrawn], Stays),
+        RequestStep::LegalRemedy => by_side(BOTH, SENT, Stays),
+        RequestStep::RelatedCase => by_side(BOTH, NOT_OVER, Stays),
         RequestStep::Document => by_side(BOTH, NOT_OVER, Stays),
         RequestStep::Closure => {
             by_authority(REQUESTING, &[EvidenceTransmitted, Executed, NotExecuted], State(Closed))
@@ -239,7 +259,11 @@ pub const fn note_kind(step: &Step) -> FacetKind {
         | Step::NoGroundConfirmation(_)
         | Step::ExPostValidation(_)
         | Step::EnforcementRequest(_)
-        | Step::Recognition(_) => FacetKind::RequestReasons,
+        | Step::Recognition(_)
+        | Step::ConditionsOnUse(_)
+        | Step::Deletion(_)
+        | Step::LegalRemedy(_)
+        | Step::RelatedCase(_) => FacetKind::RequestReasons,
         _ => FacetKind::RequestText,
     }
 }

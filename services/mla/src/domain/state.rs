@@ -46,13 +46,22 @@ pub struct Request {
     pub channel: Option<Channel>,
     /// Written confirmation has to follow.
     pub unconfirmed: bool,
-    pub consulting: Option<ConsultationSubject>,
+    pub consulting: Option<Consulting>,
     pub consulted: BTreeSet<ConsultationSubject>,
     pub conditions: Vec<ConditionCode>,
     pub conditions_agreed: bool,
     pub evidence: Vec<Evidence>,
     /// Until when the data holder says that it keeps the data.
     pub holder_end: Option<Timestamp>,
+}
+
+/// A consultation that is not concluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consulting {
+    pub subject: ConsultationSubject,
+    /// Who has asked for it, and when.
+    pub by: RequestRole,
+    pub since: Timestamp,
 }
 
 /// A step as it was taken.
@@ -118,6 +127,11 @@ impl Period {
         self.runs().then(|| self.started.warnings.first().copied().unwrap_or(self.started.due))
     }
 
+    /// Whether what comes now comes after its end.
+    pub fn is_past(&self, now: Timestamp) -> bool {
+        self.ran_out.is_some() || (self.paused.is_none() && now >= self.started.due)
+    }
+
     /// Whether what was owed has not come although the period has run out.
     pub fn is_overdue(&self) -> bool {
         let owed = matches!(self.started.then, ClockConsequence::Overdue | ClockConsequence::Consult);
@@ -172,6 +186,16 @@ impl Request {
         self.draft.addressee.is_none()
             || self.took(RequestStep::Notification)
             || self.took(RequestStep::EnforcementRequest)
+    }
+
+    /// Whether it is information that nobody asked for (Budapest Convention Article 26; UNTOC Article 18(4)).
+    pub fn is_unasked(&self) -> bool {
+        self.draft.is_unasked()
+    }
+
+    /// Whether its text stays closed to a side, which has not agreed to the conditions that it is given under.
+    pub fn withholds_from(&self, role: RequestRole) -> bool {
+        role == RequestRole::Requested && !self.draft.conditions.is_empty() && !self.conditions_agreed
     }
 
     pub fn took(&self, step: RequestStep) -> bool {
@@ -254,7 +278,7 @@ fn drafted_request(by: &AgencyId, country: &Country, draft: &Draft, at: Timestam
         unconfirmed: false,
         consulting: None,
         consulted: BTreeSet::new(),
-        conditions: Vec::new(),
+        conditions: draft.conditions.clone(),
         conditions_agreed: false,
         evidence: Vec::new(),
         holder_end: None,
@@ -275,6 +299,8 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
             // What was written anew nobody has validated, and nobody was consulted about.
             (request.validator, request.basis_as_of, request.consulting) = (None, None, None);
             request.consulted.clear();
+            request.conditions.clone_from(&amended.draft.conditions);
+            request.conditions_agreed = false;
         }
         MlaEvent::UnitInvolved(involved) => {
             request.units.insert(involved.agency.clone(), involved.role);
@@ -343,9 +369,17 @@ fn evolve_step(request: &mut Request, taken: &StepTaken, at: Timestamp) {
         }
         Step::WrittenConfirmation(_) => request.unconfirmed = false,
         Step::Forwarding(forwarding) => request.authority = forwarding.to.clone(),
-        Step::Consultation(consultation) => request.consulting = Some(consultation.subject),
-        Step::ConsultationConclusion(_) => request.consulted.extend(request.consulting.take()),
-        Step::Acceptance(acceptance) => request.conditions.clone_from(&acceptance.conditions),
+        Step::Consultation(consultation) => {
+            request.consulting = Some(Consulting { subject: consultation.subject, by: role, since: at });
+        }
+        Step::ConsultationConclusion(_) => {
+            request.consulted.extend(request.consulting.take().map(|consulting| consulting.subject));
+        }
+        Step::Acceptance(acceptance) => request.conditions.extend(&acceptance.conditions),
+        Step::ConditionsOnUse(use_) => {
+            request.conditions.clone_from(&use_.conditions);
+            request.conditions_agreed = true;
+        }
         Step::ConditionsAgreement(_) => request.conditions_agreed = true,
         Step::Preserved(preserved) => request.holder_end = preserved.holder_end.or(request.holder_end),
         Step::HolderEnd(end) => request.holder_end = Some(end.ends),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use schemas::Timestamp;
-use schemas::codes::{Measure, RefusalGround, RequestKind, RequestStep};
+use schemas::codes::{Measure, RefusalGround, RequestKind, RequestRole, RequestStep};
 use schemas::ids::{AgencyId, Country};
 use schemas::mla::{Costs, Step};
 use serde::{Deserialize, Serialize};
@@ -46,8 +46,10 @@ pub struct Figures {
     /// (g) orders sent to an enforcing State, and those of them that were fulfilled.
     pub sent_for_enforcement: u64,
     pub fulfilled_after_enforcement: u64,
-    /// (h) reviews of objections under Article 17; other remedies are not recorded here.
+    /// (h) reviews of objections under Article 17.
     pub objections_reviewed: u64,
+    /// (h) other remedies in this State, by who has sought them.
+    pub remedies: BTreeMap<String, u64>,
     /// (i) validations afterwards that were not granted.
     pub validations_not_granted: u64,
     /// (j) in the smallest unit of each currency.
@@ -63,6 +65,8 @@ pub struct Enforced {
     pub fulfilled: u64,
     /// By ground.
     pub refused: BTreeMap<String, u64>,
+    /// (h) remedies in this State, by who has sought them: also of orders that it was only notified of.
+    pub remedies: BTreeMap<String, u64>,
 }
 
 /// An order as it stood at a moment.
@@ -98,6 +102,16 @@ impl AsOf<'_> {
 
     fn refused_on(&self) -> Option<RefusalGround> {
         refused(self.request.history.iter().filter(|taken| taken.at <= self.moment))
+    }
+
+    /// Adds the remedies sought in the State of one side.
+    fn count_remedies(&self, side: RequestRole, by: &mut BTreeMap<String, u64>) {
+        let taken = self.request.history.iter().filter(|taken| taken.at <= self.moment);
+        for taken in taken.filter(|taken| taken.role == side) {
+            if let Step::LegalRemedy(remedy) = &taken.said {
+                *by.entry(remedy.by.to_string()).or_default() += 1;
+            }
+        }
     }
 
     fn costs(&self, reimbursed: bool) -> impl Iterator<Item = &Costs> {
@@ -172,6 +186,7 @@ fn count(figures: &mut Figures, times: &mut Vec<i64>, order: &AsOf<'_>) {
     figures.sent_for_enforcement += u64::from(enforced);
     figures.fulfilled_after_enforcement += u64::from(enforced && order.is_fulfilled());
     figures.objections_reviewed += u64::from(order.took(RequestStep::ObjectionReview));
+    order.count_remedies(RequestRole::Requesting, &mut figures.remedies);
     let not_granted = order.took(RequestStep::ExPostValidation) && order.request.validator.is_none();
     figures.validations_not_granted += u64::from(not_granted);
     for cost in order.costs(false) {
@@ -196,6 +211,7 @@ pub fn enforced_by<'a>(
     let mut found = Enforced::default();
     for request in orders.into_iter().filter(|request| request.draft.requested == *country) {
         let order = AsOf { request, moment };
+        order.count_remedies(RequestRole::Requested, &mut found.remedies);
         if !order.took(RequestStep::EnforcementRequest) {
             continue;
         }

@@ -12,7 +12,8 @@ use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use chassis::sealing::{self, Secrecy, check_text};
 use schemas::codes::{
-    AgencyKind, ContentElement, DangerReason, FacetKind, Measure, RequestKind, TranslationState,
+    AgencyKind, ConditionCode, ContentElement, DangerReason, FacetKind, Measure, RequestKind,
+    TranslationState,
 };
 use schemas::ids::{AgencyId, Country, IncidentId, InstrumentId, ReferralId, RequestId};
 use schemas::mla::{AmendRequest, Draft, DraftRequest, InvolveUnit, NeededBy, ReadRequest};
@@ -70,6 +71,9 @@ pub struct Asked {
     pub parent: Option<RequestId>,
     #[serde(default)]
     pub confidential: bool,
+    /// Of information given unasked: under what it is given. Its text stays closed until they are agreed to.
+    #[serde(default)]
+    pub conditions: Vec<ConditionCode>,
     /// The text of each element; sealed, for the other side's authority.
     pub elements: BTreeMap<String, String>,
 }
@@ -286,6 +290,7 @@ fn draft_of(
         translation: asked.translation,
         parent: asked.parent,
         confidential: asked.confidential,
+        conditions: asked.conditions.clone(),
         elements,
         text,
         reasons,

@@ -107,7 +107,7 @@ pages_of_steps! {
         "Recognised, or granted, with conditions or without.";
     conditions_agreement ConditionsAgreement
         "/v1/incidents/{incident}/requests/{request}/conditions-agreement"
-        "The requesting side agrees to the conditions.";
+        "The other side's conditions are agreed to.";
     postponement Postponement
         "/v1/incidents/{incident}/requests/{request}/postponement"
         "Put off.";
@@ -198,6 +198,18 @@ pages_of_steps! {
     recognition Recognition
         "/v1/incidents/{incident}/requests/{request}/recognition"
         "The enforcing authority recognises the order, or not.";
+    conditions_on_use ConditionsOnUse
+        "/v1/incidents/{incident}/requests/{request}/conditions-on-use"
+        "The enforcing authority lets data that were already sent be used only under conditions.";
+    deletion Deletion
+        "/v1/incidents/{incident}/requests/{request}/deletion"
+        "Data that may not be used were deleted, or their use was restricted.";
+    legal_remedy LegalRemedy
+        "/v1/incidents/{incident}/requests/{request}/legal-remedy"
+        "A legal remedy was sought in the State of the side that says so.";
+    related_case RelatedCase
+        "/v1/incidents/{incident}/requests/{request}/related-case"
+        "A case conducted elsewhere belongs to it; its reference goes with the step, sealed.";
 }
 
 async fn take(

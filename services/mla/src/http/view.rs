@@ -223,7 +223,7 @@ pub fn of(seen: &Seen<'_>) -> RequestView {
         validator: request.validator,
         channel: request.channel,
         awaits_written_confirmation: request.unconfirmed,
-        consulting: request.consulting,
+        consulting: request.consulting.map(|consulting| consulting.subject),
         consulted: request.consulted.iter().copied().collect(),
         conditions: request.conditions.clone(),
         conditions_agreed: request.conditions_agreed,

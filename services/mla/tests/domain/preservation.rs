@@ -86,3 +86,22 @@ fn a_period_that_guards_again_was_made_longer_once_already() {
     history.step("de-central", behind, Withdrawal { reason: WithdrawalReason::NoLongerRequired }).unwrap();
     assert_eq!(history.state.requests[&id].periods["EEV-11"], before);
 }
+
+#[test]
+fn a_preservation_guards_nothing_while_another_request_is_received() {
+    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
+    history.step("fr-central", id, Preserved { holder_end: None }).unwrap();
+    let mut behind = || {
+        let behind =
+            history.draft(Draft { parent: Some(id), ..assistance(Measure::ContentData, "budapest") });
+        send(&mut history, behind);
+        history.step("fr-central", behind, Receipt {}).unwrap();
+        behind
+    };
+    let (first, second) = (behind(), behind());
+    let withdraw = || Withdrawal { reason: WithdrawalReason::NoLongerRequired };
+    history.step("de-central", first, withdraw()).unwrap();
+    assert_eq!(end(&history, id, "BUD-29"), Some(ClockEnd::Superseded));
+    history.step("de-central", second, withdraw()).unwrap();
+    assert_eq!(end(&history, id, "BUD-29"), None);
+}

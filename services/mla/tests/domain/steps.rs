@@ -372,3 +372,96 @@ fn information_that_nobody_asked_for_is_closed_once_received() {
     let (mut history, id) = received(assistance(Measure::ContentData, "budapest"));
     assert_eq!(rejected(history.step("de-central", id, Closure {})), RejectionCode::WrongState);
 }
+
+#[test]
+fn what_is_given_unasked_may_be_given_under_conditions() {
+    let conditions = vec![ConditionCode::Confidentiality, ConditionCode::UseLimitation];
+    let unasked = || Draft {
+        conditions: conditions.clone(),
+        ..assistance(Measure::SpontaneousInformation, "budapest")
+    };
+    let shared = |events: &[MlaEvent]| {
+        events.iter().find_map(|event| match event {
+            MlaEvent::RequestShared(shared) => Some((shared.agency.clone(), shared.withheld)),
+            _ => None,
+        })
+    };
+    let mut history = History::start();
+    let id = history.draft(unasked());
+    history.step("de-central", id, Validation { by: Validator::Judge }).unwrap();
+    let sent = Transmission { channel: Channel::CentralAuthorities, oral: false };
+    let events = history.step("de-central", id, sent).unwrap();
+    assert_eq!(shared(&events), Some((agency("fr-central"), true)));
+    history.step("fr-central", id, Receipt {}).unwrap();
+    let next = domain::due::items(&history.state.requests[&id], RequestRole::Requested);
+    assert_eq!(next[0].reason, DueReason::Conditions);
+    let accepted = history.step("fr-central", id, Acceptance { conditions: Vec::new() });
+    assert_eq!(rejected(accepted), RejectionCode::WrongState);
+    assert_eq!(rejected(history.step("de-central", id, ConditionsAgreement {})), RejectionCode::NotYourStep);
+    let events = history.step("fr-central", id, ConditionsAgreement {}).unwrap();
+    assert_eq!(shared(&events), Some((agency("fr-central"), false)));
+    history.step("de-central", id, Closure {}).unwrap();
+    // Whoever cannot agree says so; whoever asks for something sets no conditions.
+    let (mut history, id) = received(unasked());
+    history.step("fr-central", id, refusal(RefusalGround::ContraryToLegalSystem, true)).unwrap();
+    let asks = Draft { conditions, ..assistance(Measure::ContentData, "budapest") };
+    let refused = refused_at(history.ask("de-central", DraftRequest { draft: asks }));
+    assert_eq!(refused, (RejectionCode::Invalid, "/conditions".to_owned()));
+}
+
+#[test]
+fn nobody_concludes_a_consultation_alone_but_after_silence() {
+    let consult = Consultation { subject: ConsultationSubject::Refusal };
+    let (mut history, id) = received(assistance(Measure::Hearing, "untoc"));
+    history.step("fr-central", id, consult.clone()).unwrap();
+    let alone = history.step("fr-central", id, ConsultationConclusion {});
+    assert_eq!(rejected(alone), RejectionCode::NotYourStep);
+    history.pass(7 * 24);
+    history.step("fr-central", id, ConsultationConclusion {}).unwrap();
+    // In an emergency a day is long.
+    let urgent = Draft {
+        emergency: Some(schemas::codes::DangerReason::ThreatToLife),
+        ..assistance(Measure::Hearing, "untoc")
+    };
+    let (mut history, id) = received(urgent);
+    history.step("fr-central", id, consult).unwrap();
+    history.pass(24);
+    history.step("fr-central", id, ConsultationConclusion {}).unwrap();
+}
+
+#[test]
+fn what_was_put_off_stands_on_the_list_with_the_day_that_was_said() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    let until = Some(at("2026-10-01T00:00:00Z"));
+    let ground = PostponementGround::OwnProceedings;
+    history
+        .step("fr-central", id, Postponement { ground, until, consultation_not_appropriate: false })
+        .unwrap();
+    let items = domain::due::items(&history.state.requests[&id], RequestRole::Requesting);
+    assert!(items.iter().any(|item| item.reason == DueReason::Outcome && item.due == until));
+}
+
+#[test]
+fn a_form_is_of_one_instrument() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    let paper = |form| Document { form, language: "en".to_owned(), digest: "0f".repeat(32) };
+    for form in [PaperForm::EpocAnnexI, PaperForm::Budapest29] {
+        let refused = refused_at(history.step("de-central", id, paper(form)));
+        assert_eq!(refused, (RejectionCode::Invalid, "/step/form".to_owned()));
+    }
+    history.step("de-central", id, paper(PaperForm::EioAnnexA)).unwrap();
+}
+
+#[test]
+fn a_case_elsewhere_goes_by_its_reference() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    let link = |reference| TakeStep {
+        request_id: id,
+        step: RelatedCase { proceedings: RelatedProceedings::Extradition }.into(),
+        note: None,
+        reference,
+    };
+    let refused = refused_at(history.ask("de-central", link(None)));
+    assert_eq!(refused, (RejectionCode::Invalid, "/reference".to_owned()));
+    history.ask("de-central", link(Some(sealed(FacetKind::CaseNumber)))).unwrap();
+}

@@ -7,9 +7,9 @@ use causeway::client::{Client, OpenedFacet};
 use clap::{Args, ValueEnum};
 use mla::http::RequestView;
 use paper::{ELEMENT, Language, Values};
-use schemas::codes::{FacetKind, PaperForm};
+use schemas::codes::{BasisAnswer, FacetKind, PaperForm};
 use schemas::digest;
-use schemas::ids::{FacetId, IncidentId, KeyId, RequestId};
+use schemas::ids::{AgencyId, FacetId, IncidentId, KeyId, RequestId};
 use serde_json::{Value, json};
 
 use super::super::Output;
@@ -56,16 +56,21 @@ impl Paper {
         let keys = read_key(&self.key)?;
         let opened =
             client.open_request(self.incident, self.request, &self.key_id, &keys, &anew("open")).await?;
-        let values = values(&view, &opened, self.copy);
         let (language, tag) = match self.language {
             PaperLanguage::English => (Language::English, "en"),
             PaperLanguage::French => (Language::French, "fr"),
         };
+        let mut values = values(&view, &opened, self.copy, tag);
+        for (name, agency) in parties(&view) {
+            values.insert(name.to_owned(), name_of(client, agency).await?);
+        }
         let pdf = paper::typeset(self.form, language, &values)?;
         std::fs::write(&self.out, &pdf).with_context(|| format!("failed to write {}", self.out.display()))?;
         let step = json!({ "form": self.form, "language": tag, "digest": digest::of_file(&pdf) });
-        let recorded: RequestView =
-            client.command(&format!("{path}/document"), &anew("paper"), &json!({ "step": step })).await?;
+        let recorded: RequestView = client
+            .command(&format!("{path}/document"), &anew("paper"), &json!({ "step": step }))
+            .await
+            .with_context(|| format!("{} is written, but no record of it was made", self.out.display()))?;
         output.print(&recorded, || {
             let digest = step["digest"].as_str().unwrap_or_default();
             format!(
@@ -77,8 +82,21 @@ impl Paper {
     }
 }
 
-/// What the forms' fields name, from what stands in clear and what was opened.
-fn values(view: &RequestView, opened: &[OpenedFacet], copy: Copy) -> Values {
+/// The agencies that a form names.
+fn parties(view: &RequestView) -> impl Iterator<Item = (&'static str, &AgencyId)> {
+    let addressee = view.addressee.as_ref().map(|agency| ("request.addressee", agency));
+    std::iter::once(("requested.authority", &view.requested.authority)).chain(addressee)
+}
+
+/// As the directory names it, and its id.
+async fn name_of(client: &Client, agency: &AgencyId) -> anyhow::Result<String> {
+    let entry: Value = client.get(&format!("/v1/directory/agency/{agency}")).await?;
+    let name = entry.pointer("/acts/agency/name").and_then(Value::as_str);
+    Ok(name.map_or_else(|| agency.to_string(), |name| format!("{name} ({agency})")))
+}
+
+/// What the forms' fields name, from what stands in clear and what was opened; codes by their labels.
+fn values(view: &RequestView, opened: &[OpenedFacet], copy: Copy, language: &str) -> Values {
     let mut values = Values::new();
     let mut put = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
@@ -92,26 +110,25 @@ fn values(view: &RequestView, opened: &[OpenedFacet], copy: Copy) -> Values {
     put(
         "request.basis",
         view.basis.as_ref().map(|basis| {
-            let notice = basis.notice.as_ref().map_or(String::new(), |notice| format!("; {notice}"));
-            format!("{} ({}{notice})", basis.title, basis.mark)
+            let unknown = basis.answers.iter().find(|one| one.answer == BasisAnswer::Unknown);
+            let unknown = unknown.map_or(String::new(), |one| format!("; {}", one.answer.label(language)));
+            format!("{} ({}: {}{unknown})", basis.title, basis.mark, basis.mark.label(language))
         }),
     );
-    put("request.channel", view.channel.map(|channel| channel.to_string()));
-    put("request.emergency", view.emergency.map(|reason| reason.to_string()));
+    put("request.channel", view.channel.map(|channel| channel.label(language)));
+    put("request.emergency", view.emergency.map(|reason| reason.label(language)));
     put(
         "request.needed_by",
-        view.needed_by.as_ref().map(|needed| format!("{} ({})", needed.by, needed.reason)),
+        view.needed_by.as_ref().map(|needed| format!("{} ({})", needed.by, needed.reason.label(language))),
     );
     put("request.confidential", yes_no(view.confidential));
     put("request.notified", yes_no(view.notified));
     put("request.languages", joined(view.languages.clone()));
-    put("request.measures", joined(view.measures.iter().map(ToString::to_string).collect()));
+    put("request.measures", joined(view.measures.iter().map(|measure| measure.label(language)).collect()));
     put("request.parent", view.parent.map(|parent| parent.to_string()));
-    put("request.addressee", view.addressee.as_ref().map(ToString::to_string));
-    put("request.validator", view.validator.map(|validator| validator.to_string()));
+    put("request.validator", view.validator.map(|validator| validator.label(language)));
     put("requesting.country", Some(view.requesting.country.to_string()));
     put("requested.country", Some(view.requested.country.to_string()));
-    put("requested.authority", Some(view.requested.authority.to_string()));
     let of_request = |facet: &&OpenedFacet| {
         let reasons = facet.kind == FacetKind::RequestReasons && copy == Copy::Authority;
         is_newest(view, facet.facet_id, opened) && (facet.kind == FacetKind::RequestText || reasons)
