@@ -254,7 +254,8 @@ fn request_text(view: &RequestView) -> String {
         text += &format!("missing: {} ({}, {})\n", missing.element, missing.article, missing.mark);
     }
     for advice in &view.advice {
-        text += &format!("can be done: {} {}\n", advice.advice, or_dash(advice.article.as_ref()));
+        let article = advice.article.as_ref().map_or(String::new(), |article| format!(" ({article})"));
+        text += &format!("can be done: {}{article}\n", advice.advice);
     }
     if !view.conditions.is_empty() {
         let agreed = if view.conditions_agreed { "agreed" } else { "not agreed yet" };

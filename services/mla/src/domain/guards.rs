@@ -19,8 +19,8 @@ const MAX_EVIDENCE: usize = 1_000;
 const MAX_COSTS: usize = 100;
 /// Hexadecimal digits of a SHA-256.
 const DIGEST_DIGITS: usize = 64;
-/// How long the other side may leave a consultation unanswered before whoever asked for it concludes it; and how long in
-/// an emergency and in imminent danger.
+/// How long the other side may leave a consultation unanswered before whoever asked for it concludes it; and how long
+/// in an emergency and in imminent danger.
 const SILENCE_HOURS: i64 = 7 * 24;
 const URGENT_SILENCE_HOURS: i64 = 24;
 /// Longest language tag (BCP 47).
