@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use causeway::example::World;
-use delivery::inbox::Entry;
 use intake::http::Receipt;
 use reqwest::StatusCode;
 use schemas::codes::RequestState;
@@ -84,13 +83,11 @@ impl Clerk<'_> {
     async fn take_up(&self, incident: IncidentId) -> anyhow::Result<()> {
         let begun = Instant::now();
         let assignment = loop {
-            let inbox: Option<delivery::http::Inbox> =
-                self.get("delivery", "de-police", "/v1/inbox?limit=500").await;
-            let offered = inbox.into_iter().flat_map(|inbox| inbox.entries).find_map(|entry| match entry {
-                Entry::Assignment(entry) if entry.incident_id == incident => Some(entry.assignment_id),
-                _ => None,
-            });
-            match offered {
+            let path = format!("/v1/incidents/{incident}/routing");
+            let view: Option<Value> = self.get("routing", "de-police", &path).await;
+            let assignments = view.iter().filter_map(|view| view["assignments"].as_array()).flatten();
+            let mut own = assignments.filter(|assignment| assignment["agency"] == "de-police");
+            match own.find_map(|assignment| assignment["assignment_id"].as_str().map(str::to_owned)) {
                 Some(offered) => break offered,
                 None => ensure!(begun.elapsed() < GIVE_UP, "the incident was not offered"),
             }
