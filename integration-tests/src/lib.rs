@@ -334,7 +334,7 @@ fn show_logs() {
 }
 
 /// Every service there is.
-pub const SERVICES: [&str; 5] = ["directory", "intake", "routing", "mla", "delivery"];
+pub const SERVICES: [&str; 6] = ["directory", "intake", "routing", "mla", "victim-id", "delivery"];
 
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
     if let Some(status) = child.try_wait()? {

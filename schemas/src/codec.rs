@@ -49,6 +49,8 @@ subjects! {
     "dead-letter": "v1";
     "mla.commands": "v1";
     "mla.events": "v1";
+    "victim-id.commands": "v1";
+    "victim-id.events": "v1";
 }
 
 /// The ids of the checked-in table: subject, then an id per version.

@@ -3,8 +3,10 @@
 //! A list grows at its end; a code is never reused or removed, since topics are kept for good.
 
 mod legal;
+mod victim;
 
 pub use legal::*;
+pub use victim::*;
 
 /// A code that its list does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,14 +42,21 @@ pub struct Entry {
 
 /// Every list.
 pub const LISTS: &[List] =
-    &joined::<{ OWN_LISTS.len() + legal::OWN_LISTS.len() }>(OWN_LISTS, legal::OWN_LISTS);
+    &joined::<{ OWN_LISTS.len() + legal::OWN_LISTS.len() + victim::OWN_LISTS.len() }>(&[
+        OWN_LISTS,
+        legal::OWN_LISTS,
+        victim::OWN_LISTS,
+    ]);
 
-const fn joined<const COUNT: usize>(first: &[List], second: &[List]) -> [List; COUNT] {
-    let mut all = [first[0]; COUNT];
-    let mut number = 0;
+const fn joined<const COUNT: usize>(parts: &[&[List]]) -> [List; COUNT] {
+    let mut all = [parts[0][0]; COUNT];
+    let (mut part, mut within, mut number) = (0, 0, 0);
     while number < COUNT {
-        all[number] = if number < first.len() { first[number] } else { second[number - first.len()] };
-        number += 1;
+        if within == parts[part].len() {
+            (part, within) = (part + 1, 0);
+        }
+        all[number] = parts[part][within];
+        (within, number) = (within + 1, number + 1);
     }
     all
 }
@@ -265,6 +274,7 @@ code_lists! {
         CaseNumber = "case-number",
         RequestText = "request-text",
         RequestReasons = "request-reasons",
+        Handover = "handover",
     }
 
     /// Why an agency declines an assignment.
@@ -349,6 +359,7 @@ code_lists! {
         NobodyAccepted = "nobody-accepted",
         LegalPeriodRanOut = "legal-period-ran-out",
         PreservationAtRisk = "preservation-at-risk",
+        CustodianSilent = "custodian-silent",
     }
 
     /// What an assessment says.
@@ -495,6 +506,15 @@ code_lists! {
         AlreadyExtended = "already-extended",
         PeriodOver = "period-over",
         ConditionsNotAgreed = "conditions-not-agreed",
+        UnknownChild = "unknown-child",
+        UnknownOffer = "unknown-offer",
+        UnknownLink = "unknown-link",
+        NotCustodian = "not-custodian",
+        CustodyHeld = "custody-held",
+        OfferOpen = "offer-open",
+        NotSilent = "not-silent",
+        Linked = "linked",
+        LinkOpen = "link-open",
     }
 }
 

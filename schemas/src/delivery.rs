@@ -4,13 +4,14 @@ use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::codes::{
-    AlertReason, AssignmentState, DangerReason, ErasureReason, FacetKind, HoldReason, IncidentKind,
-    JurisdictionBasis, PersonCategory, RequestRole, RequestState, RequestStep, RetractionReason, Urgency,
+    AlertReason, AssignmentState, ChildNews, DangerReason, ErasureReason, FacetKind, HoldReason,
+    IncidentKind, JurisdictionBasis, PersonCategory, RequestRole, RequestState, RequestStep,
+    RetractionReason, Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
 use crate::ids::{
-    AgencyId, AssignmentId, Country, DisclosureId, ErasureId, FacetId, HoldId, InstrumentId, KeyId, KeySetId,
-    PersonRef, ReferralId, RequestId, RetractionId,
+    AgencyId, AssignmentId, ChildRef, Country, DisclosureId, ErasureId, FacetId, HoldId, InstrumentId, KeyId,
+    KeySetId, PersonRef, ReferralId, RequestId, RetractionId,
 };
 use crate::referral::Person;
 use crate::routing::{Entitlement, FacetRef, Transfer};
@@ -85,6 +86,45 @@ pub struct RequestReaderAdded {
     pub basis: Option<InstrumentId>,
     /// Whether the request's own text stays closed to it until its conditions are agreed to.
     pub withheld: bool,
+}
+
+/// What goes with a child from one agency to the next, sealed: who may open it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct HandoverAdded {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub facet: FacetRef,
+    /// Whoever it is given to, besides its author and whoever is custodian later.
+    pub to: Option<AgencyId>,
+}
+
+/// An agency is the custodian of the search for a child now: what goes with the child goes to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct CustodianNoted {
+    pub child_ref: ChildRef,
+    /// None where the search goes on in another incident.
+    pub agency: Option<AgencyId>,
+}
+
+/// Something came before an agency that concerns a child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ChildNewsDelivered {
+    pub agency: AgencyId,
+    pub child_ref: ChildRef,
+    pub news: ChildNews,
+}
+
+/// Opens what goes with a child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct OpenHandover {
+    pub child_ref: ChildRef,
+    /// Which of them; empty means all that the agency may open.
+    pub facets: Vec<FacetId>,
+    pub recipient_key_id: KeyId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -214,9 +254,10 @@ pub struct FacetDisclosed {
 #[avro(namespace = "org.causeway.delivery")]
 pub struct FacetsDisclosed {
     pub disclosure_id: DisclosureId,
-    /// What it is opened by: an assignment, or a part in a request.
+    /// What it is opened by: an assignment, a part in a request, or in the search for a child.
     pub assignment_id: Option<AssignmentId>,
     pub request_id: Option<RequestId>,
+    pub child_ref: Option<ChildRef>,
     pub agency: AgencyId,
     pub recipient_key_id: KeyId,
     pub facets: Vec<FacetDisclosed>,
@@ -397,6 +438,7 @@ command_bodies! {
     DeliveryCommand in "delivery.commands" {
         OpenFacets,
         OpenRequest,
+        OpenHandover,
         ReportAccess,
         EraseFacets,
         PlaceHold,
@@ -434,5 +476,8 @@ event_bodies! {
         RequestReaderRemoved,
         RequestStepDelivered,
         RequestPeriodDelivered,
+        HandoverAdded,
+        CustodianNoted,
+        ChildNewsDelivered,
     }
 }

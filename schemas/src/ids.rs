@@ -158,6 +158,12 @@ uuid_ids! {
     ProposalId;
     /// One request for legal assistance, or order to a provider, in an incident.
     RequestId;
+    /// A child that somebody looks for, in one incident. It says nothing about who it is.
+    ChildRef;
+    /// One offer of custody.
+    OfferId;
+    /// One proposal that two children are the same.
+    LinkId;
 }
 
 macro_rules! name_ids {

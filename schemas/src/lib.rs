@@ -7,8 +7,8 @@
 //! - [`codes`]: the code lists, whose data stands in `code-lists/`
 //! - [`envelope`]: the one frame around every event and every command
 //! - [`topics`]: the topics, their keys and their retention
-//! - [`directory`], [`referral`], [`routing`], [`mla`], [`delivery`], [`sealed_keys`], [`jurisdiction`],
-//!   [`dead_letter`]: the bodies, a module per topic family
+//! - [`directory`], [`referral`], [`routing`], [`mla`], [`victim_id`], [`delivery`], [`sealed_keys`],
+//!   [`jurisdiction`], [`dead_letter`]: the bodies, a module per topic family
 //! - [`legal`]: instruments and calendars, as entries of the directory
 //! - [`codec`]: the Confluent wire format
 //! - [`content`]: what is never carried
@@ -30,6 +30,7 @@ pub mod mla;
 pub mod referral;
 pub mod routing;
 pub mod sealed_keys;
+pub mod victim_id;
 
 pub mod codec;
 pub mod content;

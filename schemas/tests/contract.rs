@@ -18,6 +18,7 @@ use schemas::mla::{MlaCommand, MlaEvent};
 use schemas::referral::{ReferralCommand, ReferralEvent};
 use schemas::routing::{RoutingCommand, RoutingEvent};
 use schemas::sealed_keys::KeySet;
+use schemas::victim_id::{VictimIdCommand, VictimIdEvent};
 use schemas::{Command, Event};
 
 /// The schema that the Rust type of a subject describes.
@@ -36,6 +37,8 @@ fn described(subject: &str) -> Schema {
         "dead-letter" => DeadLetter::get_schema(),
         "mla.commands" => Command::<MlaCommand>::get_schema(),
         "mla.events" => Event::<MlaEvent>::get_schema(),
+        "victim-id.commands" => Command::<VictimIdCommand>::get_schema(),
+        "victim-id.events" => Event::<VictimIdEvent>::get_schema(),
         other => panic!("no Rust type for {other}"),
     };
     name_after_its_topic(&mut schema, subject);
@@ -46,6 +49,8 @@ fn described(subject: &str) -> Schema {
 /// can tell them apart.
 fn name_after_its_topic(schema: &mut Schema, subject: &str) {
     if let (Schema::Record(record), Some((family, _))) = (schema, subject.split_once('.')) {
+        // A name of Avro knows no hyphen.
+        let family = family.replace('-', "_");
         record.name = Name::new(format!("org.causeway.{family}.{}", record.name.name())).unwrap();
     }
 }

@@ -20,6 +20,7 @@ use schemas::mla::{MlaCommand, MlaEvent};
 use schemas::referral::{ReferralCommand, ReferralEvent};
 use schemas::routing::{RoutingCommand, RoutingEvent};
 use schemas::sealed_keys::KeySet;
+use schemas::victim_id::{VictimIdCommand, VictimIdEvent};
 use schemas::{Command, Event};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +62,8 @@ fn known_records_are_the_same_bytes() {
     check::<RoutingEvent, Event<RoutingEvent>>();
     check::<MlaCommand, Command<MlaCommand>>();
     check::<MlaEvent, Event<MlaEvent>>();
+    check::<VictimIdCommand, Command<VictimIdCommand>>();
+    check::<VictimIdEvent, Event<VictimIdEvent>>();
     check::<DeliveryCommand, Command<DeliveryCommand>>();
     check::<DeliveryEvent, Event<DeliveryEvent>>();
     check::<KeySet, KeySet>();

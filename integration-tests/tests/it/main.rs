@@ -17,3 +17,4 @@ mod privacy;
 mod report;
 mod stores;
 mod straight_line;
+mod victim_id;

@@ -19,11 +19,12 @@ use serde_json::json;
 /// The service whose store is lost while it runs.
 const SERVICE: &str = "routing";
 /// Every store there is, with the service that keeps it.
-const STORES: [(&str, &str); 6] = [
+const STORES: [(&str, &str); 7] = [
     ("directory", "directory"),
     ("intake", "intake"),
     ("routing", "routing"),
     ("mla", "mla"),
+    ("victim-id", "victim-id"),
     ("delivery", "delivery"),
     ("delivery", "sealed-keys"),
 ];

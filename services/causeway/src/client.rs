@@ -15,7 +15,7 @@ use intake::http::{Receipt, ReferralStatus};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use routing::http::RoutingView;
 use schemas::codes::FacetKind;
-use schemas::ids::{AssignmentId, FacetId, IncidentId, KeyId, PersonRef, ReferralId, RequestId};
+use schemas::ids::{AssignmentId, ChildRef, FacetId, IncidentId, KeyId, PersonRef, ReferralId, RequestId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -234,6 +234,22 @@ impl Client {
         idempotency_key: &str,
     ) -> anyhow::Result<Vec<OpenedFacet>> {
         let path = format!("/v1/incidents/{incident}/requests/{request}/open");
+        self.open_at(&path, incident, key_id, keys, idempotency_key).await
+    }
+
+    /// Opens what goes with a child.
+    ///
+    /// # Errors
+    /// When it is refused, or a facet does not open.
+    pub async fn open_handover(
+        &self,
+        incident: IncidentId,
+        child: ChildRef,
+        key_id: &KeyId,
+        keys: &KeyPair,
+        idempotency_key: &str,
+    ) -> anyhow::Result<Vec<OpenedFacet>> {
+        let path = format!("/v1/incidents/{incident}/children/{child}/open");
         self.open_at(&path, incident, key_id, keys, idempotency_key).await
     }
 

@@ -52,8 +52,8 @@ fn complete(document: &utoipa::openapi::OpenApi, services: &[ServiceName], devel
     let mut document = serde_json::to_value(document).expect("a document is plain data");
     if let Some(paths) = document["paths"].as_object_mut() {
         for service in services {
-            let name = format!("{service:?}").to_ascii_lowercase();
-            paths.insert(format!("/v1/{name}/commands/{{command}}"), json!({ "get": status_page(&name) }));
+            let name = service.name();
+            paths.insert(format!("/v1/{name}/commands/{{command}}"), json!({ "get": status_page(name) }));
         }
         paths.insert("/v1/code-lists/{list}".to_owned(), json!({ "get": code_list_page() }));
         if development {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use axum::Router;
 use chassis::config::{Mistakes, Reader};
+use chassis::decider::Service as _;
 use chassis::host::{Host, Pages};
 use chassis::sealing;
 use tokio::net::TcpListener;
@@ -20,11 +21,25 @@ pub enum ServiceName {
     Intake,
     Routing,
     Mla,
+    VictimId,
     Delivery,
 }
 
 impl ServiceName {
-    pub const ALL: [Self; 5] = [Self::Directory, Self::Intake, Self::Routing, Self::Mla, Self::Delivery];
+    pub const ALL: [Self; 6] =
+        [Self::Directory, Self::Intake, Self::Routing, Self::Mla, Self::VictimId, Self::Delivery];
+
+    /// As its topics and its address say it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Directory => directory::Directory::NAME,
+            Self::Intake => intake::Intake::NAME,
+            Self::Routing => routing::Routing::NAME,
+            Self::Mla => mla::Mla::NAME,
+            Self::VictimId => victim_id::VictimId::NAME,
+            Self::Delivery => delivery::Delivery::NAME,
+        }
+    }
 }
 
 /// Everything that a process of any service reads.
@@ -87,6 +102,7 @@ pub async fn serve(
             ServiceName::Intake => intake::start(&mut host, &settings.intake, &settings.sealing),
             ServiceName::Routing => routing::start(&mut host, &settings.sealing),
             ServiceName::Mla => mla::start(&mut host, &settings.sealing),
+            ServiceName::VictimId => victim_id::start(&mut host, &settings.sealing),
             ServiceName::Delivery => delivery::start(&mut host, &settings.delivery),
         };
         let Pages { described, status } = started

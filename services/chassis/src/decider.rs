@@ -124,7 +124,8 @@ pub trait Service: Decider {
         Ok(None)
     }
 
-    /// Records for topics that nothing folds from, written in the event's own transaction.
+    /// Records for topics that nothing folds from, and commands to other aggregates, written in the event's own
+    /// transaction.
     ///
     /// # Errors
     /// When a record cannot be encoded.
@@ -161,7 +162,8 @@ pub struct Heard<N> {
 pub struct Outgoing {
     /// Without the deployment's prefix.
     pub topic: String,
-    pub partition: i32,
+    /// None where it follows from the key, among as many partitions as the service's own topic has.
+    pub partition: Option<i32>,
     pub key: String,
     pub value: Vec<u8>,
     /// The CloudEvents id: the event that the record follows from.

@@ -140,6 +140,7 @@ impl Problem {
             | RejectionCode::UnknownAssessment
             | RejectionCode::UnknownHold
             | RejectionCode::UnknownRequest
+            | RejectionCode::UnknownChild
             | RejectionCode::UnknownProposal => return Self::not_found(),
             RejectionCode::NeedsAPerson => return Self::needs_a_person(),
             RejectionCode::KeyReused | RejectionCode::ReferenceConflict => return Self::key_reused(),
@@ -149,7 +150,9 @@ impl Problem {
             | RejectionCode::Incomplete
             | RejectionCode::NoLegalBasis
             | RejectionCode::GroundNotAvailable => Self::invalid(),
-            RejectionCode::CoordinatorCannotWiden | RejectionCode::NotYourStep => Self::forbidden(),
+            RejectionCode::CoordinatorCannotWiden
+            | RejectionCode::NotYourStep
+            | RejectionCode::NotCustodian => Self::forbidden(),
             // Each by name: a code that is new must say here whether it tells that something is there.
             RejectionCode::WrongState
             | RejectionCode::NeedsSecondPerson
@@ -163,6 +166,13 @@ impl Problem {
             | RejectionCode::AlreadyExtended
             | RejectionCode::PeriodOver
             | RejectionCode::ConditionsNotAgreed
+            | RejectionCode::UnknownOffer
+            | RejectionCode::UnknownLink
+            | RejectionCode::CustodyHeld
+            | RejectionCode::OfferOpen
+            | RejectionCode::NotSilent
+            | RejectionCode::Linked
+            | RejectionCode::LinkOpen
             | RejectionCode::TooMany
             | RejectionCode::Restricted => Self::rejected(),
         };

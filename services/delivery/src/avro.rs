@@ -7,8 +7,10 @@ use schemas::jurisdiction::Notice;
 use schemas::mla::MlaEvent;
 use schemas::referral::{ReferralEvent, SealedFacet};
 use schemas::routing::RoutingEvent;
+use schemas::victim_id::VictimIdEvent;
 use schemas::{Event, InputPosition, topics};
 
+use crate::domain::children::ChildNews;
 use crate::domain::requests::MlaNews;
 use crate::domain::{News, RoutingNews};
 
@@ -20,6 +22,9 @@ pub fn hear(
 ) -> Result<Option<Heard<News>>, CodecError> {
     if position.topic == MlaEvent::TOPIC {
         return hear_mla(codec, position, value);
+    }
+    if position.topic == VictimIdEvent::TOPIC {
+        return hear_victim_id(codec, position, value);
     }
     hear_routing(codec, position, value)
 }
@@ -47,6 +52,30 @@ fn hear_mla(
         cause: event.event_id.to_string(),
         time: event.time,
         news: News::Mla(MlaNews { event: event.body, at: position.clone(), by: event.agency.clone() }),
+        agency: event.agency,
+    }))
+}
+
+/// What `victim-id.events` tells: who looks for a child, what goes with it, and whom it concerns.
+fn hear_victim_id(
+    codec: &Codec,
+    position: &InputPosition,
+    value: &[u8],
+) -> Result<Option<Heard<News>>, CodecError> {
+    let event: Event<VictimIdEvent> = codec.decode::<VictimIdEvent, _>(value)?;
+    let tells = event.body.sealed_facet().is_some()
+        || matches!(
+            event.body,
+            VictimIdEvent::CustodyAccepted(_)
+                | VictimIdEvent::CustodyCeded(_)
+                | VictimIdEvent::AgencyNoticed(_)
+                | VictimIdEvent::CustodianSilent(_)
+        );
+    Ok(tells.then(|| Heard {
+        aggregate_id: event.aggregate_id,
+        cause: event.event_id.to_string(),
+        time: event.time,
+        news: News::VictimId(ChildNews { event: event.body, at: position.clone(), by: event.agency.clone() }),
         agency: event.agency,
     }))
 }
@@ -97,7 +126,7 @@ fn hear_routing(
 pub fn write_notice(codec: &Codec, notice: &Notice) -> Result<Outgoing, CodecError> {
     Ok(Outgoing {
         topic: topics::jurisdiction(&notice.country),
-        partition: 0,
+        partition: Some(0),
         key: notice.incident_id.to_string(),
         value: codec.encode::<Notice>(notice)?,
         id: notice.event_id.to_string(),
@@ -105,7 +134,7 @@ pub fn write_notice(codec: &Codec, notice: &Notice) -> Result<Outgoing, CodecErr
     })
 }
 
-/// The sealed facets of a record of `referral.events`, `routing.events` or `mla.events`.
+/// The sealed facets of a record of `referral.events`, `routing.events`, `mla.events` or `victim-id.events`.
 pub fn read_sealed_facets(codec: &Codec, topic: &str, value: &[u8]) -> Result<Vec<SealedFacet>, CodecError> {
     if topic == ReferralEvent::TOPIC {
         let event: Event<ReferralEvent> = codec.decode::<ReferralEvent, _>(value)?;
@@ -114,6 +143,10 @@ pub fn read_sealed_facets(codec: &Codec, topic: &str, value: &[u8]) -> Result<Ve
     if topic == MlaEvent::TOPIC {
         let event: Event<MlaEvent> = codec.decode::<MlaEvent, _>(value)?;
         return Ok(event.body.sealed_facets().into_iter().cloned().collect());
+    }
+    if topic == VictimIdEvent::TOPIC {
+        let event: Event<VictimIdEvent> = codec.decode::<VictimIdEvent, _>(value)?;
+        return Ok(event.body.sealed_facet().cloned().into_iter().collect());
     }
     let event: Event<RoutingEvent> = codec.decode::<RoutingEvent, _>(value)?;
     Ok(event.body.sealed_facet().cloned().into_iter().collect())

@@ -1,5 +1,6 @@
 //! One incident as delivery has it: what stands before which agency, and what was disclosed to whom.
 
+pub mod children;
 pub mod erasure;
 pub mod requests;
 
@@ -14,7 +15,9 @@ use schemas::delivery::{
 };
 use schemas::directory::Policy;
 use schemas::directory::view::Directory;
-use schemas::ids::{AgencyId, AssignmentId, Country, DisclosureId, FacetId, KeyId, KeySetId, RequestId};
+use schemas::ids::{
+    AgencyId, AssignmentId, ChildRef, Country, DisclosureId, FacetId, KeyId, KeySetId, RequestId,
+};
 use schemas::routing::{
     AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentAmended, IncidentOpened,
     RetractionIssued, RoutingEvent, Transfer,
@@ -37,6 +40,7 @@ const MAX_DISCLOSURES: usize = 1_000;
 pub enum News {
     Routing(RoutingNews),
     Mla(requests::MlaNews),
+    VictimId(children::ChildNews),
 }
 
 /// One of routing's events, and where it stands.
@@ -61,6 +65,8 @@ pub struct Incident {
     pub erasures: Erasures,
     /// Requests for legal assistance in it: who reads them, and their texts.
     pub requests: BTreeMap<RequestId, Held>,
+    /// Children that somebody looks for, and what goes with each of them.
+    pub children: BTreeMap<ChildRef, children::Followed>,
 }
 
 /// An item in an agency's inbox.
@@ -236,6 +242,7 @@ pub fn decide(
     match command {
         DeliveryCommand::OpenFacets(command) => open(context, incident, command),
         DeliveryCommand::OpenRequest(command) => requests::open(context, incident, command),
+        DeliveryCommand::OpenHandover(command) => children::open(context, incident, command),
         DeliveryCommand::ReportAccess(command) => report(context, incident, command),
         DeliveryCommand::EraseFacets(command) => erasure::erase(context, incident, command),
         DeliveryCommand::PlaceHold(command) => erasure::place_hold(context, incident, command),
@@ -264,6 +271,7 @@ fn open(
         disclosure_id: disclosure_id(context.aggregate_id, context.cause),
         assignment_id: Some(command.assignment_id),
         request_id: None,
+        child_ref: None,
         agency: context.agency.clone(),
         recipient_key_id: command.recipient_key_id.clone(),
         facets: asked.into_iter().map(|entitled| disclosed(registered, entitled)).collect(),
@@ -451,8 +459,14 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent, time: Timestamp) {
         | DeliveryEvent::ErasureDelivered(_)
         | DeliveryEvent::RequestStepDelivered(_)
         | DeliveryEvent::RequestPeriodDelivered(_)
+        | DeliveryEvent::ChildNewsDelivered(_)
         | DeliveryEvent::CommandRejected(_)
         | DeliveryEvent::CommandFailed(_) => {}
+        DeliveryEvent::HandoverAdded(added) => children::add(&mut incident.children, added),
+        DeliveryEvent::CustodianNoted(noted) => {
+            let child = incident.children.entry(noted.child_ref).or_default();
+            child.custodian.clone_from(&noted.agency);
+        }
         DeliveryEvent::RequestFacetAdded(added) => requests::add_facet(&mut incident.requests, added),
         DeliveryEvent::RequestReaderAdded(added) => requests::add_reader(&mut incident.requests, added),
         DeliveryEvent::RequestReaderRemoved(removed) => {
@@ -467,6 +481,20 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent, time: Timestamp) {
         | DeliveryEvent::KeyErasureBegun(_)
         | DeliveryEvent::KeysErased(_) => erasure::evolve(&mut incident.erasures, event, time),
     }
+}
+
+/// On what something that a party has added crosses to another State; nothing where it does not.
+fn crosses(
+    registered: &IncidentRegistered,
+    author: &AgencyId,
+    to: &Country,
+    directory: &Directory,
+    now: Timestamp,
+) -> Option<Transfer> {
+    let author = directory.agency(author, now)?;
+    let policy = directory.policy(Policy::DEFAULT, now)?;
+    // Whoever adds it to what the parties share lets them have it.
+    policy.transfer(&author.country, to, registered.urgency, Authorisation::Standing)
 }
 
 fn update_registered(registered: &mut IncidentRegistered, updated: &IncidentUpdated) {
@@ -493,7 +521,8 @@ impl Incident {
     pub fn names(&self, key_set: KeySetId) -> bool {
         let registered = self.registered.iter().flat_map(|registered| &registered.facets);
         let requests = self.requests.values().flat_map(Held::facets);
-        let added = self.added.iter().chain(requests).map(|added| &added.facet);
+        let handovers = self.children.values().flat_map(children::Followed::facets);
+        let added = self.added.iter().chain(requests).chain(handovers).map(|added| &added.facet);
         registered.chain(added).chain(&self.superseded).any(|facet| facet.key_set_id == key_set)
     }
 
@@ -514,6 +543,11 @@ impl Incident {
             let texts = self.texts(request, agency, directory, now)?;
             must_be_key_of(directory, agency, &disclosed.recipient_key_id, now)?;
             return select(self, agency, texts, &given).map(drop);
+        }
+        if let Some(child) = disclosed.child_ref {
+            let handovers = self.handovers(child, agency, directory, now)?;
+            must_be_key_of(directory, agency, &disclosed.recipient_key_id, now)?;
+            return select(self, agency, handovers, &given).map(drop);
         }
         let assignment = disclosed.assignment_id.ok_or(RejectionCode::UnknownAssignment)?;
         let item = self.own_item(assignment, agency)?;
@@ -552,13 +586,8 @@ impl Incident {
             return Vec::new();
         };
         let reported = registered.facets.iter().map(|facet| Some(Entitled { facet, transfer: None }));
-        let crosses = |added: &FacetAdded| {
-            let author = directory.agency(&added.by, now)?;
-            let policy = directory.policy(Policy::DEFAULT, now)?;
-            // Whoever adds it to what the parties share lets them have it.
-            let authorisation = Authorisation::Standing;
-            policy.transfer(&author.country, &item.delivered.country, registered.urgency, authorisation)
-        };
+        let crosses =
+            |added: &FacetAdded| crosses(registered, &added.by, &item.delivered.country, directory, now);
         let added = self
             .added
             .iter()

@@ -19,11 +19,11 @@ use chassis::reference::Reference;
 use schemas::Timestamp;
 use schemas::codes::{AssignmentState, ErasureReason, HoldReason, Urgency};
 use schemas::delivery::{
-    DeliveryCommand, EraseFacets, FacetsDisclosed, OpenFacets, OpenRequest, PlaceHold, ReleaseHold,
-    ReportAccess,
+    DeliveryCommand, EraseFacets, FacetsDisclosed, OpenFacets, OpenHandover, OpenRequest, PlaceHold,
+    ReleaseHold, ReportAccess,
 };
 use schemas::ids::{
-    AssignmentId, DisclosureId, ErasureId, FacetId, HoldId, IncidentId, KeyId, PersonRef, RequestId,
+    AssignmentId, ChildRef, DisclosureId, ErasureId, FacetId, HoldId, IncidentId, KeyId, PersonRef, RequestId,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -59,6 +59,7 @@ pub fn pages(pages: Pages) -> OpenApiRouter {
         .routes(routes!(stream::follow))
         .routes(routes!(open))
         .routes(routes!(open_request))
+        .routes(routes!(open_handover))
         .routes(routes!(report_access))
         .routes(routes!(erase))
         .routes(routes!(place_hold))
@@ -163,6 +164,22 @@ async fn open_request(
     Body(Open { recipient_key_id, facets }): Body<Open>,
 ) -> Result<Response, Problem> {
     let command = OpenRequest { request_id, facets, recipient_key_id };
+    disclose(&pages, &caller, key.request::<Delivery>(&caller, incident, command), incident).await
+}
+
+/// Opens what goes with a child: for its author, for whoever it was given to, and for the custodian of the search.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/children/{child}/open", tag = "delivery",
+    params(("incident" = IncidentId, Path), ("child" = ChildRef, Path), ("Idempotency-Key" = String, Header)),
+    request_body = Open,
+    responses((status = 201, body = Disclosure), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn open_handover(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, child_ref)): Path<(IncidentId, ChildRef)>,
+    Body(Open { recipient_key_id, facets }): Body<Open>,
+) -> Result<Response, Problem> {
+    let command = OpenHandover { child_ref, facets, recipient_key_id };
     disclose(&pages, &caller, key.request::<Delivery>(&caller, incident, command), incident).await
 }
 

@@ -10,13 +10,13 @@ use chassis::problem::Problem;
 use schemas::Event;
 use schemas::Timestamp;
 use schemas::codes::{
-    AlertReason, AssignmentState, DangerReason, ErasureReason, FacetKind, IncidentKind, JurisdictionBasis,
-    RequestRole, RequestState, RequestStep, RetractionReason, Urgency,
+    AlertReason, AssignmentState, ChildNews, DangerReason, ErasureReason, FacetKind, IncidentKind,
+    JurisdictionBasis, RequestRole, RequestState, RequestStep, RetractionReason, Urgency,
 };
 use schemas::delivery::DeliveryEvent;
 use schemas::ids::{
-    AgencyId, AssignmentId, Country, DisclosureId, ErasureId, FacetId, IncidentId, PersonRef, ReferralId,
-    RequestId, RetractionId,
+    AgencyId, AssignmentId, ChildRef, Country, DisclosureId, ErasureId, FacetId, IncidentId, PersonRef,
+    ReferralId, RequestId, RetractionId,
 };
 use schemas::routing::{FacetRef, Transfer};
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,8 @@ pub enum Entry {
         role: RequestRole,
         at: Timestamp,
     },
+    /// Something that concerns a child for whom somebody looks.
+    Child { incident_id: IncidentId, child_ref: ChildRef, news: ChildNews, at: Timestamp },
     /// A legal period of a request nears its end, or has run out.
     Period {
         incident_id: IncidentId,
@@ -154,6 +156,7 @@ enum What {
     KeysErased(Vec<FacetId>),
     Request { request: RequestId, step: RequestStep, state: RequestState, role: RequestRole },
     Period { request: RequestId, clock: String, due: Timestamp, ran_out: bool },
+    Child(ChildRef, ChildNews),
 }
 
 pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
@@ -203,6 +206,7 @@ pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>) -> Vec<IndexEn
             let (request, clock) = (told.request_id, told.clock.clone());
             (&told.agency, What::Period { request, clock, due: told.due, ran_out: told.ran_out })
         }
+        DeliveryEvent::ChildNewsDelivered(told) => (&told.agency, What::Child(told.child_ref, told.news)),
         DeliveryEvent::KeysErased(erased) => (&erased.by, What::KeysErased(erased.facets.clone())),
         _ => return Vec::new(),
     };
@@ -314,6 +318,7 @@ fn shown(pages: &Pages, kept: Kept) -> Result<Option<Entry>, Problem> {
         What::Period { request, clock, due, ran_out } => {
             Entry::Period { incident_id, request_id: request, clock, due, ran_out, at }
         }
+        What::Child(child_ref, news) => Entry::Child { incident_id, child_ref, news, at },
         What::KeysErased(facets) => Entry::KeysErased { incident_id, facets, at },
     }))
 }

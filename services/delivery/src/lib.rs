@@ -1,8 +1,7 @@
 //! Delivery: agencies' inboxes, the notices of each country, and disclosure by role.
 //!
-//! Topics in: `delivery.commands`, `routing.events`, `mla.events`; `sealed-keys` and single records of
-//! `referral.events`, `routing.events` and `mla.events` are read where they stand. Topics out: `delivery.events`,
-//! `jurisdiction.<cc>`.
+//! Topics in: `delivery.commands`, `routing.events`, `mla.events`, `victim-id.events`; `sealed-keys` and single records
+//! of these and of `referral.events` are read where they stand. Topics out: `delivery.events`, `jurisdiction.<cc>`.
 //!
 //! Invariants:
 //! - what an assignment does not entitle an agency to does not exist for it;
@@ -26,6 +25,7 @@ use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::envelope::Body;
 use schemas::mla::MlaEvent;
 use schemas::routing::RoutingEvent;
+use schemas::victim_id::VictimIdEvent;
 use schemas::{Event, InputPosition};
 
 pub use start::start;
@@ -51,6 +51,7 @@ impl Decider for Delivery {
         match news {
             domain::News::Routing(news) => domain::deliver(context, state, news),
             domain::News::Mla(news) => domain::requests::deliver(context, state, news),
+            domain::News::VictimId(news) => domain::children::deliver(context, state, news),
         }
     }
 
@@ -65,7 +66,7 @@ impl Decider for Delivery {
 
 impl Service for Delivery {
     const NAME: &'static str = "delivery";
-    const INPUTS: &'static [&'static str] = &[RoutingEvent::TOPIC, MlaEvent::TOPIC];
+    const INPUTS: &'static [&'static str] = &[RoutingEvent::TOPIC, MlaEvent::TOPIC, VictimIdEvent::TOPIC];
 
     fn hear(
         &self,

@@ -1,8 +1,8 @@
 //! Takes out key sets that no event names and none ever will: of whoever died between sealing and its command.
 //!
 //! A command that names them may wait for hours while its service is down. So nothing is taken out before all that was
-//! written until then has been answered, through intake, routing and mla to here. What was set aside as a dead letter
-//! may be decided yet, and keeps its keys.
+//! written until then has been answered, through intake, routing, mla and victim-id to here. What was set aside as a
+//! dead letter may be decided yet, and keeps its keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,11 +22,16 @@ use schemas::sealed_keys::KeySet;
 use crate::Delivery;
 
 /// Who takes up what was sealed, in the order in which it goes through them.
-pub const CHAIN: [Link; 4] = [
+pub const CHAIN: [Link; 5] = [
     Link { group: "intake", commands: "referral.commands", news: &[] },
     Link { group: "routing", commands: "routing.commands", news: &["referral.events"] },
     Link { group: "mla", commands: "mla.commands", news: &["routing.events"] },
-    Link { group: "delivery", commands: "delivery.commands", news: &["routing.events", "mla.events"] },
+    Link { group: "victim-id", commands: "victim-id.commands", news: &["routing.events"] },
+    Link {
+        group: "delivery",
+        commands: "delivery.commands",
+        news: &["routing.events", "mla.events", "victim-id.events"],
+    },
 ];
 
 #[derive(Debug, thiserror::Error)]

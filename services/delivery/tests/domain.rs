@@ -7,6 +7,8 @@ mod world;
 
 #[path = "domain/added.rs"]
 mod added;
+#[path = "domain/children.rs"]
+mod children;
 #[path = "domain/deliver.rs"]
 mod deliver;
 #[path = "domain/erasure.rs"]

@@ -6,23 +6,24 @@ use toml::{Table, Value};
 
 use super::{Files, TextFile, Violation};
 
-const SERVICES: [&str; 8] =
-    ["schemas", "chassis", "directory", "intake", "routing", "mla", "paper", "delivery"];
+const SERVICES: [&str; 9] =
+    ["schemas", "chassis", "directory", "intake", "routing", "mla", "victim-id", "paper", "delivery"];
 
 /// Every crate of the workspace, and those of its siblings that it may use.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("schemas", &[]),
     ("chassis", &["schemas"]),
     ("directory", &["schemas", "chassis"]),
     ("intake", &["schemas", "chassis"]),
     ("routing", &["schemas", "chassis"]),
     ("mla", &["schemas", "chassis"]),
+    ("victim-id", &["schemas", "chassis"]),
     ("paper", &["schemas"]),
     ("delivery", &["schemas", "chassis"]),
     ("causeway", &SERVICES),
     (
         "integration-tests",
-        &["schemas", "chassis", "directory", "intake", "routing", "mla", "delivery", "causeway"],
+        &["schemas", "chassis", "directory", "intake", "routing", "mla", "victim-id", "delivery", "causeway"],
     ),
     ("xtask", &[]),
 ];

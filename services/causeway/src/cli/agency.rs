@@ -95,6 +95,9 @@ fn line(entry: &Entry) -> String {
             let what = if *ran_out { "ran out" } else { "ends" };
             format!("{at}  request {request_id}  {clock} {what} at {due}  incident {incident_id}")
         }
+        Entry::Child { child_ref, news, at, incident_id } => {
+            format!("{at}  child {child_ref}  {news}  incident {incident_id}")
+        }
         Entry::Retraction { retraction_id, reason, at, incident_id } => {
             format!("{at}  taken back: {reason}  acknowledge {retraction_id}  incident {incident_id}")
         }

@@ -361,7 +361,7 @@ impl<'a, S: Service> Batch<'a, S> {
         let headers = Some(self.headers(&outgoing.id, &outgoing.type_name, time, &outgoing.key));
         Draft {
             topic: self.runner.kafka.topic(&outgoing.topic).into(),
-            partition: outgoing.partition,
+            partition: outgoing.partition.unwrap_or_else(|| partition_of(&outgoing.key, self.partitions)),
             key: outgoing.key,
             value: outgoing.value,
             headers,

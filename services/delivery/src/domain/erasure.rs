@@ -89,7 +89,9 @@ fn facets(incident: &Incident) -> impl Iterator<Item = (&AgencyId, &FacetRef)> {
         all.map(|facet| (&registered.reporter, facet))
     });
     let requests = incident.requests.values().flat_map(super::requests::Held::facets);
-    reported.chain(incident.added.iter().chain(requests).map(|added| (&added.by, &added.facet)))
+    let handovers = incident.children.values().flat_map(super::children::Followed::facets);
+    let added = incident.added.iter().chain(requests).chain(handovers);
+    reported.chain(added.map(|added| (&added.by, &added.facet)))
 }
 
 /// Those that somebody brought in, of one person alone where one is named, and that are open still.

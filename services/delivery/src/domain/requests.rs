@@ -148,6 +148,7 @@ pub fn open(
         disclosure_id: disclosure_id(context.aggregate_id, context.cause),
         assignment_id: None,
         request_id: Some(command.request_id),
+        child_ref: None,
         agency: context.agency.clone(),
         recipient_key_id: command.recipient_key_id.clone(),
         transfer: transfer.unwrap_or_else(within_a_side),
@@ -165,7 +166,7 @@ fn must_have_agreed(incident: &Incident, agency: &AgencyId, command: &OpenReques
     if closed && held.text.iter().any(asks) { Err(RejectionCode::ConditionsNotAgreed.into()) } else { Ok(()) }
 }
 
-fn within_a_side() -> Transfer {
+pub fn within_a_side() -> Transfer {
     Transfer {
         basis: TransferBasis::Domestic,
         rule: None,

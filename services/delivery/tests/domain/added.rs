@@ -59,6 +59,7 @@ fn opens_all(facets: Vec<FacetDisclosed>, with_offer: bool) -> Decision {
         disclosure_id: disclosure("command"),
         assignment_id: Some(assignment("de-police")),
         request_id: None,
+        child_ref: None,
         agency: agency("de-police"),
         recipient_key_id: key("de-police"),
         facets,

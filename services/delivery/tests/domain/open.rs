@@ -38,6 +38,7 @@ fn discloses(names: &[&str], with_offer: bool) -> Decision {
         disclosure_id: disclosure("command"),
         assignment_id: Some(assignment("de-police")),
         request_id: None,
+        child_ref: None,
         agency: agency("de-police"),
         recipient_key_id: key("de-police"),
         facets: names.iter().map(|name| disclosed(name)).collect(),

@@ -51,6 +51,7 @@ fn nothing_more_is_opened_to_it() {
             disclosure_id: disclosure("command"),
             assignment_id: Some(assignment("de-police")),
             request_id: None,
+            child_ref: None,
             agency: agency("de-police"),
             recipient_key_id: key("de-police"),
             facets: vec![facet],

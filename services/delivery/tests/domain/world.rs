@@ -20,6 +20,7 @@ use schemas::routing::{
     AssignmentOffered, AssignmentOverdue, AssignmentRevoked, Entitlement, FacetRef, Ground, IncidentAmended,
     IncidentOpened, RoutingEvent, Transfer,
 };
+use schemas::victim_id::VictimIdEvent;
 use schemas::{Actor, CommandRejected, Event, InputPosition, Timestamp};
 
 pub type Decision = Result<Vec<DeliveryEvent>, Rejection>;
@@ -376,6 +377,13 @@ pub fn hears_of_mla(by: &str, offset: i64, news: impl Into<MlaEvent>) -> Step {
     Step { by, cause: "mla's event".to_owned(), asked }
 }
 
+pub fn hears_of_child(by: &str, offset: i64, news: impl Into<VictimIdEvent>) -> Step {
+    let by = agency(by);
+    let at = InputPosition { topic: "victim-id.events".to_owned(), partition: 0, offset };
+    let news = delivery::domain::children::ChildNews { event: news.into(), at, by: by.clone() };
+    Step { by, cause: "victim-id's event".to_owned(), asked: Asked::News(Box::new(News::VictimId(news))) }
+}
+
 /// Asks under the given command id: asking again under it is the same disclosure.
 pub fn asks(by: &str, cause: &str, command: impl Into<DeliveryCommand>) -> Step {
     Step { by: agency(by), cause: cause.to_owned(), asked: Asked::Command(command.into()) }
@@ -461,6 +469,7 @@ fn refused(step: &Step, rejection: &Rejection) -> CommandRejected {
         Asked::News(news) => match &**news {
             News::Routing(news) => news.event.name(),
             News::Mla(news) => news.event.name(),
+            News::VictimId(news) => news.event.name(),
         },
     };
     CommandRejected {

@@ -1,0 +1,567 @@
+//! `victim-id.commands` and `victim-id.events`: custody of the search for each child of an incident.
+//!
+//! The aggregate is the incident. Of a child there stand in clear a reference, an age band, countries and codes; who
+//! the child is stands sealed.
+
+use apache_avro::AvroSchema;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::codes::{
+    AgeBand, AgencyKind, Annotation, AttributionReason, ChildNews, ChildStatus, ColdReason, Confidence,
+    CustodyRoute, HandoverDeclineReason, IncidentKind, LinkEnd, LinkSaid, LinkSide, NotificationPreference,
+    OfferEnd, Remedy, Urgency,
+};
+use crate::envelope::{CommandFailed, CommandRejected};
+use crate::ids::{
+    AgencyId, AssignmentId, ChildRef, Country, IncidentId, LinkId, OfferId, PersonRef, ReferralId,
+};
+use crate::referral::SealedFacet;
+use crate::time::Timestamp;
+use crate::{command_bodies, event_bodies};
+
+/// A child in another incident.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, AvroSchema, ToSchema,
+)]
+#[avro(namespace = "org.causeway.victim")]
+#[serde(deny_unknown_fields)]
+pub struct ChildAddress {
+    pub incident_id: IncidentId,
+    pub child_ref: ChildRef,
+}
+
+/// What this service knows of an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct CaseNoted {
+    pub referral_id: ReferralId,
+    pub kind: IncidentKind,
+    pub urgency: Urgency,
+    pub annotations: Vec<Annotation>,
+    pub never_told: Vec<Country>,
+}
+
+/// An agency has accepted its part in the incident: it may take custody, or be offered it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct AgencyEngaged {
+    pub agency: AgencyId,
+    pub country: Country,
+    pub kind: AgencyKind,
+    pub assignment_id: AssignmentId,
+}
+
+/// An assignment of an agency was taken back. A custody that it holds stays until somebody else accepts it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct AgencyLeft {
+    pub agency: AgencyId,
+    pub assignment_id: AssignmentId,
+}
+
+/// A child that somebody has to look for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ChildRegistered {
+    pub child_ref: ChildRef,
+    /// As the referral names it; none where an agency has found it.
+    pub person_ref: Option<PersonRef>,
+    pub age_band: AgeBand,
+    /// Who has found it; none where the referral names it.
+    pub by: Option<AgencyId>,
+}
+
+/// The taker has accepted: from now on it is the custodian, and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct CustodyAccepted {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    /// The custodian's State.
+    pub country: Country,
+    pub route: CustodyRoute,
+    /// Who held it before.
+    pub from: Option<AgencyId>,
+    /// How long the custodian may say nothing before others may be asked, in days: its own word.
+    pub limit_days: i32,
+}
+
+/// Until somebody accepts, custody stays with whoever offers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct CustodyOffered {
+    pub child_ref: ChildRef,
+    pub offer_id: OfferId,
+    pub by: AgencyId,
+    pub to: AgencyId,
+    /// The first moment at which it can be accepted no more.
+    pub until: Timestamp,
+    pub handover: Option<SealedFacet>,
+}
+
+/// An offer that did not lead to custody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct OfferEnded {
+    pub child_ref: ChildRef,
+    pub offer_id: OfferId,
+    pub end: OfferEnd,
+    pub reason: Option<HandoverDeclineReason>,
+}
+
+/// The custodian is at work: its own limit runs anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct CustodyConfirmed {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+}
+
+/// The custodian has said nothing for as long as it has itself set. Coordinators of its State are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct CustodianSilent {
+    pub child_ref: ChildRef,
+    pub custodian: AgencyId,
+    pub country: Country,
+}
+
+/// A coordinator asks agencies to take the search over. It revokes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct TakersInvited {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub agencies: Vec<AgencyId>,
+}
+
+/// The custodian is back at work, or somebody has taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct InvitationEnded {
+    pub child_ref: ChildRef,
+}
+
+/// In which country the child is thought to be, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ChildAttributed {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub country: Country,
+    pub confidence: Confidence,
+    pub reasons: Vec<AttributionReason>,
+}
+
+/// How the search stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct StatusRecorded {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub status: ChildStatus,
+    /// Why it goes cold.
+    pub cold: Option<ColdReason>,
+    /// Where the child was identified before, sealed.
+    pub reference: Option<SealedFacet>,
+}
+
+/// A support service is asked to receive the child, with what it needs for that and no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct SupportReferred {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub service: AgencyId,
+    /// Language, needs, and the child's own view (CRC Article 12).
+    pub handover: SealedFacet,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct SupportAcknowledged {
+    pub child_ref: ChildRef,
+    pub service: AgencyId,
+}
+
+/// The child, or whoever represents it, was told what it is entitled to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct RemediesExplained {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub remedies: Vec<Remedy>,
+}
+
+/// Whether, and how, the survivor wants to hear of further material.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct NotificationSet {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub preference: NotificationPreference,
+    /// The month in which the survivor comes of age, such as `2031-05`.
+    pub majority: Option<String>,
+    /// The first moment after that month, in the custodian's State.
+    pub majority_at: Option<Timestamp>,
+}
+
+/// The survivor has come of age: from now on the preference is the survivor's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct MajorityReached {
+    pub child_ref: ChildRef,
+}
+
+/// The custodian holds two children to be the same one, and says with whom the search stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct LinkProposed {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+    pub by: AgencyId,
+    pub other: ChildAddress,
+    pub stays: LinkSide,
+}
+
+/// The same, where the other child stands: its custodian agrees or declines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct LinkAsked {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+    pub by: AgencyId,
+    pub other: ChildAddress,
+    pub stays: LinkSide,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct LinkAgreed {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+    pub by: AgencyId,
+    pub other: ChildAddress,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct LinkEnded {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+    pub other: ChildAddress,
+    pub end: LinkEnd,
+}
+
+/// Both custodians have agreed: the search for the one child goes on with one of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct LinkMade {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+    pub other: ChildAddress,
+    pub stays: LinkSide,
+}
+
+/// Somebody else looks for this child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct CustodyCeded {
+    pub child_ref: ChildRef,
+    pub custodian: AgencyId,
+    pub to: ChildAddress,
+}
+
+/// An agency is told of what concerns it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct AgencyNoticed {
+    pub child_ref: ChildRef,
+    pub agency: AgencyId,
+    pub news: ChildNews,
+}
+
+/// A child that the referral does not name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct RegisterChild {
+    pub age_band: AgeBand,
+}
+
+/// Takes the search for a child up that nobody has, or that its custodian has left, as a coordinator has asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct TakeCustody {
+    pub child_ref: ChildRef,
+    pub limit_days: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct OfferCustody {
+    pub child_ref: ChildRef,
+    pub to: AgencyId,
+    pub until: Timestamp,
+    pub handover: Option<SealedFacet>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct AcceptCustody {
+    pub child_ref: ChildRef,
+    pub offer_id: OfferId,
+    pub limit_days: i32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct DeclineCustody {
+    pub child_ref: ChildRef,
+    pub offer_id: OfferId,
+    pub reason: HandoverDeclineReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct WithdrawOffer {
+    pub child_ref: ChildRef,
+    pub offer_id: OfferId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ConfirmCustody {
+    pub child_ref: ChildRef,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct InviteTakers {
+    pub child_ref: ChildRef,
+    pub agencies: Vec<AgencyId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct AttributeChild {
+    pub child_ref: ChildRef,
+    pub country: Country,
+    pub confidence: Confidence,
+    pub reasons: Vec<AttributionReason>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct RecordStatus {
+    pub child_ref: ChildRef,
+    pub status: ChildStatus,
+    pub cold: Option<ColdReason>,
+    pub reference: Option<SealedFacet>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ReferToSupport {
+    pub child_ref: ChildRef,
+    pub service: AgencyId,
+    pub handover: SealedFacet,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct AcknowledgeSupport {
+    pub child_ref: ChildRef,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ExplainRemedies {
+    pub child_ref: ChildRef,
+    pub remedies: Vec<Remedy>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct SetNotification {
+    pub child_ref: ChildRef,
+    pub preference: NotificationPreference,
+    /// Whether whoever represents the child has no interest against the child's own.
+    pub without_conflict: bool,
+    pub majority: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ProposeLink {
+    pub child_ref: ChildRef,
+    pub other: ChildAddress,
+    pub stays: LinkSide,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct AgreeToLink {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+}
+
+/// By whoever was asked; by whoever has asked it takes the proposal back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct EndLink {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+}
+
+/// Between the two incidents of a link: what one side has said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct LinkNews {
+    pub child_ref: ChildRef,
+    pub link_id: LinkId,
+    pub other: ChildAddress,
+    /// Who has said it.
+    pub by: AgencyId,
+    pub said: LinkSaid,
+    /// As the side that hears it sees it.
+    pub stays: LinkSide,
+}
+
+/// A clock of a child has run out: an offer's, the custodian's own limit, or the month of majority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ChildClockDue {
+    pub child_ref: ChildRef,
+    pub clock: String,
+    pub due: Timestamp,
+}
+
+/// Somebody asked for a child that does not exist for them. Always rejected, and so on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim")]
+pub struct ReadChild {
+    pub incident_id: IncidentId,
+}
+
+command_bodies! {
+    /// What stands in `victim-id.commands`.
+    VictimIdCommand in "victim-id.commands" {
+        RegisterChild,
+        TakeCustody,
+        OfferCustody,
+        AcceptCustody,
+        DeclineCustody,
+        WithdrawOffer,
+        ConfirmCustody,
+        InviteTakers,
+        AttributeChild,
+        RecordStatus,
+        ReferToSupport,
+        AcknowledgeSupport,
+        ExplainRemedies,
+        SetNotification,
+        ProposeLink,
+        AgreeToLink,
+        EndLink,
+        LinkNews,
+        ChildClockDue,
+        ReadChild,
+    }
+}
+
+event_bodies! {
+    /// What stands in `victim-id.events`.
+    VictimIdEvent in "victim-id.events" {
+        CaseNoted,
+        AgencyEngaged,
+        AgencyLeft,
+        ChildRegistered,
+        CustodyAccepted,
+        CustodyOffered,
+        OfferEnded,
+        CustodyConfirmed,
+        CustodianSilent,
+        TakersInvited,
+        InvitationEnded,
+        ChildAttributed,
+        StatusRecorded,
+        SupportReferred,
+        SupportAcknowledged,
+        RemediesExplained,
+        NotificationSet,
+        MajorityReached,
+        LinkProposed,
+        LinkAsked,
+        LinkAgreed,
+        LinkEnded,
+        LinkMade,
+        CustodyCeded,
+        AgencyNoticed,
+    }
+}
+
+impl VictimIdEvent {
+    /// The child that the event is about.
+    pub const fn child_ref(&self) -> Option<ChildRef> {
+        Some(match self {
+            Self::ChildRegistered(event) => event.child_ref,
+            Self::CustodyAccepted(event) => event.child_ref,
+            Self::CustodyOffered(event) => event.child_ref,
+            Self::OfferEnded(event) => event.child_ref,
+            Self::CustodyConfirmed(event) => event.child_ref,
+            Self::CustodianSilent(event) => event.child_ref,
+            Self::TakersInvited(event) => event.child_ref,
+            Self::InvitationEnded(event) => event.child_ref,
+            Self::ChildAttributed(event) => event.child_ref,
+            Self::StatusRecorded(event) => event.child_ref,
+            Self::SupportReferred(event) => event.child_ref,
+            Self::SupportAcknowledged(event) => event.child_ref,
+            Self::RemediesExplained(event) => event.child_ref,
+            Self::NotificationSet(event) => event.child_ref,
+            Self::MajorityReached(event) => event.child_ref,
+            Self::LinkProposed(event) => event.child_ref,
+            Self::LinkAsked(event) => event.child_ref,
+            Self::LinkAgreed(event) => event.child_ref,
+            Self::LinkEnded(event) => event.child_ref,
+            Self::LinkMade(event) => event.child_ref,
+            Self::CustodyCeded(event) => event.child_ref,
+            Self::AgencyNoticed(event) => event.child_ref,
+            Self::CommandRejected(_)
+            | Self::CommandFailed(_)
+            | Self::CaseNoted(_)
+            | Self::AgencyEngaged(_)
+            | Self::AgencyLeft(_) => return None,
+        })
+    }
+
+    /// The agency whose own act the event is.
+    pub const fn by(&self) -> Option<&AgencyId> {
+        match self {
+            Self::CustodyAccepted(event) => Some(&event.by),
+            Self::CustodyOffered(event) => Some(&event.by),
+            Self::TakersInvited(event) => Some(&event.by),
+            Self::ChildAttributed(event) => Some(&event.by),
+            Self::StatusRecorded(event) => Some(&event.by),
+            Self::SupportReferred(event) => Some(&event.by),
+            Self::SupportAcknowledged(event) => Some(&event.service),
+            Self::RemediesExplained(event) => Some(&event.by),
+            Self::NotificationSet(event) => Some(&event.by),
+            Self::LinkProposed(event) => Some(&event.by),
+            Self::LinkAgreed(event) => Some(&event.by),
+            Self::CustodyConfirmed(event) => Some(&event.by),
+            Self::ChildRegistered(event) => event.by.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The sealed facet that stands in this event.
+    pub const fn sealed_facet(&self) -> Option<&SealedFacet> {
+        match self {
+            Self::CustodyOffered(offered) => offered.handover.as_ref(),
+            Self::StatusRecorded(recorded) => recorded.reference.as_ref(),
+            Self::SupportReferred(referred) => Some(&referred.handover),
+            _ => None,
+        }
+    }
+}

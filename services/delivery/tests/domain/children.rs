@@ -1,0 +1,114 @@
+//! Children that somebody looks for: who opens what goes with them, and who is told.
+
+use chassis::decider::Rejection;
+use schemas::codes::{
+    AlertReason, ChildNews, CustodyRoute, FacetKind, OfferEnd, RejectionCode, TransferBasis, Urgency,
+};
+use schemas::delivery::{DeliveryEvent, OpenHandover};
+use schemas::ids::{ChildRef, FacetId, OfferId};
+use schemas::routing::IncidentOpened;
+use schemas::victim_id::{
+    AgencyNoticed, CustodianSilent, CustodyAccepted, CustodyOffered, OfferEnded, VictimIdEvent,
+};
+
+use crate::world::*;
+
+fn child() -> ChildRef {
+    ChildRef::derive(&[b"child"])
+}
+
+fn accepted(by: &str, code: &str, from: Option<&str>) -> VictimIdEvent {
+    CustodyAccepted {
+        child_ref: child(),
+        by: agency(by),
+        country: country(code),
+        route: if from.is_some() { CustodyRoute::HandedOn } else { CustodyRoute::First },
+        from: from.map(agency),
+        limit_days: 30,
+    }
+    .into()
+}
+
+fn offered(to: &str) -> VictimIdEvent {
+    CustodyOffered {
+        child_ref: child(),
+        offer_id: OfferId::derive(&[b"offer"]),
+        by: agency("de-police"),
+        to: agency(to),
+        until: now().plus_minutes(60),
+        handover: Some(added("handover", FacetKind::Handover)),
+    }
+    .into()
+}
+
+/// An incident in which German police look for a child.
+fn held() -> History {
+    let mut history = History::new();
+    let routine = IncidentOpened { urgency: Urgency::Routine, danger_reason: None, ..opened() };
+    history.take(&hears(routine)).unwrap();
+    history.take(&hears_of_child("de-police", 1, accepted("de-police", "DE", None))).unwrap();
+    history
+}
+
+fn opens_handover(history: &mut History, id: &str) -> Result<Vec<(FacetId, TransferBasis)>, Rejection> {
+    let command = OpenHandover { child_ref: child(), facets: Vec::new(), recipient_key_id: key(id) };
+    let events = history.take(&asks(id, "command", command))?;
+    let DeliveryEvent::FacetsDisclosed(disclosed) = &events[0] else { panic!("{events:?}") };
+    assert_eq!(disclosed.child_ref, Some(child()));
+    let facets = disclosed.facets.iter();
+    Ok(facets.map(|facet| (facet.facet_id, facet.transfer.as_ref().unwrap().basis)).collect())
+}
+
+#[test]
+fn what_goes_with_a_child_is_for_its_author_whom_it_is_given_to_and_the_custodian() {
+    let mut history = held();
+    let unknown = Err(RejectionCode::UnknownChild.into());
+    assert_eq!(opens_handover(&mut history, "fr-police"), unknown);
+    history.take(&hears_of_child("de-police", 2, offered("fr-police"))).unwrap();
+    let facet = added("handover", FacetKind::Handover).facet_id;
+    assert_eq!(opens_handover(&mut history, "de-police"), Ok(vec![(facet, TransferBasis::Domestic)]));
+    let crosses = transfer().basis;
+    assert_eq!(opens_handover(&mut history, "fr-police"), Ok(vec![(facet, crosses)]));
+    assert_eq!(opens_handover(&mut history, "fr-central"), unknown);
+    // Whoever is custodian later opens it too, and whoever was keeps what it wrote.
+    history.take(&hears_of_child("fr-central", 3, accepted("fr-central", "FR", Some("de-police")))).unwrap();
+    assert_eq!(opens_handover(&mut history, "fr-central"), Ok(vec![(facet, crosses)]));
+    assert_eq!(opens_handover(&mut history, "de-police"), Ok(vec![(facet, TransferBasis::Domestic)]));
+}
+
+#[test]
+fn what_does_not_cross_the_border_is_opened_by_nobody_behind_it() {
+    let mut history = held();
+    history.take(&hears_of_child("de-police", 2, offered("jp-police"))).unwrap();
+    assert_eq!(opens_handover(&mut history, "jp-police"), Err(RejectionCode::UnknownChild.into()));
+}
+
+#[test]
+fn whom_it_concerns_is_told_and_a_silent_custodian_is_its_coordinators_matter() {
+    let mut history = held();
+    let noticed =
+        AgencyNoticed { child_ref: child(), agency: agency("fr-police"), news: ChildNews::CustodyOffered };
+    let told = history.take(&hears_of_child("de-police", 2, noticed)).unwrap();
+    assert!(matches!(&told[..], [DeliveryEvent::ChildNewsDelivered(told)]
+        if told.agency == agency("fr-police") && told.news == ChildNews::CustodyOffered));
+    let silent =
+        CustodianSilent { child_ref: child(), custodian: agency("de-police"), country: country("DE") };
+    let told = history.take(&hears_of_child("de-police", 3, silent)).unwrap();
+    let alerted: Vec<_> = told
+        .iter()
+        .map(|event| match event {
+            DeliveryEvent::AlertDelivered(alert) => (alert.agency.to_string(), alert.reason),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let reason = AlertReason::CustodianSilent;
+    assert_eq!(alerted, [("eu-coordinator".to_owned(), reason), ("un-coordinator".to_owned(), reason)]);
+    // What tells nobody anything leaves nothing.
+    let ended = OfferEnded {
+        child_ref: child(),
+        offer_id: OfferId::derive(&[b"offer"]),
+        end: OfferEnd::Expired,
+        reason: None,
+    };
+    assert_eq!(history.take(&hears_of_child("de-police", 4, ended)).unwrap(), []);
+}

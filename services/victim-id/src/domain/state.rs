@@ -1,0 +1,284 @@
+//! What the events of one incident add up to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::Timestamp;
+use schemas::codes::{
+    AgeBand, AgencyKind, AttributionReason, ChildStatus, Confidence, LinkSide, NotificationPreference, Remedy,
+};
+use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, LinkId, OfferId, PersonRef};
+use schemas::victim_id::{CaseNoted, ChildAddress, VictimIdEvent};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    pub noted: Option<CaseNoted>,
+    /// Agencies that have accepted a part in it.
+    pub engaged: BTreeMap<AgencyId, Engaged>,
+    pub children: BTreeMap<ChildRef, Child>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Engaged {
+    pub country: Country,
+    pub kind: AgencyKind,
+    pub assignments: BTreeSet<AssignmentId>,
+}
+
+/// The search for one child. Children of one incident know nothing of each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    pub person_ref: Option<PersonRef>,
+    pub age_band: AgeBand,
+    pub registered: Timestamp,
+    pub status: ChildStatus,
+    pub attribution: Option<Attribution>,
+    pub custody: Option<Custody>,
+    pub offer: Option<Offer>,
+    /// Whom a coordinator has asked to take over.
+    pub invited: BTreeSet<AgencyId>,
+    /// Proposals that are neither made nor ended.
+    pub links: BTreeMap<LinkId, Link>,
+    /// The same child in other incidents, for which nobody else looks.
+    pub linked: BTreeSet<ChildAddress>,
+    /// Where the search for this child goes on; nobody looks for it here.
+    pub ceded_to: Option<ChildAddress>,
+    /// Support services, and whether they have answered.
+    pub support: BTreeMap<AgencyId, bool>,
+    pub remedies: BTreeSet<Remedy>,
+    pub notification: Option<Notification>,
+    pub history: Vec<Taken>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attribution {
+    pub country: Country,
+    pub confidence: Confidence,
+    pub reasons: Vec<AttributionReason>,
+    pub by: AgencyId,
+}
+
+/// Who looks for the child.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Custody {
+    pub custodian: AgencyId,
+    pub country: Country,
+    pub since: Timestamp,
+    /// How long it may say nothing: its own word.
+    pub limit_days: i32,
+    /// When it last did something for the child.
+    pub last_sign: Timestamp,
+    /// Whether coordinators were told that it has said nothing for so long.
+    pub told_silent: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    pub offer_id: OfferId,
+    pub to: AgencyId,
+    /// The first moment at which it can be accepted no more.
+    pub until: Timestamp,
+}
+
+/// A proposal that two children are one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    pub other: ChildAddress,
+    pub stays: LinkSide,
+    /// Whether this side has proposed it.
+    pub ours: bool,
+    /// Whether this side, which was asked, has agreed.
+    pub agreed: bool,
+    pub by: AgencyId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notification {
+    pub preference: NotificationPreference,
+    pub majority: Option<String>,
+    pub majority_at: Option<Timestamp>,
+    /// Whether the survivor has come of age, and decides.
+    pub of_age: bool,
+}
+
+/// Something that happened to the search, by its name and time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    pub what: String,
+    pub at: Timestamp,
+    pub by: Option<AgencyId>,
+}
+
+impl Custody {
+    /// The first moment at which others may be asked to take over.
+    pub fn limit(&self) -> Timestamp {
+        self.last_sign.plus_minutes(i64::from(self.limit_days) * MINUTES_A_DAY)
+    }
+}
+
+const MINUTES_A_DAY: i64 = 24 * 60;
+
+impl Child {
+    pub fn is_held_by(&self, agency: &AgencyId) -> bool {
+        self.custody.as_ref().is_some_and(|custody| custody.custodian == *agency)
+    }
+
+    /// Whether others may be asked to take the search over: nobody has it, or its custodian is past its own limit.
+    pub fn is_left(&self, now: Timestamp) -> bool {
+        self.ceded_to.is_none() && self.custody.as_ref().is_none_or(|custody| now >= custody.limit())
+    }
+}
+
+/// Takes one event in. Total, and holds no rule.
+pub fn evolve(incident: &mut Incident, event: &VictimIdEvent, at: Timestamp) {
+    match event {
+        VictimIdEvent::CaseNoted(noted) => incident.noted = Some(noted.clone()),
+        VictimIdEvent::AgencyEngaged(engaged) => {
+            let (country, kind) = (engaged.country.clone(), engaged.kind);
+            let part = Engaged { country, kind, assignments: BTreeSet::new() };
+            let part = incident.engaged.entry(engaged.agency.clone()).or_insert(part);
+            part.assignments.insert(engaged.assignment_id);
+        }
+        VictimIdEvent::AgencyLeft(left) => {
+            if let Some(part) = incident.engaged.get_mut(&left.agency) {
+                part.assignments.remove(&left.assignment_id);
+            }
+            incident.engaged.retain(|_, part| !part.assignments.is_empty());
+        }
+        VictimIdEvent::ChildRegistered(registered) => {
+            let child = registered_child(registered.person_ref, registered.age_band, at);
+            incident.children.insert(registered.child_ref, child);
+        }
+        _ => {}
+    }
+    let child = event.child_ref().and_then(|child_ref| incident.children.get_mut(&child_ref));
+    if let Some(child) = child {
+        evolve_child(child, event, at);
+    }
+}
+
+fn registered_child(person_ref: Option<PersonRef>, age_band: AgeBand, at: Timestamp) -> Child {
+    Child {
+        person_ref,
+        age_band,
+        registered: at,
+        status: ChildStatus::Unidentified,
+        attribution: None,
+        custody: None,
+        offer: None,
+        invited: BTreeSet::new(),
+        links: BTreeMap::new(),
+        linked: BTreeSet::new(),
+        ceded_to: None,
+        support: BTreeMap::new(),
+        remedies: BTreeSet::new(),
+        notification: None,
+        history: Vec::new(),
+    }
+}
+
+fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
+    if matches!(event, VictimIdEvent::AgencyNoticed(_)) {
+        return;
+    }
+    let by = event.by().cloned();
+    child.history.push(Taken { what: schemas::envelope::Body::name(event).to_owned(), at, by: by.clone() });
+    // Whatever the custodian does for the child is a sign of life.
+    if let Some(custody) = child.custody.as_mut().filter(|custody| Some(&custody.custodian) == by.as_ref()) {
+        // What was done before may come in after what was done later.
+        custody.last_sign = custody.last_sign.max(at);
+        custody.told_silent = false;
+    }
+    match event {
+        VictimIdEvent::CustodyAccepted(accepted) => {
+            child.custody = Some(Custody {
+                custodian: accepted.by.clone(),
+                country: accepted.country.clone(),
+                since: at,
+                limit_days: accepted.limit_days,
+                last_sign: at,
+                told_silent: false,
+            });
+            child.offer = None;
+            child.invited.clear();
+        }
+        VictimIdEvent::CustodyOffered(offered) => {
+            let (offer_id, to, until) = (offered.offer_id, offered.to.clone(), offered.until);
+            child.offer = Some(Offer { offer_id, to, until });
+        }
+        VictimIdEvent::OfferEnded(_) => child.offer = None,
+        VictimIdEvent::CustodianSilent(_) => {
+            if let Some(custody) = &mut child.custody {
+                custody.told_silent = true;
+            }
+        }
+        VictimIdEvent::TakersInvited(invited) => child.invited.extend(invited.agencies.iter().cloned()),
+        VictimIdEvent::InvitationEnded(_) => child.invited.clear(),
+        VictimIdEvent::ChildAttributed(attributed) => {
+            child.attribution = Some(Attribution {
+                country: attributed.country.clone(),
+                confidence: attributed.confidence,
+                reasons: attributed.reasons.clone(),
+                by: attributed.by.clone(),
+            });
+            if child.status == ChildStatus::Unidentified {
+                child.status = ChildStatus::Attributed;
+            }
+        }
+        VictimIdEvent::StatusRecorded(recorded) => child.status = recorded.status,
+        VictimIdEvent::SupportReferred(referred) => {
+            child.support.entry(referred.service.clone()).or_insert(false);
+        }
+        VictimIdEvent::SupportAcknowledged(acknowledged) => {
+            child.support.insert(acknowledged.service.clone(), true);
+        }
+        VictimIdEvent::RemediesExplained(explained) => child.remedies.extend(&explained.remedies),
+        VictimIdEvent::NotificationSet(set) => {
+            child.notification = Some(Notification {
+                preference: set.preference,
+                majority: set.majority.clone(),
+                majority_at: set.majority_at,
+                of_age: false,
+            });
+        }
+        VictimIdEvent::MajorityReached(_) => {
+            if let Some(notification) = &mut child.notification {
+                notification.of_age = true;
+            }
+        }
+        VictimIdEvent::LinkProposed(proposed) => {
+            let (other, stays, by) = (proposed.other, proposed.stays, proposed.by.clone());
+            child.links.insert(proposed.link_id, Link { other, stays, ours: true, agreed: false, by });
+        }
+        VictimIdEvent::LinkAsked(asked) => {
+            let (other, stays, by) = (asked.other, asked.stays, asked.by.clone());
+            child.links.insert(asked.link_id, Link { other, stays, ours: false, agreed: false, by });
+        }
+        VictimIdEvent::LinkAgreed(agreed) => {
+            if let Some(link) = child.links.get_mut(&agreed.link_id) {
+                link.agreed = true;
+            }
+        }
+        VictimIdEvent::LinkEnded(ended) => {
+            child.links.remove(&ended.link_id);
+        }
+        VictimIdEvent::LinkMade(made) => {
+            child.links.remove(&made.link_id);
+            if made.stays == LinkSide::Here {
+                child.linked.insert(made.other);
+            } else {
+                child.ceded_to = Some(made.other);
+                child.status = ChildStatus::DuplicateWork;
+            }
+        }
+        VictimIdEvent::CustodyCeded(_) => child.custody = None,
+        VictimIdEvent::AgencyNoticed(_)
+        | VictimIdEvent::CustodyConfirmed(_)
+        | VictimIdEvent::CaseNoted(_)
+        | VictimIdEvent::AgencyEngaged(_)
+        | VictimIdEvent::AgencyLeft(_)
+        | VictimIdEvent::ChildRegistered(_)
+        | VictimIdEvent::CommandRejected(_)
+        | VictimIdEvent::CommandFailed(_) => {}
+    }
+}

@@ -1,0 +1,83 @@
+//! Victim identification: custody of the search for each child.
+//!
+//! Topics in: `victim-id.commands`, `routing.events`. Topics out: `victim-id.events`, and `victim-id.commands` for the
+//! other incident of a link.
+//!
+//! Invariants:
+//! - a child has at most one custodian at each moment, and custody that was accepted is never lost: it moves only when
+//!   the other side accepts, and a coordinator revokes it from nobody;
+//! - children of one incident are independent of each other;
+//! - of two children that are one, one custodian is left, and only once both have agreed;
+//! - what a person must do is refused to a machine.
+
+pub mod domain;
+pub mod http;
+mod index;
+mod news;
+mod start;
+
+use chassis::decider::{Clock, Context, Decider, Heard, IndexEntry, Outgoing, Rejection, Service};
+use schemas::codec::{Codec, CodecError};
+use schemas::envelope::Body;
+use schemas::routing::RoutingEvent;
+use schemas::victim_id::{VictimIdCommand, VictimIdEvent};
+use schemas::{Event, InputPosition};
+
+pub use start::start;
+
+/// The service, as the runner takes it.
+pub struct VictimId;
+
+impl Decider for VictimId {
+    type State = domain::Incident;
+    type Command = VictimIdCommand;
+    type Event = VictimIdEvent;
+    type News = domain::RoutingNews;
+
+    fn decide(
+        context: &Context<'_>,
+        state: &Self::State,
+        command: &VictimIdCommand,
+    ) -> Result<Vec<VictimIdEvent>, Rejection> {
+        domain::decide(context, state, command)
+    }
+
+    fn learn(context: &Context<'_>, state: &Self::State, news: &Self::News) -> Vec<VictimIdEvent> {
+        domain::learn(context, state, news)
+    }
+
+    fn evolve(state: &mut Self::State, event: &Event<VictimIdEvent>) {
+        domain::evolve(state, &event.body, event.time);
+    }
+
+    fn clocks(state: &Self::State) -> Vec<Clock<VictimIdCommand>> {
+        domain::clocks(state)
+    }
+}
+
+impl Service for VictimId {
+    const NAME: &'static str = "victim-id";
+    const INPUTS: &'static [&'static str] = &[RoutingEvent::TOPIC];
+
+    fn hear(
+        &self,
+        codec: &Codec,
+        position: &InputPosition,
+        value: &[u8],
+    ) -> Result<Option<Heard<Self::News>>, CodecError> {
+        news::hear(codec, position, value)
+    }
+
+    fn tell(
+        &self,
+        codec: &Codec,
+        _: &Self::State,
+        event: &Event<VictimIdEvent>,
+    ) -> Result<Vec<Outgoing>, CodecError> {
+        news::tell(codec, event).map(|told| told.into_iter().collect())
+    }
+
+    fn index(state: &Self::State, event: &Event<VictimIdEvent>) -> Vec<IndexEntry> {
+        index::entries(state, event)
+    }
+}
