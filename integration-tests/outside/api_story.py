@@ -9,6 +9,7 @@ the hotline in its own country, and police in at least three others that its tra
 import time
 import uuid
 
+from api_children import Children
 from api_requests import Requests
 
 # How long something may take that another service does: an offer, an item in an inbox.
@@ -114,6 +115,7 @@ class Story:
         self.accept_and_lead()
         self.answer_otherwise()
         Requests(self).tell()
+        Children(self).tell()
         self.change_directory()
         self.ask_for_commands()
         self.look_around()

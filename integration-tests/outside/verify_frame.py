@@ -34,12 +34,15 @@ MANY = {
     "RequestFacetAdded",
     "RequestStepDelivered",
     "RequestPeriodDelivered",
+    "ChildRegistered",
+    "AgencyNoticed",
+    "LinkEnded",
 }
 # Commands that put an attempt on record: whoever asks is not entitled.
-ATTEMPTS = {"ReadReferral", "ReadRouting", "ReadRequest"}
-# Commands that may come to nothing: a clock that no longer runs.
+ATTEMPTS = {"ReadReferral", "ReadRouting", "ReadRequest", "ReadChild"}
+# Commands that may come to nothing: a clock that no longer runs, news of a link that was heard before.
 CLOCK = "ClockDue"
-CLOCKS = {CLOCK, "MomentCame", "PeriodDue"}
+CLOCKS = {CLOCK, "MomentCame", "PeriodDue", "ChildClockDue", "LinkNews"}
 # The key of records that only let a segment roll.
 HEARTBEAT = b"heartbeat"
 

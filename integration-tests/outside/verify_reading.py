@@ -34,7 +34,8 @@ INPUTS = {
     "referral.events": ("referral.commands", "routing.events"),
     "routing.events": ("routing.commands", "referral.events"),
     "mla.events": ("mla.commands", "routing.events"),
-    "delivery.events": ("delivery.commands", "routing.events", "mla.events"),
+    "victim-id.events": ("victim-id.commands", "routing.events"),
+    "delivery.events": ("delivery.commands", "routing.events", "mla.events", "victim-id.events"),
 }
 
 # How a reader sees a topic. The second committed reader is a client of its own.

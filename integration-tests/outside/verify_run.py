@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from verify_children import Children
 from verify_frame import Commands, DeadLetters, Findings, Frame, KeySets, body_of
 from verify_incidents import Directory, Incidents
 from verify_reading import (
@@ -22,7 +23,14 @@ from verify_reading import (
 from verify_requests import Requests
 
 # In the order in which the services follow each other.
-EVENTS = ("directory.events", "referral.events", "routing.events", "mla.events", "delivery.events")
+EVENTS = (
+    "directory.events",
+    "referral.events",
+    "routing.events",
+    "mla.events",
+    "victim-id.events",
+    "delivery.events",
+)
 # The one topic whose cleaner takes records out.
 COMPACTED = "sealed-keys"
 
@@ -43,6 +51,7 @@ class Verification:
         self.directory = Directory()
         self.incidents = Incidents(self.directory, self.key_sets, self.dead_letters, findings)
         self.requests = Requests(self.key_sets, findings)
+        self.children = Children(self.key_sets, findings)
 
     def run(self, markers=(), ledger=None, others=0, dead_letters=0):
         self.must_be_whole()
@@ -54,6 +63,7 @@ class Verification:
         self.frame.finish(self.dead_letters, self.first_of)
         self.incidents.finish(self.frame.silent_clocks(self.dead_letters))
         self.requests.finish()
+        self.children.finish()
         if ledger:
             ledger.check(self.incidents, others, self.findings)
         self.count_dead_letters(dead_letters)
@@ -106,6 +116,7 @@ class Verification:
         else:
             self.incidents.take_in(record, event, name, body)
             self.requests.take_in(record, event, name, body)
+            self.children.take_in(record, event, name, body)
 
     def take_notice(self, record):
         notice = self.decode(record)
@@ -170,6 +181,7 @@ class Verification:
             "referrals": len(self.incidents.referrals),
             "requests": len(self.requests.requests),
             "steps": sum(request.steps for request in self.requests.requests.values()),
+            "custody_moves": self.children.moves,
             **self.findings.kinds,
             "checks": dict(self.findings.checks.most_common()),
             "examples": self.findings.examples,

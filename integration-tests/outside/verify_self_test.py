@@ -354,6 +354,51 @@ def wrong_stories(bench):
             "leaked: delivery holds who takes part of a request as mla says",
         ),
         (
+            "a custodian beside another",
+            changed("CustodyAccepted")(**{"from": "ke-police"}),
+            "doubled: a child has one custodian",
+        ),
+        (
+            "custody that nobody has asked to be taken over",
+            changed("CustodyAccepted")(route="taken-over"),
+            "leaked: custody passes as both have said",
+        ),
+        (
+            "custody that another has accepted",
+            changed("CustodyAccepted")(by="ke-police"),
+            "leaked: whoever is custodian has accepted it",
+        ),
+        (
+            "an offer by whoever has nothing to offer",
+            changed("CustodyOffered")(by="ke-police"),
+            "leaked: whoever offers custody has it",
+        ),
+        (
+            "a child that nobody registers",
+            lambda world: world.without(world.named("ChildRegistered")),
+            "lost: every child is registered",
+        ),
+        (
+            "an incident that victim identification does not know",
+            lambda world: world.without(world.named("CaseNoted")),
+            "lost: victim identification knows an opened incident",
+        ),
+        (
+            "news of a child told to another",
+            changed("ChildNewsDelivered")(agency="ke-police"),
+            "leaked: news of a child is told to whom it concerns",
+        ),
+        (
+            "news of a child that nobody is told",
+            lambda world: world.without(world.named("ChildNewsDelivered")),
+            "lost: whom it concerns is told of a child",
+        ),
+        (
+            "a handover that delivery does not hold",
+            lambda world: world.without(world.named("HandoverAdded")),
+            "lost: delivery holds what victim-id says of a child",
+        ),
+        (
             "a text that is closed to nobody",
             changed("RequestReaderAdded")(withheld=True),
             "leaked: a text is as closed as mla says",

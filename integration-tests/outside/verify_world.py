@@ -37,12 +37,17 @@ SERVICES = {
     "referral": "intake",
     "routing": "routing",
     "mla": "mla",
+    "victim-id": "victim-id",
     "delivery": "delivery",
 }
 
 
 def an_id(name):
     return str(uuid.uuid5(NAMESPACE, name))
+
+
+def child_of(person):
+    return an_id(f"child {person['person_ref']}")
 
 
 # --- writing ------------------------------------------------------------------------------------------------
@@ -205,7 +210,8 @@ class Writer:
     def full_name(draft):
         if draft.name in ("CommandRejected", "CommandFailed"):
             return f"org.causeway.{draft.name}"
-        return f"org.causeway.{draft.topic.partition('.')[0]}.{draft.name}"
+        family = draft.topic.partition('.')[0].replace('-', '_')
+        return f"org.causeway.{family}.{draft.name}"
 
     def encode(self, subject, datum):
         out = io.BytesIO()
@@ -407,6 +413,14 @@ class World:
         noted = {name: opening[name] for name in ("referral_id", "kind", "urgency")}
         noted["never_told"] = opening["handling"]["never_told"]
         self.event("mla", incident, "IncidentNoted", noted, opened)
+        case = {name: opening[name] for name in ("referral_id", "kind", "urgency", "annotations")}
+        case["never_told"] = opening["handling"]["never_told"]
+        self.event("victim-id", incident, "CaseNoted", case, opened)
+        for person in people:
+            if person["category"] == "victim" and person["age_band"] != "adult":
+                child = {name: person[name] for name in ("person_ref", "age_band")}
+                child |= {"child_ref": child_of(person), "by": None}
+                self.event("victim-id", incident, "ChildRegistered", child, opened)
         countries = sorted({country for signal in signals for country in signal["countries"]})
         found = [{"country": country, "grounds": [ground(country)]} for country in countries]
         found = {"rules_version": 1, "countries": found}
@@ -531,6 +545,44 @@ class World:
         take = self.step(incident, request, "Receipt", {}, "fr-central")
         self.taken(incident, request, "Receipt", {}, "received", "de-central", take)
 
+    def search(self, incident, person):
+        """Germany looks for a child, and hands the search on to France."""
+        child = child_of(person)
+        take = self.command("victim-id", incident, "TakeCustody", {"child_ref": child, "limit_days": 30}, "de-police")
+        self.custody(incident, child, "de-police", "DE", "first", None, take)
+        offer, note = an_id(f"offer of {child}"), self.note("handover", "handover")
+        offering = {"child_ref": child, "to": "fr-police", "until": 9_000_000, "handover": note}
+        ask = self.command("victim-id", incident, "OfferCustody", offering, "de-police")
+        offered = self.event(
+            "victim-id", incident, "CustodyOffered", offering | {"offer_id": offer, "by": "de-police"}, ask
+        )
+        ref = {name: note[name] for name in ("facet_id", "kind", "person_ref", "key_set_id")}
+        added = {"child_ref": child, "by": "de-police", "facet": facet_at(ref, offered), "to": "fr-police"}
+        self.event("delivery", incident, "HandoverAdded", added, offered)
+        self.child_news(incident, child, "fr-police", "custody-offered", ask)
+        accepting = {"child_ref": child, "offer_id": offer, "limit_days": 30}
+        accept = self.command("victim-id", incident, "AcceptCustody", accepting, "fr-police")
+        self.custody(incident, child, "fr-police", "FR", "handed-on", "de-police", accept)
+        self.child_news(incident, child, "de-police", "custody-passed", accept)
+
+    def custody(self, incident, child, by, country, route, before, cause):
+        body = {
+            "child_ref": child,
+            "by": by,
+            "country": country,
+            "route": route,
+            "from": before,
+            "limit_days": 30,
+        }
+        accepted = self.event("victim-id", incident, "CustodyAccepted", body, cause)
+        noted = {"child_ref": child, "agency": by}
+        self.event("delivery", incident, "CustodianNoted", noted, accepted)
+
+    def child_news(self, incident, child, agency, news, cause):
+        body = {"child_ref": child, "agency": agency, "news": news}
+        noticed = self.event("victim-id", incident, "AgencyNoticed", body, cause)
+        self.event("delivery", incident, "ChildNewsDelivered", dict(body), noticed)
+
     def step(self, incident, request, name, says, by):
         said = (f"org.causeway.mla.step.{name}", says)
         body = {"request_id": request, "step": said, "note": None, "reference": None}
@@ -599,6 +651,7 @@ class World:
         self.pass_on(incident, added, number)
         self.escalate_accepted(incident, item)
         self.request(incident)
+        self.search(incident, child)
         asked = {"assignment_id": item["assignment_id"], "facets": [], "recipient_key_id": "de-police-1"}
         ask = self.command("delivery", incident, "OpenFacets", asked, "de-police")
         number = facet_at(number, added)

@@ -6,10 +6,12 @@
 
 mod answers;
 mod clerks;
+mod desk;
 mod erasing;
 mod fleet;
 mod keeper;
 mod network;
+mod officers;
 mod plan;
 mod senders;
 mod watchers;
@@ -87,6 +89,8 @@ struct Verified {
     /// Requests for legal assistance, and steps taken in them.
     requests: usize,
     steps: usize,
+    /// How often custody of a search was accepted.
+    custody_moves: usize,
     lost: u64,
     doubled: u64,
     leaked: u64,
@@ -153,7 +157,7 @@ async fn prove(
     let senders = Senders::new(world, state, options.seed, options.referrals)?;
     let watchers = Watchers::start(world, fleet);
     fleet.begin_faults();
-    tokio::try_join!(senders.send_all(fleet), clerks::work(world, fleet))?;
+    tokio::try_join!(senders.send_all(fleet), clerks::work(world, fleet), officers::work(world, fleet))?;
     let kills = fleet.end_faults().await?;
     eprintln!("faults: {kills} kills, everything was answered; settling");
 
@@ -171,7 +175,7 @@ async fn prove(
         }
         _ => 0,
     };
-    let others = others + clerks::REQUESTS;
+    let others = others + clerks::REQUESTS + officers::INCIDENTS;
     answers::keep(world, fleet, senders.answers()).await?;
     fleet.stop_all()?;
     drop(collector);
@@ -193,6 +197,9 @@ async fn prove(
     let (requests, steps) = (verified.requests, verified.steps);
     eprintln!("faults: {requests} requests of {steps} steps");
     ensure!((requests, steps) == (clerks::REQUESTS, clerks::STEPS), "{requests} requests, {steps} steps");
+    let moves = verified.custody_moves;
+    eprintln!("faults: {moves} times custody of a search was accepted");
+    ensure!(moves == officers::MOVES, "{moves} times custody was accepted, of {}", officers::MOVES);
     let Verified { lost, doubled, leaked, .. } = verified;
     let outcome = Outcome { referrals: senders.sent(), lost, doubled, leaked, kills };
     ensure!((lost, doubled, leaked) == (0, 0, 0), "{outcome}");

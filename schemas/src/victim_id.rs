@@ -24,7 +24,7 @@ use crate::{command_bodies, event_bodies};
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, AvroSchema, ToSchema,
 )]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 #[serde(deny_unknown_fields)]
 pub struct ChildAddress {
     pub incident_id: IncidentId,
@@ -33,7 +33,7 @@ pub struct ChildAddress {
 
 /// What this service knows of an incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct CaseNoted {
     pub referral_id: ReferralId,
     pub kind: IncidentKind,
@@ -44,7 +44,7 @@ pub struct CaseNoted {
 
 /// An agency has accepted its part in the incident: it may take custody, or be offered it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct AgencyEngaged {
     pub agency: AgencyId,
     pub country: Country,
@@ -54,7 +54,7 @@ pub struct AgencyEngaged {
 
 /// An assignment of an agency was taken back. A custody that it holds stays until somebody else accepts it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct AgencyLeft {
     pub agency: AgencyId,
     pub assignment_id: AssignmentId,
@@ -62,7 +62,7 @@ pub struct AgencyLeft {
 
 /// A child that somebody has to look for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ChildRegistered {
     pub child_ref: ChildRef,
     /// As the referral names it; none where an agency has found it.
@@ -74,7 +74,7 @@ pub struct ChildRegistered {
 
 /// The taker has accepted: from now on it is the custodian, and nobody else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct CustodyAccepted {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -89,7 +89,7 @@ pub struct CustodyAccepted {
 
 /// Until somebody accepts, custody stays with whoever offers it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct CustodyOffered {
     pub child_ref: ChildRef,
     pub offer_id: OfferId,
@@ -102,7 +102,7 @@ pub struct CustodyOffered {
 
 /// An offer that did not lead to custody.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct OfferEnded {
     pub child_ref: ChildRef,
     pub offer_id: OfferId,
@@ -112,7 +112,7 @@ pub struct OfferEnded {
 
 /// The custodian is at work: its own limit runs anew.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct CustodyConfirmed {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -120,7 +120,7 @@ pub struct CustodyConfirmed {
 
 /// The custodian has said nothing for as long as it has itself set. Coordinators of its State are told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct CustodianSilent {
     pub child_ref: ChildRef,
     pub custodian: AgencyId,
@@ -129,7 +129,7 @@ pub struct CustodianSilent {
 
 /// A coordinator asks agencies to take the search over. It revokes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct TakersInvited {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -138,14 +138,14 @@ pub struct TakersInvited {
 
 /// The custodian is back at work, or somebody has taken over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct InvitationEnded {
     pub child_ref: ChildRef,
 }
 
 /// In which country the child is thought to be, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ChildAttributed {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -156,7 +156,7 @@ pub struct ChildAttributed {
 
 /// How the search stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct StatusRecorded {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -169,7 +169,7 @@ pub struct StatusRecorded {
 
 /// A support service is asked to receive the child, with what it needs for that and no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct SupportReferred {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -179,7 +179,7 @@ pub struct SupportReferred {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct SupportAcknowledged {
     pub child_ref: ChildRef,
     pub service: AgencyId,
@@ -187,7 +187,7 @@ pub struct SupportAcknowledged {
 
 /// The child, or whoever represents it, was told what it is entitled to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct RemediesExplained {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -196,7 +196,7 @@ pub struct RemediesExplained {
 
 /// Whether, and how, the survivor wants to hear of further material.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct NotificationSet {
     pub child_ref: ChildRef,
     pub by: AgencyId,
@@ -209,14 +209,14 @@ pub struct NotificationSet {
 
 /// The survivor has come of age: from now on the preference is the survivor's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct MajorityReached {
     pub child_ref: ChildRef,
 }
 
 /// The custodian holds two children to be the same one, and says with whom the search stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct LinkProposed {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -227,7 +227,7 @@ pub struct LinkProposed {
 
 /// The same, where the other child stands: its custodian agrees or declines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct LinkAsked {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -237,7 +237,7 @@ pub struct LinkAsked {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct LinkAgreed {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -246,7 +246,7 @@ pub struct LinkAgreed {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct LinkEnded {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -256,7 +256,7 @@ pub struct LinkEnded {
 
 /// Both custodians have agreed: the search for the one child goes on with one of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct LinkMade {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -266,7 +266,7 @@ pub struct LinkMade {
 
 /// Somebody else looks for this child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct CustodyCeded {
     pub child_ref: ChildRef,
     pub custodian: AgencyId,
@@ -275,7 +275,7 @@ pub struct CustodyCeded {
 
 /// An agency is told of what concerns it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct AgencyNoticed {
     pub child_ref: ChildRef,
     pub agency: AgencyId,
@@ -284,21 +284,21 @@ pub struct AgencyNoticed {
 
 /// A child that the referral does not name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct RegisterChild {
     pub age_band: AgeBand,
 }
 
 /// Takes the search for a child up that nobody has, or that its custodian has left, as a coordinator has asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct TakeCustody {
     pub child_ref: ChildRef,
     pub limit_days: i32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct OfferCustody {
     pub child_ref: ChildRef,
     pub to: AgencyId,
@@ -307,7 +307,7 @@ pub struct OfferCustody {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct AcceptCustody {
     pub child_ref: ChildRef,
     pub offer_id: OfferId,
@@ -315,7 +315,7 @@ pub struct AcceptCustody {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct DeclineCustody {
     pub child_ref: ChildRef,
     pub offer_id: OfferId,
@@ -323,27 +323,27 @@ pub struct DeclineCustody {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct WithdrawOffer {
     pub child_ref: ChildRef,
     pub offer_id: OfferId,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ConfirmCustody {
     pub child_ref: ChildRef,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct InviteTakers {
     pub child_ref: ChildRef,
     pub agencies: Vec<AgencyId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct AttributeChild {
     pub child_ref: ChildRef,
     pub country: Country,
@@ -352,7 +352,7 @@ pub struct AttributeChild {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct RecordStatus {
     pub child_ref: ChildRef,
     pub status: ChildStatus,
@@ -361,7 +361,7 @@ pub struct RecordStatus {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ReferToSupport {
     pub child_ref: ChildRef,
     pub service: AgencyId,
@@ -369,20 +369,20 @@ pub struct ReferToSupport {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct AcknowledgeSupport {
     pub child_ref: ChildRef,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ExplainRemedies {
     pub child_ref: ChildRef,
     pub remedies: Vec<Remedy>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct SetNotification {
     pub child_ref: ChildRef,
     pub preference: NotificationPreference,
@@ -392,7 +392,7 @@ pub struct SetNotification {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ProposeLink {
     pub child_ref: ChildRef,
     pub other: ChildAddress,
@@ -400,7 +400,7 @@ pub struct ProposeLink {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct AgreeToLink {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -408,7 +408,7 @@ pub struct AgreeToLink {
 
 /// By whoever was asked; by whoever has asked it takes the proposal back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct EndLink {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -416,7 +416,7 @@ pub struct EndLink {
 
 /// Between the two incidents of a link: what one side has said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct LinkNews {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
@@ -430,7 +430,7 @@ pub struct LinkNews {
 
 /// A clock of a child has run out: an offer's, the custodian's own limit, or the month of majority.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ChildClockDue {
     pub child_ref: ChildRef,
     pub clock: String,
@@ -439,7 +439,7 @@ pub struct ChildClockDue {
 
 /// Somebody asked for a child that does not exist for them. Always rejected, and so on record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim")]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ReadChild {
     pub incident_id: IncidentId,
 }

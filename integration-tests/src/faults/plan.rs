@@ -11,7 +11,7 @@ use super::network::Weather;
 
 /// Who runs: two of each that take turns, and guests that come for a while. Those whose names end with 1 reach the
 /// brokers through the network that fails.
-pub const MEMBERS: [(&str, &str); 11] = [
+pub const MEMBERS: [(&str, &str); 13] = [
     ("directory", "d0"),
     ("intake", "i0"),
     ("intake", "i1"),
@@ -19,19 +19,21 @@ pub const MEMBERS: [(&str, &str); 11] = [
     ("routing", "r1"),
     ("mla", "m0"),
     ("mla", "m1"),
+    ("victim-id", "v0"),
+    ("victim-id", "v1"),
     ("delivery", "l0"),
     ("delivery", "l1"),
     ("routing", "r2"),
     ("delivery", "l2"),
 ];
 /// Those of [`MEMBERS`] that run from the beginning.
-pub const RESIDENTS: std::ops::Range<usize> = 0..9;
+pub const RESIDENTS: std::ops::Range<usize> = 0..11;
 /// Those that join for a while, with a store of their own.
-const GUESTS: std::ops::Range<usize> = 9..11;
+const GUESTS: std::ops::Range<usize> = 11..13;
 /// Those of [`MEMBERS`] whose runners have something to do all the time.
-const WORKERS: std::ops::Range<usize> = 1..9;
+const WORKERS: std::ops::Range<usize> = 1..11;
 /// Those that may leave while the reporters go on: nobody sends to them.
-const LEAVERS: std::ops::Range<usize> = 3..9;
+const LEAVERS: std::ops::Range<usize> = 3..11;
 /// What stands behind the steps of a transaction.
 pub const FAILPOINTS: [&str; 8] = [
     "begin:kill",

@@ -2,6 +2,7 @@
 
 mod agency;
 mod catalogue;
+mod child;
 mod development;
 pub mod exit;
 mod mla;
@@ -175,6 +176,11 @@ enum Command {
         #[command(subcommand)]
         action: mla::Mla,
     },
+    /// Victim identification: who looks for a child, what was found out, and what the child is owed.
+    Child {
+        #[command(subcommand)]
+        action: Box<child::Child>,
+    },
     /// The directory: list, show, apply a change, confirm another's.
     Directory {
         #[command(subcommand)]
@@ -249,6 +255,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
         Command::Mla { action } => action.run(&client, &output).await,
+        Command::Child { action } => action.run(&client, &output).await,
         Command::Directory { action } => action.run(&client, &output).await,
         Command::Store { action } => action.run(&output),
         Command::Token(token) => token.run(&output),

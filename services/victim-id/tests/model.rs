@@ -13,6 +13,7 @@ mod people;
 #[path = "model/world.rs"]
 mod world;
 
+use proptest::prelude::*;
 use stateright::{Checker, HasDiscoveries, Model};
 
 use world::{Custody, Guard, Scenario};
@@ -65,4 +66,26 @@ fn a_model_without_a_guard_fails() {
     check_without(Scenario::Crossed, Guard::BoundByOneLink, law::NEVER_LOST);
     check_without(Scenario::Linked, Guard::ProposalStillStands, law::MOVES);
     check_without(Scenario::Crossed, Guard::CededIsNotTaken, law::AT_MOST_ONE);
+}
+
+/// Most steps of a long history that are tried.
+const STEPS: usize = 300;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn long_histories_keep_the_law(scenario in 0..4usize, chosen in proptest::collection::vec(any::<u32>(), STEPS)) {
+        let scenarios = [Scenario::OneChild, Scenario::TwoChildren, Scenario::Linked, Scenario::Chained];
+        let model = Custody::long(scenarios[scenario]);
+        let mut world = model.init_states().remove(0);
+        for choice in chosen {
+            let mut actions = Vec::new();
+            model.actions(&world, &mut actions);
+            let action = actions.swap_remove(choice as usize % actions.len());
+            world = model.next_state(&world, action).unwrap_or(world);
+            prop_assert_eq!(&world.ghost.broken, &None);
+            prop_assert!(law::nobody_is_lost(&world) && law::one_custodian_is_left(&world));
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod assistance;
 mod night;
+mod search;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -80,7 +81,7 @@ impl Up {
         let listener = listen(&settings).await?;
         tell("creating topics");
         settings.host.kafka.create_topics([]).await?;
-        tell("starting directory, intake, routing, mla and delivery in one process");
+        tell("starting directory, intake, routing, mla, victim-id and delivery in one process");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move {
@@ -112,6 +113,7 @@ impl Up {
         story.show(&incidents).await?;
         night::play(&story, world, &incidents[0]).await?;
         assistance::play(&story, world, &incidents[0]).await?;
+        search::play(&story, world, &incidents[0]).await?;
         self.ready(world, http, &incidents)?;
         goodbye(world, http, &incidents)
     }
@@ -235,6 +237,7 @@ fn goodbye(world: &World, http: &str, incidents: &[Named]) -> anyhow::Result<()>
          export CAUSEWAY_URL={http} CAUSEWAY_TOKEN={}\n\nGo on with:\n\n  \
          target/debug/causeway inbox --follow\n  \
          target/debug/causeway incident {incident}\n  \
+         target/debug/causeway child show {incident}\n  \
          target/debug/causeway directory list\n\nCtrl-C drains and stops.",
         world.token("de-police", "developer")?
     );

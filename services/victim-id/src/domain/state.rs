@@ -234,11 +234,12 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
         }
         VictimIdEvent::RemediesExplained(explained) => child.remedies.extend(&explained.remedies),
         VictimIdEvent::NotificationSet(set) => {
+            let before = child.notification.take();
             child.notification = Some(Notification {
                 preference: set.preference,
                 majority: set.majority.clone(),
                 majority_at: set.majority_at,
-                of_age: false,
+                of_age: before.is_some_and(|before| before.of_age),
             });
         }
         VictimIdEvent::MajorityReached(_) => {

@@ -17,9 +17,8 @@ use crate::people::*;
 
 use crate::law::{self, AT_MOST_ONE, MOVES, NEVER_LOST};
 
-/// Most offers, and most proposals, of one history.
-const MAX_OFFERS: usize = 2;
-const MAX_LINKS: usize = 2;
+/// Most offers, and most proposals, of one history that is looked at exhaustively.
+const FEW: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
@@ -50,6 +49,8 @@ pub enum Guard {
 pub struct Custody {
     scenario: Scenario,
     without: Option<Guard>,
+    most: usize,
+    moments: usize,
 }
 
 /// All that is so at one point of a history.
@@ -104,7 +105,17 @@ pub enum Action {
 
 impl Custody {
     pub fn new(scenario: Scenario, without: Option<Guard>) -> Self {
-        Self { scenario, without }
+        let moments = match scenario {
+            Scenario::OneChild => 4,
+            Scenario::TwoChildren => 2,
+            Scenario::Linked | Scenario::Crossed | Scenario::Chained => 1,
+        };
+        Self { scenario, without, most: FEW, moments }
+    }
+
+    /// For long histories: as many offers, proposals and moments as come.
+    pub fn long(scenario: Scenario) -> Self {
+        Self { most: usize::MAX, moments: usize::MAX, ..Self::new(scenario, None) }
     }
 
     /// Most states of one history: what is new beyond it is more of the same.
@@ -128,14 +139,6 @@ impl Custody {
         }
     }
 
-    fn moments(&self) -> usize {
-        match self.scenario {
-            Scenario::OneChild => 4,
-            Scenario::TwoChildren => 2,
-            Scenario::Linked | Scenario::Crossed | Scenario::Chained => 1,
-        }
-    }
-
     /// Every command that somebody could give about a child.
     fn commands(
         &self,
@@ -148,7 +151,7 @@ impl Custody {
         for by in self.units() {
             all.push((by, TakeCustody { child_ref: child, limit_days: LIMIT_DAYS }.into()));
             let fixed = matches!(self.scenario, Scenario::Crossed | Scenario::Chained);
-            let offers = !fixed && world.ghost.offers() < MAX_OFFERS;
+            let offers = !fixed && world.ghost.offers() < self.most;
             for to in self.units().iter().filter(|to| offers && *to != by) {
                 let offer = OfferCustody {
                     child_ref: child,
@@ -169,7 +172,7 @@ impl Custody {
             if self.scenario == Scenario::OneChild {
                 all.push((by, ConfirmCustody { child_ref: child }.into()));
             }
-            if self.links() && world.ghost.links() < MAX_LINKS {
+            if self.links() && world.ghost.links() < self.most {
                 for other in (0..world.incidents.len()).filter(|other| *other != incident) {
                     for stays in [LinkSide::Here, LinkSide::There] {
                         let other = address(other);
@@ -311,7 +314,7 @@ impl Model for Custody {
         for (incident, one) in &world.wire {
             actions.push(Action::Hear { incident: *incident, news: Box::new(news(one)) });
         }
-        if world.now + 1 < self.moments() {
+        if world.now + 1 < self.moments {
             actions.push(Action::TimePasses);
         }
     }
