@@ -16,9 +16,14 @@ class Children:
         self.unit = story.first(lambda one: one["kind"] == "victim-identification-unit" and one["country"] in services)
         self.country = story.agencies[self.unit]["country"]
         self.service = services[self.country]
+        policies = [one["entry"].get("policy") for one in story.ask("/v1/directory", self.unit)["entries"]]
+        rules = [rule for policy in policies if policy for rule in policy["transfers"]]
+        # What is written at a handover crosses from there.
+        near = {country for rule in rules if self.country in rule["to"] for country in rule["from"]}
         self.other = next(
             one["id"] for one in agencies
-            if one["kind"] == "police-unit" and one["country"] not in (self.country, story.agencies[story.hotline]["country"])
+            if one["kind"] == "police-unit"
+            and one["country"] in near - {self.country, story.agencies[story.hotline]["country"]}
         )
 
     def tell(self):

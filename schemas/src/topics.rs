@@ -177,7 +177,7 @@ pub const DEAD_LETTER: Topic = Topic {
     key: "what its source is keyed by",
     partitions: Partitions::One,
     kept: Kept::ForGood,
-    written_by: &["directory", "intake", "routing", "mla", "delivery"],
+    written_by: &["directory", "intake", "routing", "mla", "victim-id", "delivery"],
     read_by: &[],
     holds: "records that could not be decoded or decided, with the reason",
 };
@@ -188,10 +188,12 @@ pub const INPUTS: &[&str] = &[
     "referral.commands",
     "routing.commands",
     "mla.commands",
+    "victim-id.commands",
     "delivery.commands",
     "referral.events",
     "routing.events",
     "mla.events",
+    "victim-id.events",
 ];
 
 pub fn named(name: &str) -> Option<&'static Topic> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{AgencyKind, CustodyRoute, OfferEnd, RejectionCode};
+use schemas::codes::{AgencyKind, Authorisation, CustodyRoute, OfferEnd, RejectionCode, Urgency};
+use schemas::directory::Policy;
 use schemas::ids::{AgencyId, ChildRef, Country, OfferId};
 use schemas::victim_id::{
     AcceptCustody, ConfirmCustody, CustodianSilent, CustodyAccepted, CustodyConfirmed, CustodyOffered,
@@ -109,6 +110,9 @@ pub fn offer(context: &Context<'_>, incident: &Incident, command: &OfferCustody)
     if !open {
         return Err(Rejection::at(RejectionCode::Invalid, "/until"));
     }
+    if command.handover.is_some() && !crosses(context, incident, &command.to) {
+        return Err(Rejection::at(RejectionCode::TransferNotAllowed, "/handover"));
+    }
     let cause = context.cause.as_bytes();
     let offered = CustodyOffered {
         child_ref: command.child_ref,
@@ -119,6 +123,19 @@ pub fn offer(context: &Context<'_>, incident: &Incident, command: &OfferCustody)
         handover: command.handover.clone(),
     };
     Ok(vec![offered.into()])
+}
+
+/// Whether what is written at the handover may cross to the agency's State. Custody passes all the same: what the other
+/// side may know of the child came with its assignment.
+fn crosses(context: &Context<'_>, incident: &Incident, to: &AgencyId) -> bool {
+    let urgency = incident.noted.as_ref().map_or(Urgency::Routine, |noted| noted.urgency);
+    let (directory, now) = (context.directory, context.now);
+    let own = directory.agency(context.agency, now);
+    let (Some(own), Some(part)) = (own, incident.engaged.get(to)) else { return false };
+    own.country == part.country
+        || directory.policy(Policy::DEFAULT, now).is_some_and(|policy| {
+            policy.transfer(&own.country, &part.country, urgency, Authorisation::Standing).is_some()
+        })
 }
 
 pub fn decline(context: &Context<'_>, incident: &Incident, command: &DeclineCustody) -> Decided {

@@ -95,6 +95,15 @@ fn people_take_custody_and_machines_do_not() {
     let to_nobody = OfferCustody { child_ref: first(), to: agency("es-unit"), until, handover: None };
     let refused = refused_at(history.ask("de-unit", to_nobody));
     assert_eq!(refused, (RejectionCode::Invalid, "/to".to_owned()));
+    // No rule carries what is written at the handover to France: it is refused, and the custody can be offered without.
+    let with_text = OfferCustody {
+        child_ref: first(),
+        to: agency("fr-unit"),
+        until,
+        handover: Some(sealed(FacetKind::Handover)),
+    };
+    let refused = refused_at(history.ask("de-unit", with_text));
+    assert_eq!(refused, (RejectionCode::TransferNotAllowed, "/handover".to_owned()));
     // Only the service's own clock rings.
     let due = ChildClockDue { child_ref: first(), clock: "limit".to_owned(), due: history.now };
     assert_eq!(rejected(history.ask("de-unit", due)), RejectionCode::NotEntitled);
