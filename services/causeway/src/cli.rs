@@ -10,6 +10,7 @@ mod refer;
 mod table;
 mod up;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -294,11 +295,14 @@ pub struct Output {
 impl Output {
     /// The value as JSON, or as the text that people read.
     fn print(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string(value).context("failed to write JSON")?);
-        } else {
-            println!("{}", text().trim_end());
+        let text = match self.json {
+            true => serde_json::to_string(value).context("failed to write JSON")?,
+            false => text().trim_end().to_owned(),
+        };
+        match writeln!(std::io::stdout().lock(), "{text}") {
+            // Whoever reads has read enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("failed to write the result"),
         }
-        Ok(())
     }
 }

@@ -8,6 +8,9 @@ use super::{Child, Incident};
 
 /// What speaks for looking at a child now, strongest first.
 pub fn factors(incident: &Incident, child: &Child, agency: &AgencyId, now: Timestamp) -> Vec<PriorityFactor> {
+    if is_settled(child.status) {
+        return Vec::new();
+    }
     let noted = incident.noted.as_ref();
     let danger = noted.is_some_and(|noted| noted.urgency == Urgency::ImminentDanger);
     let streamed = noted.is_some_and(|noted| noted.annotations.contains(&Annotation::LiveStreamed));
@@ -23,6 +26,18 @@ pub fn factors(incident: &Incident, child: &Child, agency: &AgencyId, now: Times
         (PriorityFactor::YoungChild, child.age_band == AgeBand::UnderThirteen),
     ];
     all.into_iter().filter(|(_, holds)| *holds).map(|(factor, _)| factor).collect()
+}
+
+/// Whether nobody has to be looked for, for now.
+const fn is_settled(status: ChildStatus) -> bool {
+    matches!(
+        status,
+        ChildStatus::Safeguarded
+            | ChildStatus::AlreadyIdentified
+            | ChildStatus::DuplicateWork
+            | ChildStatus::Adult
+            | ChildStatus::FalsePositive
+    )
 }
 
 /// The place of a factor: the smaller, the sooner.

@@ -177,12 +177,24 @@ fn registered_child(person_ref: Option<PersonRef>, age_band: AgeBand, at: Timest
     }
 }
 
+/// What happened, as a reader of the history wants it.
+fn named(event: &VictimIdEvent) -> String {
+    let name = schemas::envelope::Body::name(event);
+    match event {
+        VictimIdEvent::StatusRecorded(recorded) => format!("{name}: {}", recorded.status),
+        VictimIdEvent::OfferEnded(ended) => format!("{name}: {}", ended.end),
+        VictimIdEvent::CustodyAccepted(accepted) => format!("{name}: {}", accepted.route),
+        VictimIdEvent::LinkEnded(ended) => format!("{name}: {}", ended.end),
+        _ => name.to_owned(),
+    }
+}
+
 fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
     if matches!(event, VictimIdEvent::AgencyNoticed(_)) {
         return;
     }
     let by = event.by().cloned();
-    child.history.push(Taken { what: schemas::envelope::Body::name(event).to_owned(), at, by: by.clone() });
+    child.history.push(Taken { what: named(event), at, by: by.clone() });
     // Whatever the custodian does for the child is a sign of life.
     if let Some(custody) = child.custody.as_mut().filter(|custody| Some(&custody.custodian) == by.as_ref()) {
         // What was done before may come in after what was done later.
