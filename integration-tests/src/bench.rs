@@ -10,6 +10,7 @@ mod hops;
 mod intake;
 mod latency;
 mod limit;
+mod near;
 mod plain;
 mod rebuild;
 mod referrals;
@@ -52,7 +53,13 @@ pub enum Measure {
     /// Ticks of the clocks of open requests for legal assistance.
     #[value(name = "h")]
     Clocks,
+    /// Lookups of known pictures.
+    #[value(name = "i")]
+    Near,
 }
+
+/// Known pictures with which (i) is measured.
+const PICTURES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
 /// Open requests with which (h) is measured: a tick costs the same with all of them.
 const CLOCKED_REQUESTS: [usize; 3] = [1_000, 10_000, 100_000];
@@ -68,6 +75,8 @@ pub struct Options {
     pub only: Vec<Measure>,
     /// How long a rate is kept up.
     pub duration: Duration,
+    /// A Python with the library that (i) is compared with.
+    pub python: Option<PathBuf>,
 }
 
 impl Options {
@@ -98,6 +107,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         for requests in CLOCKED_REQUESTS {
             say!("(h) {requests} open requests of {} periods each", clocks::PERIODS);
             report.clocks.insert(requests, clocks::measure(requests)?);
+        }
+    }
+    if options.wants(Measure::Near) {
+        for pictures in PICTURES {
+            say!("(i) {pictures} known pictures");
+            report.near.insert(pictures, near::measure(pictures, options.python.as_deref())?);
         }
     }
     for incidents in &options.sizes {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::kafka::{Kafka, KafkaOptions, Life};
 use crate::signals::Signals;
-use crate::{install, process, repo};
+use crate::{install, parts, process, repo};
 
 #[derive(clap::Args)]
 pub struct BenchOptions {
@@ -17,7 +17,7 @@ pub struct BenchOptions {
     /// Ten thousand, a hundred thousand and a million incidents, one after the other, instead.
     #[arg(long)]
     growth: bool,
-    /// Only these of a to g, with commas between.
+    /// Only these of a to i, with commas between.
     #[arg(long)]
     only: Option<String>,
     /// How long each rate of (d), and the single requests of (c), are kept up.
@@ -43,6 +43,9 @@ pub fn run(options: &BenchOptions) -> Result<()> {
     let mut bench = Command::new(root.join("target/release/bench"));
     bench.args(["--brokers", kafka.brokers(), "--output"]).arg(root.join("target/bench.json"));
     bench.args(["--incidents", &options.incidents.to_string(), "--seconds", &options.seconds.to_string()]);
+    if options.only.as_ref().is_none_or(|only| only.split(',').any(|one| one.trim() == "i")) {
+        bench.arg("--python").arg(parts::ensure_bench_python()?);
+    }
     bench.args(options.growth.then_some("--growth"));
     bench.args(options.only.iter().flat_map(|only| ["--only", only]));
     let measured = process::run_to_drain(&mut bench, &signals);

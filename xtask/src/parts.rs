@@ -57,6 +57,14 @@ impl Parts {
     }
 }
 
+/// A Python with the library that a measurement is compared with.
+pub fn ensure_bench_python() -> Result<PathBuf> {
+    let root = repo::root()?;
+    let directory = root.join(".kafka/parts");
+    fs::create_dir_all(&directory).context("failed to create the directory of the tests' parts")?;
+    ensure_python(&root.join("xtask/parts/bench-requirements.txt"), &directory)
+}
+
 fn ensure_registry(pom_path: &Path, parts: &Path) -> Result<PathBuf> {
     let pom = fs::read_to_string(pom_path).context("failed to read the registry's pinned version")?;
     let version = maven::property(&pom, "registry.version")?;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::clocks::Ticks;
 use super::ground::Memory;
 use super::limit::Limit;
+use super::near::Lookups;
 use super::rebuild::Rebuild;
 
 /// Goals on two cores with the broker on the same machine (docs/operations.md says what they mean).
@@ -18,6 +19,8 @@ const GOAL_SINGLE_PER_S: f64 = 2_000.0;
 const GOAL_OF_DECODE: f64 = 0.5;
 const GOAL_RESIDENT_MIB: f64 = 256.0;
 const GOAL_INCIDENTS: usize = 1_000_000;
+const GOAL_PICTURES: usize = 1_000_000;
+const GOAL_LOOKUPS_PER_S: f64 = 2_000.0;
 /// Records a second of a plain loop at its best on two such cores, by the size of its transactions.
 const COPY_REFERENCES: [f64; 2] = [64_000.0, 124_800.0];
 const GOAL_OF_REFERENCE: f64 = 0.9;
@@ -34,6 +37,8 @@ pub struct Report {
     pub rounds: Vec<Round>,
     /// By open requests.
     pub clocks: BTreeMap<usize, Ticks>,
+    /// By known pictures.
+    pub near: BTreeMap<usize, Lookups>,
 }
 
 /// Milliseconds from the due time of a request to its entry on the inbox stream.
@@ -93,6 +98,14 @@ impl Report {
             "clocks": self.clocks.iter().map(|(requests, ticks)| {
                 let Ticks { idle_us, restart_s } = ticks;
                 (requests.to_string(), json!({ "idle_us": idle_us, "restart_s": restart_s }))
+            }).collect::<serde_json::Map<_, _>>(),
+            "near": self.near.iter().map(|(pictures, lookups)| {
+                let Lookups { build_s, mib, per_s, found, one_by_one_per_s, .. } = lookups;
+                let others = lookups.others.iter().map(|other| {
+                    json!({ "name": other.name, "build_s": other.build_s, "per_s": other.per_s })
+                });
+                (pictures.to_string(), json!({ "build_s": build_s, "mib": mib, "per_s": per_s, "found": found,
+                    "one_by_one_per_s": one_by_one_per_s, "others": others.collect::<Vec<_>>() }))
             }).collect::<serde_json::Map<_, _>>(),
         });
         if let (Some(Value::Object(last)), Value::Object(all)) =
@@ -213,6 +226,25 @@ impl fmt::Display for Report {
         for (requests, ticks) in &self.clocks {
             row(f, &format!("(h) {requests} open requests, us a tick"), ticks.idle_us, "")?;
             row(f, "    s to open the store again", ticks.restart_s, "")?;
+        }
+        for (pictures, lookups) in &self.near {
+            let goal = if *pictures == GOAL_PICTURES {
+                at_least(lookups.per_s, GOAL_LOOKUPS_PER_S)
+            } else {
+                String::new()
+            };
+            row(f, &format!("(i) {pictures} known pictures, lookups/s"), lookups.per_s, &goal)?;
+            row(f, "    MiB", lookups.mib, "")?;
+            row(f, "    s to build", lookups.build_s, "")?;
+            row(f, "    one by one, lookups/s", lookups.one_by_one_per_s, "")?;
+            for other in &lookups.others {
+                row(
+                    f,
+                    "    lookups/s",
+                    other.per_s,
+                    &format!("{}, built in {:.1} s", other.name, other.build_s),
+                )?;
+            }
         }
         self.rounds.iter().try_for_each(|round| round.rows(f))
     }

@@ -27,6 +27,9 @@ struct Arguments {
     /// How long each rate of (d), and the single requests of (c), are kept up.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// A Python with faiss, to compare (i) with.
+    #[arg(long)]
+    python: Option<PathBuf>,
     /// Where the figures go as JSON.
     #[arg(long)]
     output: PathBuf,
@@ -42,6 +45,7 @@ async fn main() -> anyhow::Result<()> {
         sizes,
         only: arguments.only,
         duration: Duration::from_secs(arguments.seconds),
+        python: arguments.python,
     })
     .await?;
     std::fs::write(&arguments.output, serde_json::to_vec_pretty(&report.json())?)?;

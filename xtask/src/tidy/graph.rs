@@ -10,7 +10,7 @@ const SERVICES: [&str; 9] =
     ["schemas", "chassis", "directory", "intake", "routing", "mla", "victim-id", "paper", "delivery"];
 
 /// Every crate of the workspace, and those of its siblings that it may use.
-const MAY_USE: [(&str, &[&str]); 12] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("schemas", &[]),
     ("chassis", &["schemas"]),
     ("directory", &["schemas", "chassis"]),
@@ -19,11 +19,23 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("mla", &["schemas", "chassis"]),
     ("victim-id", &["schemas", "chassis"]),
     ("paper", &["schemas"]),
+    ("known-material", &[]),
     ("delivery", &["schemas", "chassis"]),
     ("causeway", &SERVICES),
     (
         "integration-tests",
-        &["schemas", "chassis", "directory", "intake", "routing", "mla", "victim-id", "delivery", "causeway"],
+        &[
+            "schemas",
+            "chassis",
+            "directory",
+            "intake",
+            "routing",
+            "mla",
+            "victim-id",
+            "known-material",
+            "delivery",
+            "causeway",
+        ],
     ),
     ("xtask", &[]),
 ];
