@@ -419,7 +419,7 @@ class World:
         for person in people:
             if person["category"] == "victim" and person["age_band"] != "adult":
                 child = {name: person[name] for name in ("person_ref", "age_band")}
-                child |= {"child_ref": child_of(person), "by": None}
+                child |= {"child_ref": child_of(person), "by": None, "awaited_until": 90_000_000}
                 self.event("victim-id", incident, "ChildRegistered", child, opened)
         countries = sorted({country for signal in signals for country in signal["countries"]})
         found = [{"country": country, "grounds": [ground(country)]} for country in countries]

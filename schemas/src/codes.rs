@@ -360,6 +360,7 @@ code_lists! {
         LegalPeriodRanOut = "legal-period-ran-out",
         PreservationAtRisk = "preservation-at-risk",
         CustodianSilent = "custodian-silent",
+        NobodyLooks = "nobody-looks",
     }
 
     /// What an assessment says.

@@ -99,6 +99,14 @@ pub struct HandoverAdded {
     pub to: Option<AgencyId>,
 }
 
+/// What was given to an agency with an offer that is over is closed to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct HandoverClosed {
+    pub child_ref: ChildRef,
+    pub agency: AgencyId,
+}
+
 /// An agency is the custodian of the search for a child now: what goes with the child goes to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.delivery")]
@@ -479,5 +487,6 @@ event_bodies! {
         HandoverAdded,
         CustodianNoted,
         ChildNewsDelivered,
+        HandoverClosed,
     }
 }

@@ -60,6 +60,19 @@ pub struct AgencyLeft {
     pub assignment_id: AssignmentId,
 }
 
+/// The reporter has withdrawn its referral: nobody takes a search up any more. Who has one is not stopped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim_id")]
+pub struct CaseWithdrawn {}
+
+/// Nobody has taken the search up for too long. Coordinators of the States at work on the incident are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim_id")]
+pub struct NobodyLooks {
+    pub child_ref: ChildRef,
+    pub countries: Vec<Country>,
+}
+
 /// A child that somebody has to look for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.victim_id")]
@@ -68,6 +81,8 @@ pub struct ChildRegistered {
     /// As the referral names it; none where an agency has found it.
     pub person_ref: Option<PersonRef>,
     pub age_band: AgeBand,
+    /// Until when somebody should have taken the search up.
+    pub awaited_until: Timestamp,
     /// Who has found it; none where the referral names it.
     pub by: Option<AgencyId>,
 }
@@ -106,6 +121,8 @@ pub struct CustodyOffered {
 pub struct OfferEnded {
     pub child_ref: ChildRef,
     pub offer_id: OfferId,
+    /// Whom it was made to.
+    pub to: AgencyId,
     pub end: OfferEnd,
     pub reason: Option<HandoverDeclineReason>,
 }
@@ -221,6 +238,9 @@ pub struct LinkProposed {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
     pub by: AgencyId,
+    pub country: Country,
+    /// States that must never hear of this incident.
+    pub never_told: Vec<Country>,
     pub other: ChildAddress,
     pub stays: LinkSide,
 }
@@ -232,6 +252,8 @@ pub struct LinkAsked {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
     pub by: AgencyId,
+    /// States that must never hear of the other incident.
+    pub never_told: Vec<Country>,
     pub other: ChildAddress,
     pub stays: LinkSide,
 }
@@ -421,9 +443,12 @@ pub struct LinkNews {
     pub child_ref: ChildRef,
     pub link_id: LinkId,
     pub other: ChildAddress,
-    /// Who has said it.
+    /// Who has said it, and its State.
     pub by: AgencyId,
+    pub country: Option<Country>,
     pub said: LinkSaid,
+    /// States that must never hear of the incident that says it.
+    pub never_told: Vec<Country>,
     /// As the side that hears it sees it.
     pub stays: LinkSide,
 }
@@ -498,6 +523,8 @@ event_bodies! {
         LinkMade,
         CustodyCeded,
         AgencyNoticed,
+        CaseWithdrawn,
+        NobodyLooks,
     }
 }
 
@@ -527,9 +554,11 @@ impl VictimIdEvent {
             Self::LinkMade(event) => event.child_ref,
             Self::CustodyCeded(event) => event.child_ref,
             Self::AgencyNoticed(event) => event.child_ref,
+            Self::NobodyLooks(event) => event.child_ref,
             Self::CommandRejected(_)
             | Self::CommandFailed(_)
             | Self::CaseNoted(_)
+            | Self::CaseWithdrawn(_)
             | Self::AgencyEngaged(_)
             | Self::AgencyLeft(_) => return None,
         })

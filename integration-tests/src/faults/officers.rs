@@ -64,7 +64,8 @@ async fn hand_to_and_fro(desk: &Desk<'_>, path: &str, child: ChildRef) -> anyhow
         desk.post("victim-id", UNITS[0], &format!("{path}/custody"), "take", &limit).await?;
     for turn in 0..HANDED_ON {
         let (from, to) = (UNITS[turn % 2], UNITS[(turn + 1) % 2]);
-        let since = view.custody.as_ref().context("somebody looks for it")?.since;
+        let since =
+            view.custody.as_ref().and_then(|custody| custody.since).context("somebody looks for it")?;
         let until = since.plus_minutes(OFFER_MINUTES);
         let offer = json!({ "to": to, "until": until, "handover": "Synthetic." });
         let what = format!("offer-{turn}");

@@ -122,7 +122,7 @@ async fn two_children_are_looked_for_handed_on_found_and_looked_after() {
     assert!(queue.items[0].factors.contains(&PriorityFactor::NobodyLooks));
 
     // Handed on: until it is accepted it stays where it is.
-    let until = held.custody.unwrap().since.plus_minutes(24 * 60);
+    let until = held.custody.unwrap().since.unwrap().plus_minutes(24 * 60);
     let offer =
         json!({ "to": FR, "until": until, "handover": "Synthetic: speaks French, asks for her sister." });
     let offered = case.act(DE, first, "offers", offer).await.unwrap();
@@ -180,7 +180,7 @@ async fn a_silent_custodian_is_followed_and_two_that_look_for_one_child_settle_i
     let children = case.children(DE, incident).await.unwrap();
     let child = (incident, children[0].child_ref);
     let held = case.act(DE, child, "custody", json!({ "limit_days": 5 })).await.unwrap();
-    let limit = held.custody.unwrap().limit;
+    let limit = held.custody.unwrap().limit.unwrap();
     let coordinator = "un-coordinator";
     let takers = json!({ "agencies": [FR] });
     let early = case.invite(coordinator, child, &takers).await.unwrap_err();

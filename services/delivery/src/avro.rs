@@ -70,6 +70,8 @@ fn hear_victim_id(
                 | VictimIdEvent::CustodyCeded(_)
                 | VictimIdEvent::AgencyNoticed(_)
                 | VictimIdEvent::CustodianSilent(_)
+                | VictimIdEvent::NobodyLooks(_)
+                | VictimIdEvent::OfferEnded(_)
         );
     Ok(tells.then(|| Heard {
         aggregate_id: event.aggregate_id,

@@ -463,6 +463,7 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent, time: Timestamp) {
         | DeliveryEvent::CommandRejected(_)
         | DeliveryEvent::CommandFailed(_) => {}
         DeliveryEvent::HandoverAdded(added) => children::add(&mut incident.children, added),
+        DeliveryEvent::HandoverClosed(closed) => children::close(&mut incident.children, closed),
         DeliveryEvent::CustodianNoted(noted) => {
             let child = incident.children.entry(noted.child_ref).or_default();
             child.custodian.clone_from(&noted.agency);

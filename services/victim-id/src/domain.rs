@@ -17,8 +17,8 @@ use schemas::directory::Agency;
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country};
 use schemas::referral::Person;
 use schemas::victim_id::{
-    AgencyEngaged, AgencyLeft, CaseNoted, ChildClockDue, ChildRegistered, InvitationEnded, MajorityReached,
-    VictimIdCommand, VictimIdEvent,
+    AgencyEngaged, AgencyLeft, CaseNoted, CaseWithdrawn, ChildClockDue, ChildRegistered, InvitationEnded,
+    MajorityReached, VictimIdCommand, VictimIdEvent,
 };
 
 pub use links::told;
@@ -26,13 +26,17 @@ pub use state::{Attribution, Child, Custody, Engaged, Incident, Link, Notificati
 
 /// Most children of one incident.
 const MAX_CHILDREN: usize = 1_000;
-/// Most events of one child: bounds what an incident weighs.
-const MAX_HISTORY: usize = 2_000;
 
 /// The clocks of a child, by name.
 const OFFER: &str = "offer";
 const LIMIT: &str = "limit";
+const NOBODY: &str = "nobody";
 const MAJORITY: &str = "majority";
+
+/// How long a child may wait for somebody who looks for it before coordinators are told, in minutes; and in imminent
+/// danger.
+const WAITS_MINUTES: i64 = 24 * 60;
+const WAITS_IN_DANGER_MINUTES: i64 = 60;
 
 /// What `routing.events` tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +54,10 @@ pub enum RoutingNews {
         agency: AgencyId,
         assignment_id: AssignmentId,
     },
-    /// An assignment was revoked.
-    Revoked(AssignmentId),
+    /// An assignment was revoked, or closed.
+    Ended(AssignmentId),
+    /// The reporter has withdrawn its referral.
+    Withdrawn,
 }
 
 type Decided = Result<Vec<VictimIdEvent>, Rejection>;
@@ -75,7 +81,8 @@ pub fn learn(context: &Context<'_>, incident: &Incident, news: &RoutingNews) -> 
             let new = before.is_none_or(|before| !before.assignments.contains(assignment_id));
             engaged.filter(|_| new).map(VictimIdEvent::from).into_iter().collect()
         }
-        RoutingNews::Revoked(assignment_id) => {
+        RoutingNews::Withdrawn => vec![CaseWithdrawn {}.into()],
+        RoutingNews::Ended(assignment_id) => {
             let of = incident.engaged.iter().filter(|(_, part)| part.assignments.contains(assignment_id));
             of.map(|(agency, _)| AgencyLeft { agency: agency.clone(), assignment_id: *assignment_id }.into())
                 .collect()
@@ -113,6 +120,7 @@ fn know(
     people: &[Person],
 ) -> Vec<VictimIdEvent> {
     let changed = incident.noted.as_ref() != Some(&noted);
+    let awaited_until = awaited_until(context, noted.urgency);
     let room = MAX_CHILDREN.saturating_sub(incident.children.len());
     let children = people.iter().filter(|person| is_child(person)).map(|person| ChildRegistered {
         child_ref: ChildRef::derive(&[
@@ -122,9 +130,16 @@ fn know(
         person_ref: Some(person.person_ref),
         age_band: person.age_band,
         by: None,
+        awaited_until,
     });
     let new = children.filter(|child| !incident.children.contains_key(&child.child_ref));
     changed.then(|| noted.into()).into_iter().chain(new.take(room).map(VictimIdEvent::from)).collect()
+}
+
+/// Until when somebody should have taken up the search for a child that is registered now.
+fn awaited_until(context: &Context<'_>, urgency: Urgency) -> Timestamp {
+    let danger = urgency == Urgency::ImminentDanger;
+    context.now.plus_minutes(if danger { WAITS_IN_DANGER_MINUTES } else { WAITS_MINUTES })
 }
 
 /// Victims that are not known to be of age, and minors of whom nobody knows yet what they are.
@@ -199,16 +214,11 @@ fn held<'a>(
         return Err(RejectionCode::NotCustodian.into());
     }
     context.must_be_human()?;
-    must_have_room(child)?;
     Ok(child)
 }
 
 fn must_not_be_ceded(child: &Child) -> Result<(), Rejection> {
     if child.ceded_to.is_some() { Err(RejectionCode::Linked.into()) } else { Ok(()) }
-}
-
-fn must_have_room(child: &Child) -> Result<(), Rejection> {
-    if child.history.len() >= MAX_HISTORY { Err(RejectionCode::TooMany.into()) } else { Ok(()) }
 }
 
 /// Whether an agency of this kind looks for children.
@@ -220,14 +230,25 @@ impl Incident {
     /// Whether an agency may know of a child: it has a part in the incident, holds the custody, or was asked to receive
     /// the child.
     pub fn may_know(&self, agency: &AgencyId, child: &Child) -> bool {
-        self.engaged.contains_key(agency) || child.is_held_by(agency) || child.support.contains_key(agency)
+        let part = self.engaged.get(agency).map(|part| &part.country);
+        let held = child.custody.as_ref().filter(|custody| custody.custodian == *agency);
+        let country = part.or(held.map(|custody| &custody.country));
+        match country {
+            Some(country) => !self.is_never_told(country),
+            None => child.support.contains_key(agency),
+        }
+    }
+
+    /// Whether the originator has said that the State must never hear of it. What an agency of it holds stays with it
+    /// until somebody else takes over.
+    pub fn is_never_told(&self, country: &Country) -> bool {
+        self.noted.as_ref().is_some_and(|noted| noted.never_told.contains(country))
     }
 
     /// Whether a coordinator watches over a child: its custodian's State lies in its scope, or, where nobody has the
     /// search, that of an agency at work on the incident. A State that is never told watches nothing.
     pub fn is_watched_by(&self, child: &Child, coordinator: &Agency) -> bool {
-        let never_told =
-            self.noted.as_ref().is_some_and(|noted| noted.never_told.contains(&coordinator.country));
+        let never_told = self.is_never_told(&coordinator.country);
         let custodian = child.custody.as_ref().map(|custody| &custody.country);
         let mut engaged = self.engaged.values().map(|engaged| &engaged.country);
         let in_scope = |country: &Country| coordinator.scope.contains(country);
@@ -236,12 +257,25 @@ impl Incident {
 
     /// The agencies that may look for children of the incident.
     pub fn takers(&self) -> impl Iterator<Item = &AgencyId> {
-        self.engaged.iter().filter(|(_, engaged)| searches(engaged.kind)).map(|(agency, _)| agency)
+        self.engaged.keys().filter(|agency| self.may_search(agency))
+    }
+
+    /// Those of them that a coordinator may ask to take a search over: of States in its scope.
+    pub fn takers_for<'a>(
+        &'a self,
+        child: &'a Child,
+        coordinator: &'a Agency,
+    ) -> impl Iterator<Item = &'a AgencyId> {
+        let in_scope = |agency: &&AgencyId| {
+            self.engaged.get(*agency).is_some_and(|part| coordinator.scope.contains(&part.country))
+        };
+        self.takers().filter(in_scope).filter(|agency| !child.is_held_by(agency))
     }
 
     /// Whether an agency may look for children of the incident.
     fn may_search(&self, agency: &AgencyId) -> bool {
-        self.engaged.get(agency).is_some_and(|engaged| searches(engaged.kind))
+        let part = self.engaged.get(agency);
+        part.is_some_and(|part| searches(part.kind) && !self.is_never_told(&part.country))
     }
 }
 
@@ -259,21 +293,24 @@ fn clock_due(context: &Context<'_>, incident: &Incident, command: &ChildClockDue
     Ok(match command.clock.as_str() {
         OFFER => custody::expired(child_ref, child),
         LIMIT => custody::silent(child_ref, child),
+        NOBODY => custody::nobody(incident, child_ref),
         _ => vec![MajorityReached { child_ref }.into()],
     })
 }
 
 fn clocks_of(child: &Child) -> impl Iterator<Item = (&'static str, Timestamp)> {
     let offer = child.offer.as_ref().map(|offer| (OFFER, offer.until));
-    let custody = child.custody.as_ref().filter(|custody| !custody.told_silent);
+    let custody = child.custody.as_ref().filter(|custody| !custody.told_silent && !child.is_settled());
     let limit = custody.map(|custody| (LIMIT, custody.limit()));
+    let nobody = child.awaited_until.filter(|_| !child.is_settled()).map(|until| (NOBODY, until));
     let minor = child.notification.as_ref().filter(|notification| !notification.of_age);
     let majority = minor.and_then(|minor| Some((MAJORITY, minor.majority_at?)));
-    [offer, limit, majority].into_iter().flatten()
+    [offer, limit, nobody, majority].into_iter().flatten()
 }
 
 pub fn clocks(incident: &Incident) -> Vec<Clock<VictimIdCommand>> {
-    let children = incident.children.iter();
+    // Of what was withdrawn nobody is reminded.
+    let children = incident.children.iter().filter(|_| !incident.withdrawn);
     let clocks = children.flat_map(|(child_ref, child)| clocks_of(child).map(|clock| (*child_ref, clock)));
     clocks
         .map(|(child_ref, (clock, due))| Clock {

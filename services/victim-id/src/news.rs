@@ -39,7 +39,9 @@ pub fn hear(
         RoutingEvent::AssignmentAccepted(accepted) => {
             RoutingNews::Accepted { agency: event.agency.clone(), assignment_id: accepted.assignment_id }
         }
-        RoutingEvent::AssignmentRevoked(revoked) => RoutingNews::Revoked(revoked.assignment_id),
+        RoutingEvent::AssignmentRevoked(revoked) => RoutingNews::Ended(revoked.assignment_id),
+        RoutingEvent::AssignmentClosed(closed) => RoutingNews::Ended(closed.assignment_id),
+        RoutingEvent::IncidentWithdrawn(_) => RoutingNews::Withdrawn,
         _ => return Ok(None),
     };
     Ok(Some(Heard {

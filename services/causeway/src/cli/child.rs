@@ -358,8 +358,9 @@ fn child_text(view: &ChildView) -> String {
         view.status,
         custodian(view)
     );
-    if let Some(custody) = view.custody.as_ref().filter(|_| view.held_by_us) {
-        text += &format!("say something before {} ({} days)\n", custody.limit, custody.limit_days);
+    let own = view.custody.as_ref().filter(|_| view.held_by_us);
+    if let Some((limit, days)) = own.and_then(|own| own.limit.zip(own.limit_days)) {
+        text += &format!("say something before {limit} ({days} days)\n");
     }
     if let Some(offer) = &view.offer {
         text += &format!("offer {} to {} until before {}\n", offer.offer_id, offer.to, offer.until);

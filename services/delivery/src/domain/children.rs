@@ -6,12 +6,12 @@ use chassis::decider::{Context, Rejection};
 use schemas::codes::{AgencyKind, AlertReason, RejectionCode};
 use schemas::delivery::{
     AlertDelivered, ChildNewsDelivered, CustodianNoted, DeliveryEvent, FacetAdded, FacetsDisclosed,
-    HandoverAdded, OpenHandover,
+    HandoverAdded, HandoverClosed, OpenHandover,
 };
 use schemas::directory::view::Directory;
-use schemas::ids::{AgencyId, ChildRef};
+use schemas::ids::{AgencyId, ChildRef, Country};
 use schemas::routing::FacetRef;
-use schemas::victim_id::{CustodianSilent, VictimIdEvent};
+use schemas::victim_id::VictimIdEvent;
 use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -65,26 +65,37 @@ pub fn deliver(context: &Context<'_>, incident: &Incident, news: &ChildNews) -> 
             let (agency, news) = (noticed.agency.clone(), noticed.news);
             vec![ChildNewsDelivered { agency, child_ref, news }.into()]
         }
-        VictimIdEvent::CustodianSilent(silent) => alerts(context, incident, silent),
+        VictimIdEvent::OfferEnded(ended) => {
+            vec![HandoverClosed { child_ref, agency: ended.to.clone() }.into()]
+        }
+        VictimIdEvent::CustodianSilent(silent) => {
+            alerts(context, incident, AlertReason::CustodianSilent, std::slice::from_ref(&silent.country))
+        }
+        VictimIdEvent::NobodyLooks(nobody) => {
+            alerts(context, incident, AlertReason::NobodyLooks, &nobody.countries)
+        }
         _ => Vec::new(),
     };
     added.into_iter().chain(passed_on).collect()
 }
 
-/// Every coordinator in whose scope the custodian's State stands, and that may hear of the incident.
-fn alerts(context: &Context<'_>, incident: &Incident, silent: &CustodianSilent) -> Vec<DeliveryEvent> {
-    let watches = context.directory.agencies(context.now).filter(|agency| {
-        agency.kind == AgencyKind::Coordinator
-            && agency.scope.contains(&silent.country)
-            && !incident.is_never_told(&agency.country)
+/// Every coordinator in whose scope one of the States stands, and that may hear of the incident.
+fn alerts(
+    context: &Context<'_>,
+    incident: &Incident,
+    reason: AlertReason,
+    countries: &[Country],
+) -> Vec<DeliveryEvent> {
+    let coordinators = context
+        .directory
+        .agencies(context.now)
+        .filter(|agency| agency.kind == AgencyKind::Coordinator && !incident.is_never_told(&agency.country));
+    let alerted = coordinators.filter_map(|agency| {
+        let country = countries.iter().find(|country| agency.scope.contains(country))?.clone();
+        let (agency, country) = (agency.id.clone(), Some(country));
+        Some(AlertDelivered { agency, country, reason, assignment_id: None }.into())
     });
-    let alert = |agency: &AgencyId| AlertDelivered {
-        agency: agency.clone(),
-        country: Some(silent.country.clone()),
-        reason: AlertReason::CustodianSilent,
-        assignment_id: None,
-    };
-    watches.map(|agency| alert(&agency.id).into()).collect()
+    alerted.collect()
 }
 
 /// Discloses what goes with a child: to its author, to whom it was given, and to whoever is custodian now.
@@ -151,6 +162,14 @@ impl Incident {
 impl Followed {
     pub fn facets(&self) -> impl Iterator<Item = &FacetAdded> {
         self.handovers.iter().map(|handover| &handover.added)
+    }
+}
+
+/// An offer is over: what went with it is closed to whom it was made.
+pub fn close(children: &mut BTreeMap<ChildRef, Followed>, closed: &HandoverClosed) {
+    let given = children.get_mut(&closed.child_ref).into_iter().flat_map(|child| &mut child.handovers);
+    for handover in given.filter(|handover| handover.to.as_ref() == Some(&closed.agency)) {
+        handover.to = None;
     }
 }
 

@@ -103,12 +103,21 @@ fn whom_it_concerns_is_told_and_a_silent_custodian_is_its_coordinators_matter() 
         .collect();
     let reason = AlertReason::CustodianSilent;
     assert_eq!(alerted, [("eu-coordinator".to_owned(), reason), ("un-coordinator".to_owned(), reason)]);
-    // What tells nobody anything leaves nothing.
+}
+
+#[test]
+fn what_went_with_an_offer_that_is_over_is_closed_to_whom_it_was_made() {
+    let mut history = held();
+    history.take(&hears_of_child("de-police", 2, offered("fr-police"))).unwrap();
+    assert!(opens_handover(&mut history, "fr-police").is_ok());
     let ended = OfferEnded {
         child_ref: child(),
         offer_id: OfferId::derive(&[b"offer"]),
-        end: OfferEnd::Expired,
+        to: agency("fr-police"),
+        end: OfferEnd::Withdrawn,
         reason: None,
     };
-    assert_eq!(history.take(&hears_of_child("de-police", 4, ended)).unwrap(), []);
+    history.take(&hears_of_child("de-police", 3, ended)).unwrap();
+    assert_eq!(opens_handover(&mut history, "fr-police"), Err(RejectionCode::UnknownChild.into()));
+    assert!(opens_handover(&mut history, "de-police").is_ok());
 }

@@ -88,8 +88,13 @@ fn policy() -> Policy {
     let victim_unit = AgencyKind::VictimIdentificationUnit;
     let digests = vec![FacetKind::Person, FacetKind::PerceptualDigests];
     let mut all_but_answers = FacetKind::ALL.to_vec();
-    let added =
-        [FacetKind::AnswerText, FacetKind::CaseNumber, FacetKind::RequestText, FacetKind::RequestReasons];
+    let added = [
+        FacetKind::AnswerText,
+        FacetKind::CaseNumber,
+        FacetKind::RequestText,
+        FacetKind::RequestReasons,
+        FacetKind::Handover,
+    ];
     all_but_answers.retain(|kind| !added.contains(kind));
     let everybody_concerned = vec![Victim, Suspect, Undetermined];
     let in_need = || vec![Victim, Undetermined];

@@ -8,13 +8,11 @@ use schemas::directory::Policy;
 use schemas::ids::{AgencyId, ChildRef, Country, OfferId};
 use schemas::victim_id::{
     AcceptCustody, ConfirmCustody, CustodianSilent, CustodyAccepted, CustodyConfirmed, CustodyOffered,
-    DeclineCustody, InviteTakers, OfferCustody, OfferEnded, TakeCustody, TakersInvited, VictimIdEvent,
-    WithdrawOffer,
+    DeclineCustody, InvitationEnded, InviteTakers, NobodyLooks, OfferCustody, OfferEnded, TakeCustody,
+    TakersInvited, VictimIdEvent, WithdrawOffer,
 };
 
-use super::{
-    Child, Decided, Incident, Offer, held, known, links, must_have_room, must_not_be_ceded, searches,
-};
+use super::{Child, Decided, Incident, Offer, held, known, links, must_not_be_ceded, searches};
 
 /// Longest that a custodian may set itself to say nothing.
 const MAX_LIMIT_DAYS: i32 = 180;
@@ -54,10 +52,12 @@ fn taken_by<'a>(
 ) -> Result<(&'a Child, Country), Rejection> {
     let child = known(context, incident, child_ref)?;
     must_not_be_ceded(child)?;
-    let part = incident.engaged.get(context.agency).filter(|part| searches(part.kind));
+    let part = incident.engaged.get(context.agency).filter(|_| incident.may_search(context.agency));
     let part = part.ok_or(RejectionCode::NotEntitled)?;
     context.must_be_human()?;
-    must_have_room(child)?;
+    if incident.withdrawn {
+        return Err(RejectionCode::Withdrawn.into());
+    }
     if !(1..=MAX_LIMIT_DAYS).contains(&limit_days) {
         return Err(Rejection::at(RejectionCode::Invalid, "/limit_days"));
     }
@@ -125,8 +125,7 @@ pub fn offer(context: &Context<'_>, incident: &Incident, command: &OfferCustody)
     Ok(vec![offered.into()])
 }
 
-/// Whether what is written at the handover may cross to the agency's State. Custody passes all the same: what the other
-/// side may know of the child came with its assignment.
+/// Whether what is written at the handover may cross to the agency's State. Custody passes without it too.
 fn crosses(context: &Context<'_>, incident: &Incident, to: &AgencyId) -> bool {
     let urgency = incident.noted.as_ref().map_or(Urgency::Routine, |noted| noted.urgency);
     let (directory, now) = (context.directory, context.now);
@@ -144,7 +143,8 @@ pub fn decline(context: &Context<'_>, incident: &Incident, command: &DeclineCust
     let offer = must_be_open(context, child, command.offer_id)?;
     let (child_ref, offer_id) = (command.child_ref, offer.offer_id);
     let reason = Some(command.reason);
-    Ok(vec![OfferEnded { child_ref, offer_id, end: OfferEnd::Declined, reason }.into()])
+    let to = offer.to.clone();
+    Ok(vec![OfferEnded { child_ref, offer_id, to, end: OfferEnd::Declined, reason }.into()])
 }
 
 pub fn withdraw(context: &Context<'_>, incident: &Incident, command: &WithdrawOffer) -> Decided {
@@ -155,7 +155,7 @@ pub fn withdraw(context: &Context<'_>, incident: &Incident, command: &WithdrawOf
 }
 
 fn ended(child_ref: ChildRef, offer: &Offer, end: OfferEnd) -> VictimIdEvent {
-    OfferEnded { child_ref, offer_id: offer.offer_id, end, reason: None }.into()
+    OfferEnded { child_ref, offer_id: offer.offer_id, to: offer.to.clone(), end, reason: None }.into()
 }
 
 pub fn expired(child_ref: ChildRef, child: &Child) -> Vec<VictimIdEvent> {
@@ -164,7 +164,9 @@ pub fn expired(child_ref: ChildRef, child: &Child) -> Vec<VictimIdEvent> {
 
 /// What stood open for whoever has ceded the search.
 pub fn closed(child_ref: ChildRef, child: &Child) -> impl Iterator<Item = VictimIdEvent> {
-    child.offer.iter().map(move |offer| ended(child_ref, offer, OfferEnd::Superseded))
+    let offer = child.offer.iter().map(move |offer| ended(child_ref, offer, OfferEnd::Superseded));
+    let invited = (!child.invited.is_empty()).then(|| InvitationEnded { child_ref }.into());
+    offer.chain(invited)
 }
 
 pub fn confirm(context: &Context<'_>, incident: &Incident, command: &ConfirmCustody) -> Decided {
@@ -172,7 +174,7 @@ pub fn confirm(context: &Context<'_>, incident: &Incident, command: &ConfirmCust
     Ok(vec![confirmed(context, command.child_ref)])
 }
 
-fn confirmed(context: &Context<'_>, child_ref: ChildRef) -> VictimIdEvent {
+pub fn confirmed(context: &Context<'_>, child_ref: ChildRef) -> VictimIdEvent {
     CustodyConfirmed { child_ref, by: context.agency.clone() }.into()
 }
 
@@ -185,6 +187,12 @@ pub fn silent(child_ref: ChildRef, child: &Child) -> Vec<VictimIdEvent> {
     told.into_iter().collect()
 }
 
+/// Nobody has taken the search up for too long.
+pub fn nobody(incident: &Incident, child_ref: ChildRef) -> Vec<VictimIdEvent> {
+    let countries: BTreeSet<Country> = incident.engaged.values().map(|part| part.country.clone()).collect();
+    vec![NobodyLooks { child_ref, countries: countries.into_iter().collect() }.into()]
+}
+
 /// A coordinator of the custodian's State, or, where nobody has the search, of any State at work on the incident.
 pub fn invite(context: &Context<'_>, incident: &Incident, command: &InviteTakers) -> Decided {
     let own = context.directory.agency(context.agency, context.now);
@@ -195,7 +203,6 @@ pub fn invite(context: &Context<'_>, incident: &Incident, command: &InviteTakers
     }
     must_not_be_ceded(child)?;
     context.must_be_human()?;
-    must_have_room(child)?;
     if !child.is_left(context.now) {
         return Err(RejectionCode::NotSilent.into());
     }

@@ -5,7 +5,7 @@
 
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{ActorKind, LinkEnd, LinkSaid, LinkSide, RejectionCode};
-use schemas::ids::{AgencyId, ChildRef, LinkId};
+use schemas::ids::{AgencyId, ChildRef, Country, LinkId};
 use schemas::victim_id::{
     AgreeToLink, ChildAddress, CustodyCeded, EndLink, LinkAgreed, LinkAsked, LinkEnded, LinkMade, LinkNews,
     LinkProposed, ProposeLink, VictimIdEvent,
@@ -34,6 +34,8 @@ pub fn propose(context: &Context<'_>, incident: &Incident, command: &ProposeLink
         child_ref: command.child_ref,
         link_id: LinkId::derive(&[context.aggregate_id.as_bytes(), context.cause.as_bytes()]),
         by: context.agency.clone(),
+        country: custodian_country(child).ok_or(RejectionCode::NotCustodian)?,
+        never_told: incident.noted.as_ref().map_or(Vec::new(), |noted| noted.never_told.clone()),
         other: command.other,
         stays: command.stays,
     };
@@ -52,6 +54,10 @@ pub fn agree(context: &Context<'_>, incident: &Incident, command: &AgreeToLink) 
     if is_bound(child) {
         return Err(RejectionCode::LinkOpen.into());
     }
+    // Custody may have passed since it was asked for.
+    if custodian_country(child).is_some_and(|country| link.never_told.contains(&country)) {
+        return Err(RejectionCode::TransferNotAllowed.into());
+    }
     let (child_ref, link_id, other) = (command.child_ref, command.link_id, link.other);
     Ok(vec![LinkAgreed { child_ref, link_id, by: context.agency.clone(), other }.into()])
 }
@@ -64,7 +70,12 @@ pub fn end(context: &Context<'_>, incident: &Incident, command: &EndLink) -> Dec
         return Err(RejectionCode::WrongState.into());
     }
     let end = if link.ours { LinkEnd::Withdrawn } else { LinkEnd::Declined };
-    Ok(vec![ended(command.child_ref, command.link_id, link.other, end)])
+    let ended = ended(command.child_ref, command.link_id, link.other, end);
+    Ok(vec![ended, custody::confirmed(context, command.child_ref)])
+}
+
+fn custodian_country(child: &Child) -> Option<Country> {
+    child.custody.as_ref().map(|custody| custody.country.clone())
 }
 
 fn ended(child_ref: ChildRef, link_id: LinkId, other: ChildAddress, end: LinkEnd) -> VictimIdEvent {
@@ -85,7 +96,7 @@ pub fn hear(context: &Context<'_>, incident: &Incident, news: &LinkNews) -> Deci
     }
     let child = incident.children.get(&news.child_ref);
     Ok(match news.said {
-        LinkSaid::Asked => asked(child, news),
+        LinkSaid::Asked => asked(incident, child, news),
         LinkSaid::Agreed => settled(child, news),
         LinkSaid::Made => made(child, news),
         LinkSaid::Ended => {
@@ -97,13 +108,19 @@ pub fn hear(context: &Context<'_>, incident: &Incident, news: &LinkNews) -> Deci
     })
 }
 
-fn asked(child: Option<&Child>, news: &LinkNews) -> Vec<VictimIdEvent> {
+/// Neither side hears of an incident that its State must never hear of: then the answer is no, and nobody here is told.
+fn asked(incident: &Incident, child: Option<&Child>, news: &LinkNews) -> Vec<VictimIdEvent> {
     let LinkNews { child_ref, link_id, other, .. } = *news;
+    let theirs = news.country.as_ref().is_some_and(|country| incident.is_never_told(country));
+    let ours =
+        |child: &&Child| custodian_country(child).is_some_and(|country| news.never_told.contains(&country));
     let open = child.filter(|child| child.ceded_to.is_none() && child.links.len() < MAX_LINKS);
+    let open = open.filter(|child| !theirs && !ours(child));
     match open {
         Some(child) if child.links.contains_key(&link_id) || child.linked.contains(&other) => Vec::new(),
         Some(_) => {
-            vec![LinkAsked { child_ref, link_id, by: news.by.clone(), other, stays: news.stays }.into()]
+            let (by, never_told) = (news.by.clone(), news.never_told.clone());
+            vec![LinkAsked { child_ref, link_id, by, never_told, other, stays: news.stays }.into()]
         }
         None => vec![ended(child_ref, link_id, other, LinkEnd::Declined)],
     }
@@ -139,6 +156,9 @@ fn make(
     let mut events = vec![LinkMade { child_ref, link_id, other, stays }.into()];
     if stays == LinkSide::There {
         events.extend(custody::closed(child_ref, child));
+        // Nobody is left here to answer what else was asked.
+        let others = child.links.iter().filter(|(id, _)| **id != link_id);
+        events.extend(others.map(|(id, link)| ended(child_ref, *id, link.other, LinkEnd::Declined)));
         let custodian = child.custody.as_ref().map(|custody| custody.custodian.clone());
         events.extend(custodian.map(|custodian| CustodyCeded { child_ref, custodian, to: other }.into()));
     }
@@ -157,31 +177,33 @@ fn own_incident(context: &Context<'_>) -> Result<schemas::ids::IncidentId, Rejec
 
 /// What the other incident of a link is told by an event of this one.
 pub fn told(own: schemas::ids::IncidentId, event: &VictimIdEvent) -> Option<(ChildAddress, LinkNews)> {
-    let (child_ref, link_id, other, said, stays, by) = match event {
+    let told = |child_ref, link_id, other, said, stays| (child_ref, link_id, other, said, stays);
+    let (by, country, never_told) = match event {
         VictimIdEvent::LinkProposed(one) => {
-            (one.child_ref, one.link_id, one.other, LinkSaid::Asked, one.stays, Some(&one.by))
+            (one.by.clone(), Some(one.country.clone()), one.never_told.clone())
+        }
+        VictimIdEvent::LinkAgreed(one) => (one.by.clone(), None, Vec::new()),
+        _ => (AgencyId::own(), None, Vec::new()),
+    };
+    let (child_ref, link_id, other, said, stays) = match event {
+        VictimIdEvent::LinkProposed(one) => {
+            told(one.child_ref, one.link_id, one.other, LinkSaid::Asked, one.stays)
         }
         VictimIdEvent::LinkAgreed(one) => {
-            (one.child_ref, one.link_id, one.other, LinkSaid::Agreed, LinkSide::Here, Some(&one.by))
+            told(one.child_ref, one.link_id, one.other, LinkSaid::Agreed, LinkSide::Here)
         }
         VictimIdEvent::LinkMade(one) => {
-            (one.child_ref, one.link_id, one.other, LinkSaid::Made, one.stays, None)
+            told(one.child_ref, one.link_id, one.other, LinkSaid::Made, one.stays)
         }
         // What the other side has ended itself it need not be told.
         VictimIdEvent::LinkEnded(one) if one.end != LinkEnd::OtherSide => {
-            (one.child_ref, one.link_id, one.other, LinkSaid::Ended, LinkSide::Here, None)
+            told(one.child_ref, one.link_id, one.other, LinkSaid::Ended, LinkSide::Here)
         }
         _ => return None,
     };
-    let by = by.cloned().unwrap_or_else(AgencyId::own);
     let from = ChildAddress { incident_id: own, child_ref };
-    let news = LinkNews {
-        child_ref: other.child_ref,
-        link_id,
-        other: from,
-        by,
-        said,
-        stays: stays.seen_from_there(),
-    };
+    let stays = stays.seen_from_there();
+    let news =
+        LinkNews { child_ref: other.child_ref, link_id, other: from, by, country, said, never_told, stays };
     Some((other, news))
 }

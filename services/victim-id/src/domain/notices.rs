@@ -14,7 +14,10 @@ pub fn of(context: &Context<'_>, incident: &Incident, events: &[VictimIdEvent]) 
         Some((child_ref, incident.children.get(&child_ref)?, event))
     });
     let told = about.flat_map(|(child_ref, child, event)| {
-        let concerned = concerned(child, event).into_iter().filter(|(agency, _)| agency != context.agency);
+        let told = |agency: &AgencyId| agency != context.agency && incident.may_know(agency, child);
+        // Whoever is asked to receive the child comes to know of it by that.
+        let new = matches!(event, VictimIdEvent::SupportReferred(_));
+        let concerned = concerned(child, event).into_iter().filter(move |(agency, _)| new || told(agency));
         concerned.map(move |(agency, news)| AgencyNoticed { child_ref, agency, news }.into())
     });
     told.collect()

@@ -8,7 +8,7 @@ use super::{Child, Incident};
 
 /// What speaks for looking at a child now, strongest first.
 pub fn factors(incident: &Incident, child: &Child, agency: &AgencyId, now: Timestamp) -> Vec<PriorityFactor> {
-    if is_settled(child.status) {
+    if child.is_settled() {
         return Vec::new();
     }
     let noted = incident.noted.as_ref();
@@ -26,18 +26,6 @@ pub fn factors(incident: &Incident, child: &Child, agency: &AgencyId, now: Times
         (PriorityFactor::YoungChild, child.age_band == AgeBand::UnderThirteen),
     ];
     all.into_iter().filter(|(_, holds)| *holds).map(|(factor, _)| factor).collect()
-}
-
-/// Whether nobody has to be looked for, for now.
-const fn is_settled(status: ChildStatus) -> bool {
-    matches!(
-        status,
-        ChildStatus::Safeguarded
-            | ChildStatus::AlreadyIdentified
-            | ChildStatus::DuplicateWork
-            | ChildStatus::Adult
-            | ChildStatus::FalsePositive
-    )
 }
 
 /// The place of a factor: the smaller, the sooner.

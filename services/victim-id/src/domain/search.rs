@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use chassis::decider::{Context, Rejection};
-use schemas::codes::{AgeBand, ChildStatus, RejectionCode};
+use schemas::codes::{AgeBand, ChildStatus, RejectionCode, Urgency};
 use schemas::ids::ChildRef;
 use schemas::victim_id::{
     AttributeChild, ChildAttributed, ChildRegistered, RecordStatus, RegisterChild, StatusRecorded,
 };
 
-use super::{Decided, Incident, MAX_CHILDREN, held};
+use super::{Decided, Incident, MAX_CHILDREN, awaited_until, held};
 
 /// A child that the referral does not name, found by an agency that looks for children.
 pub fn register(context: &Context<'_>, incident: &Incident, command: &RegisterChild) -> Decided {
@@ -31,7 +31,10 @@ pub fn register(context: &Context<'_>, incident: &Incident, command: &RegisterCh
     }
     let child_ref = ChildRef::derive(&[context.aggregate_id.as_bytes(), context.cause.as_bytes()]);
     let by = Some(context.agency.clone());
-    Ok(vec![ChildRegistered { child_ref, person_ref: None, age_band: command.age_band, by }.into()])
+    let urgency = incident.noted.as_ref().map_or(Urgency::Routine, |noted| noted.urgency);
+    let awaited_until = awaited_until(context, urgency);
+    let age_band = command.age_band;
+    Ok(vec![ChildRegistered { child_ref, person_ref: None, age_band, by, awaited_until }.into()])
 }
 
 pub fn attribute(context: &Context<'_>, incident: &Incident, command: &AttributeChild) -> Decided {

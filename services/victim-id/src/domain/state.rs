@@ -7,7 +7,7 @@ use schemas::codes::{
     AgeBand, AgencyKind, AttributionReason, ChildStatus, Confidence, LinkSide, NotificationPreference, Remedy,
 };
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, LinkId, OfferId, PersonRef};
-use schemas::victim_id::{CaseNoted, ChildAddress, VictimIdEvent};
+use schemas::victim_id::{CaseNoted, ChildAddress, ChildRegistered, VictimIdEvent};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Incident {
     /// Agencies that have accepted a part in it.
     pub engaged: BTreeMap<AgencyId, Engaged>,
     pub children: BTreeMap<ChildRef, Child>,
+    /// Whether its reporter has withdrawn the referral.
+    pub withdrawn: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub struct Child {
     pub linked: BTreeSet<ChildAddress>,
     /// Where the search for this child goes on; nobody looks for it here.
     pub ceded_to: Option<ChildAddress>,
+    /// Who has ceded it.
+    pub ceded_by: Option<AgencyId>,
+    /// Until when somebody should have taken the search up; none once somebody has, or coordinators were told.
+    pub awaited_until: Option<Timestamp>,
     /// Support services, and whether they have answered.
     pub support: BTreeMap<AgencyId, bool>,
     pub remedies: BTreeSet<Remedy>,
@@ -90,6 +96,8 @@ pub struct Link {
     /// Whether this side, which was asked, has agreed.
     pub agreed: bool,
     pub by: AgencyId,
+    /// Of one that the other side has proposed: States that must never hear of its incident.
+    pub never_told: Vec<Country>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +125,8 @@ impl Custody {
 }
 
 const MINUTES_A_DAY: i64 = 24 * 60;
+/// So much of what happened to a child is kept to be shown: bounds what an incident weighs.
+const KEPT_HISTORY: usize = 500;
 
 impl Child {
     pub fn is_held_by(&self, agency: &AgencyId) -> bool {
@@ -125,7 +135,20 @@ impl Child {
 
     /// Whether others may be asked to take the search over: nobody has it, or its custodian is past its own limit.
     pub fn is_left(&self, now: Timestamp) -> bool {
-        self.ceded_to.is_none() && self.custody.as_ref().is_none_or(|custody| now >= custody.limit())
+        let silent = |custody: &Custody| now >= custody.limit();
+        self.ceded_to.is_none() && !self.is_settled() && self.custody.as_ref().is_none_or(silent)
+    }
+
+    /// Whether nobody has to be looked for, for now.
+    pub const fn is_settled(&self) -> bool {
+        matches!(
+            self.status,
+            ChildStatus::Safeguarded
+                | ChildStatus::AlreadyIdentified
+                | ChildStatus::DuplicateWork
+                | ChildStatus::Adult
+                | ChildStatus::FalsePositive
+        )
     }
 }
 
@@ -146,9 +169,9 @@ pub fn evolve(incident: &mut Incident, event: &VictimIdEvent, at: Timestamp) {
             incident.engaged.retain(|_, part| !part.assignments.is_empty());
         }
         VictimIdEvent::ChildRegistered(registered) => {
-            let child = registered_child(registered.person_ref, registered.age_band, at);
-            incident.children.insert(registered.child_ref, child);
+            incident.children.insert(registered.child_ref, registered_child(registered, at));
         }
+        VictimIdEvent::CaseWithdrawn(_) => incident.withdrawn = true,
         _ => {}
     }
     let child = event.child_ref().and_then(|child_ref| incident.children.get_mut(&child_ref));
@@ -157,10 +180,10 @@ pub fn evolve(incident: &mut Incident, event: &VictimIdEvent, at: Timestamp) {
     }
 }
 
-fn registered_child(person_ref: Option<PersonRef>, age_band: AgeBand, at: Timestamp) -> Child {
+fn registered_child(registered: &ChildRegistered, at: Timestamp) -> Child {
     Child {
-        person_ref,
-        age_band,
+        person_ref: registered.person_ref,
+        age_band: registered.age_band,
         registered: at,
         status: ChildStatus::Unidentified,
         attribution: None,
@@ -170,6 +193,8 @@ fn registered_child(person_ref: Option<PersonRef>, age_band: AgeBand, at: Timest
         links: BTreeMap::new(),
         linked: BTreeSet::new(),
         ceded_to: None,
+        ceded_by: None,
+        awaited_until: Some(registered.awaited_until),
         support: BTreeMap::new(),
         remedies: BTreeSet::new(),
         notification: None,
@@ -195,6 +220,10 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
     }
     let by = event.by().cloned();
     child.history.push(Taken { what: named(event), at, by: by.clone() });
+    // The whole of it stands in the topic.
+    if child.history.len() > KEPT_HISTORY {
+        child.history.remove(0);
+    }
     // Whatever the custodian does for the child is a sign of life.
     if let Some(custody) = child.custody.as_mut().filter(|custody| Some(&custody.custodian) == by.as_ref()) {
         // What was done before may come in after what was done later.
@@ -213,7 +242,9 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
             });
             child.offer = None;
             child.invited.clear();
+            child.awaited_until = None;
         }
+        VictimIdEvent::NobodyLooks(_) => child.awaited_until = None,
         VictimIdEvent::CustodyOffered(offered) => {
             let (offer_id, to, until) = (offered.offer_id, offered.to.clone(), offered.until);
             child.offer = Some(Offer { offer_id, to, until });
@@ -239,33 +270,44 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
         }
         VictimIdEvent::StatusRecorded(recorded) => child.status = recorded.status,
         VictimIdEvent::SupportReferred(referred) => {
-            child.support.entry(referred.service.clone()).or_insert(false);
+            child.support.insert(referred.service.clone(), false);
         }
         VictimIdEvent::SupportAcknowledged(acknowledged) => {
             child.support.insert(acknowledged.service.clone(), true);
         }
         VictimIdEvent::RemediesExplained(explained) => child.remedies.extend(&explained.remedies),
         VictimIdEvent::NotificationSet(set) => {
+            // A month that was told stays until another is.
             let before = child.notification.take();
-            child.notification = Some(Notification {
-                preference: set.preference,
-                majority: set.majority.clone(),
-                majority_at: set.majority_at,
-                of_age: before.is_some_and(|before| before.of_age),
-            });
+            let of_age = before.as_ref().is_some_and(|before| before.of_age);
+            let (majority, majority_at) = match (&set.majority, before) {
+                (None, Some(before)) => (before.majority, before.majority_at),
+                (majority, _) => (majority.clone(), set.majority_at),
+            };
+            child.notification =
+                Some(Notification { preference: set.preference, majority, majority_at, of_age });
         }
         VictimIdEvent::MajorityReached(_) => {
             if let Some(notification) = &mut child.notification {
                 notification.of_age = true;
+                // Nobody speaks for the survivor any more.
+                if notification.preference == NotificationPreference::ThroughRepresentative {
+                    notification.preference = NotificationPreference::NoContact;
+                }
             }
         }
         VictimIdEvent::LinkProposed(proposed) => {
             let (other, stays, by) = (proposed.other, proposed.stays, proposed.by.clone());
-            child.links.insert(proposed.link_id, Link { other, stays, ours: true, agreed: false, by });
+            child.links.insert(
+                proposed.link_id,
+                Link { other, stays, ours: true, agreed: false, by, never_told: Vec::new() },
+            );
         }
         VictimIdEvent::LinkAsked(asked) => {
             let (other, stays, by) = (asked.other, asked.stays, asked.by.clone());
-            child.links.insert(asked.link_id, Link { other, stays, ours: false, agreed: false, by });
+            let never_told = asked.never_told.clone();
+            let link = Link { other, stays, ours: false, agreed: false, by, never_told };
+            child.links.insert(asked.link_id, link);
         }
         VictimIdEvent::LinkAgreed(agreed) => {
             if let Some(link) = child.links.get_mut(&agreed.link_id) {
@@ -284,10 +326,14 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
                 child.status = ChildStatus::DuplicateWork;
             }
         }
-        VictimIdEvent::CustodyCeded(_) => child.custody = None,
+        VictimIdEvent::CustodyCeded(ceded) => {
+            child.ceded_by = Some(ceded.custodian.clone());
+            child.custody = None;
+        }
         VictimIdEvent::AgencyNoticed(_)
         | VictimIdEvent::CustodyConfirmed(_)
         | VictimIdEvent::CaseNoted(_)
+        | VictimIdEvent::CaseWithdrawn(_)
         | VictimIdEvent::AgencyEngaged(_)
         | VictimIdEvent::AgencyLeft(_)
         | VictimIdEvent::ChildRegistered(_)

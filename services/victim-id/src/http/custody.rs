@@ -113,7 +113,7 @@ macro_rules! pages {
                 Path($place): Path<(IncidentId, ChildRef, $($type)?)>,
                 Body($body): Body<$asked>,
             ) -> Result<Response, Problem> {
-                let asked = (stringify!($name), $body.clone());
+                let asked = (stringify!($name), $place, $body.clone());
                 let about = ($place.0, $place.1);
                 pages.submit(&caller, &key, about, (&asked, None), |_| $command.into()).await
             }

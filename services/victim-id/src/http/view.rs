@@ -34,7 +34,7 @@ pub struct ChildView {
     pub links: Vec<LinkView>,
     /// The same child in other incidents.
     pub linked: Vec<ChildAddress>,
-    /// Where the search goes on.
+    /// Where the search goes on: for whoever has ceded it.
     pub ceded_to: Option<ChildAddress>,
     /// For the custodian all of them; for a support service itself.
     pub support: Vec<SupportView>,
@@ -59,11 +59,12 @@ pub struct AttributionView {
 pub struct CustodyView {
     pub custodian: AgencyId,
     pub country: Country,
-    pub since: Timestamp,
+    /// Not for a support service, as all that follows.
+    pub since: Option<Timestamp>,
     /// How long the custodian may say nothing, in days: its own word.
-    pub limit_days: i32,
+    pub limit_days: Option<i32>,
     /// The first moment at which others may be asked to take over.
-    pub limit: Timestamp,
+    pub limit: Option<Timestamp>,
     pub silent: bool,
 }
 
@@ -152,10 +153,10 @@ pub fn of(
         custody: custody.map(|custody| CustodyView {
             custodian: custody.custodian.clone(),
             country: custody.country.clone(),
-            since: custody.since,
-            limit_days: custody.limit_days,
-            limit: custody.limit(),
-            silent: now >= custody.limit(),
+            since: works.then_some(custody.since),
+            limit_days: works.then_some(custody.limit_days),
+            limit: works.then(|| custody.limit()),
+            silent: works && !child.is_settled() && now >= custody.limit(),
         }),
         held_by_us: holds,
         offer: offer.map(|offer| OfferView {
@@ -166,7 +167,7 @@ pub fn of(
         invited: child.invited.iter().filter(|invited| holds || *invited == agency).cloned().collect(),
         links: child.links.iter().filter(|_| holds).map(|(id, link)| link_view(*id, link)).collect(),
         linked: child.linked.iter().filter(|_| holds).copied().collect(),
-        ceded_to: child.ceded_to.filter(|_| works),
+        ceded_to: child.ceded_to.filter(|_| child.ceded_by.as_ref() == Some(agency)),
         support: support
             .map(|(service, acknowledged)| SupportView {
                 service: service.clone(),
@@ -202,20 +203,27 @@ fn happened(taken: &crate::domain::Taken) -> HappenedView {
 /// The children of an incident that a coordinator watches over.
 pub fn watched(incident: &Incident, coordinator: &Agency, now: Timestamp) -> Vec<WatchedChild> {
     let in_scope = incident.children.iter().filter(|(_, child)| incident.is_watched_by(child, coordinator));
-    in_scope.map(|(child_ref, child)| from_afar(incident, *child_ref, child, now)).collect()
+    in_scope.map(|(child_ref, child)| from_afar(incident, coordinator, *child_ref, child, now)).collect()
 }
 
-fn from_afar(incident: &Incident, child_ref: ChildRef, child: &Child, now: Timestamp) -> WatchedChild {
+fn from_afar(
+    incident: &Incident,
+    coordinator: &Agency,
+    child_ref: ChildRef,
+    child: &Child,
+    now: Timestamp,
+) -> WatchedChild {
     let custody = child.custody.as_ref();
     let left = child.is_left(now);
-    let takers = incident.takers().filter(|agency| left && !child.is_held_by(agency));
+    let takers: Vec<AgencyId> = incident.takers_for(child, coordinator).cloned().collect();
+    let invited = takers.iter().filter(|agency| child.invited.contains(agency)).cloned().collect();
     WatchedChild {
         child_ref,
         status: child.status,
         custodian: custody.map(|custody| custody.country.clone()),
         week: custody.map_or(child.registered, |custody| custody.since).iso_week(),
         left,
-        takers: takers.cloned().collect(),
-        invited: child.invited.iter().cloned().collect(),
+        takers: if left { takers } else { Vec::new() },
+        invited,
     }
 }

@@ -44,6 +44,8 @@ fn a_representative_has_no_interest_against_the_child() {
         assert_eq!(refused, (RejectionCode::Invalid, "/majority".to_owned()), "{month}");
     }
     history.ask("de-unit", wish(through, true, Some("2031-05"))).unwrap();
+    // Another preference leaves the month as it is.
+    history.ask("de-unit", wish(through, true, None)).unwrap();
     // The month is over where it is over last.
     let notification = history.child().notification.clone().unwrap();
     let over: schemas::Timestamp = "2031-06-01T12:00:00Z".parse::<jiff::Timestamp>().unwrap().into();
@@ -52,6 +54,8 @@ fn a_representative_has_no_interest_against_the_child() {
     let rung = history.ring();
     assert!(rung.iter().any(|event| matches!(event, VictimIdEvent::MajorityReached(_))));
     // From then on the survivor decides, and nobody for it.
+    let preference = history.child().notification.as_ref().unwrap().preference;
+    assert_eq!(preference, NotificationPreference::NoContact);
     let refused = refused_at(history.ask("de-unit", wish(through, true, None)));
     assert_eq!(refused, (RejectionCode::WrongState, "/preference".to_owned()));
     history.ask("de-unit", wish(NotificationPreference::Survivor, false, None)).unwrap();

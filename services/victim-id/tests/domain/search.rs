@@ -66,7 +66,7 @@ fn whoever_has_no_part_in_the_incident_hears_of_no_child() {
     history.learn(&RoutingNews::Accepted { agency: agency("es-unit"), assignment_id });
     history.ask("es-unit", take()).unwrap();
     // Its assignment is taken back: the custody stays with it until somebody else accepts it.
-    history.learn(&RoutingNews::Revoked(assignment_id));
+    history.learn(&RoutingNews::Ended(assignment_id));
     assert!(history.child().is_held_by(&agency("es-unit")));
     history.ask("es-unit", ConfirmCustody { child_ref: first() }).unwrap();
     let until = history.now.plus_minutes(60);
@@ -194,4 +194,65 @@ fn the_queue_says_why_and_the_stronger_factor_comes_first() {
     assert_eq!(free, [PriorityFactor::NobodyLooks, PriorityFactor::Unidentified, PriorityFactor::YoungChild]);
     assert!(priority::order(&free) < priority::order(&held));
     assert!(priority::order(&held) < priority::order(&held[..1]), "what more there is counts");
+}
+
+#[test]
+fn a_state_that_is_never_told_any_more_neither_sees_nor_acts() {
+    let mut history = History::held();
+    let amended = |never_told| RoutingNews::Amended {
+        amended: CaseAmended {
+            kind: IncidentKind::Csam,
+            urgency: Urgency::Routine,
+            annotations: Vec::new(),
+            never_told,
+        },
+        people: Vec::new(),
+    };
+    let until = history.now.plus_minutes(60);
+    let offer = || OfferCustody { child_ref: first(), to: agency("fr-unit"), until, handover: None };
+    history.ask("de-unit", offer()).unwrap();
+    let offer_id = history.child().offer.as_ref().unwrap().offer_id;
+    history.learn(&amended(vec![country("FR")]));
+    let accept = AcceptCustody { child_ref: first(), offer_id, limit_days: 30 };
+    assert_eq!(rejected(history.ask("fr-unit", accept)), RejectionCode::UnknownChild);
+    let withdrawn = history.ask("de-unit", WithdrawOffer { child_ref: first(), offer_id }).unwrap();
+    let told = |event: &VictimIdEvent| matches!(event, VictimIdEvent::AgencyNoticed(_));
+    assert!(!withdrawn.iter().any(told), "nobody there is told: {withdrawn:?}");
+    let refused = refused_at(history.ask("de-unit", offer()));
+    assert_eq!(refused, (RejectionCode::Invalid, "/to".to_owned()));
+    // What its own units hold stays with them until somebody else takes over.
+    history.learn(&amended(vec![country("DE")]));
+    assert!(history.child().is_held_by(&agency("de-unit")));
+    let confirm = ConfirmCustody { child_ref: first() };
+    assert_eq!(rejected(history.ask("de-unit", confirm)), RejectionCode::UnknownChild);
+}
+
+#[test]
+fn a_child_that_nobody_looks_for_is_told_of_once() {
+    let mut history = History::start();
+    let registered = history.ask("de-unit", RegisterChild { age_band: AgeBand::Teenager }).unwrap();
+    let VictimIdEvent::ChildRegistered(registered) = &registered[0] else { panic!("{registered:?}") };
+    let child_ref = registered.child_ref;
+    assert_eq!(registered.awaited_until, history.now.plus_minutes(24 * 60));
+    history.now = registered.awaited_until;
+    let rung = history.ring();
+    let countries = ["DE", "FR"].map(country).to_vec();
+    assert_eq!(rung, [NobodyLooks { child_ref, countries }.into()]);
+    assert_eq!(history.ring(), []);
+}
+
+#[test]
+fn nobody_is_reminded_of_what_is_settled_or_withdrawn() {
+    let mut history = History::held();
+    history.ask("de-unit", recorded(ChildStatus::FalsePositive)).unwrap();
+    history.now = history.now.plus_minutes(60 * 24 * 60);
+    assert_eq!(history.ring(), []);
+    let takers = InviteTakers { child_ref: first(), agencies: vec![agency("fr-unit")] };
+    assert_eq!(rejected(history.ask(COORDINATOR, takers)), RejectionCode::NotSilent);
+    let mut history = History::held();
+    history.learn(&RoutingNews::Withdrawn);
+    history.now = history.now.plus_minutes(60 * 24 * 60);
+    assert_eq!(history.ring(), []);
+    let take = TakeCustody { child_ref: child_ref(0, 1), limit_days: 30 };
+    assert_eq!(rejected(history.ask("fr-unit", take)), RejectionCode::Withdrawn);
 }

@@ -103,6 +103,8 @@ pub fn incident(number: usize, units: &[&str], children: usize) -> Incident {
             person_ref: None,
             age_band: AgeBand::UnderThirteen,
             by: None,
+            // Far beyond the moments of the model.
+            awaited_until: moment(1_000),
         })
     });
     let mut incident = Incident::default();

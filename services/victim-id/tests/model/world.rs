@@ -221,7 +221,7 @@ impl Custody {
                     if news.said == LinkSaid::Agreed =>
                 {
                     let (other, stays, by) = (news.other, LinkSide::There, by.clone());
-                    let link = Link { other, stays, ours: true, agreed: false, by };
+                    let link = Link { other, stays, ours: true, agreed: false, by, never_told: Vec::new() };
                     child.links.entry(news.link_id).or_insert(link);
                 }
                 (Guard::CededIsNotTaken, VictimIdCommand::TakeCustody(_)) => child.ceded_to = None,

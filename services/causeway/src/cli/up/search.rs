@@ -80,7 +80,11 @@ impl Units {
 
     async fn hand_on(&self, child: &ChildView) -> anyhow::Result<()> {
         let view: ChildView = self.german.get(&format!("{}/{}", self.path, child.child_ref)).await?;
-        let until = view.custody.context("somebody looks for it")?.since.plus_minutes(OFFER_MINUTES);
+        let until = view
+            .custody
+            .and_then(|custody| custody.since)
+            .context("somebody looks for it")?
+            .plus_minutes(OFFER_MINUTES);
         let offer = json!({ "to": "fr-victim-id", "until": until,
             "handover": "Synthetic: speaks French, does not want her school to hear of it." });
         let offered = self.act(&self.german, child, "offers", offer).await?;
