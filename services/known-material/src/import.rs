@@ -51,6 +51,8 @@ pub struct Skipped {
 pub enum ImportError {
     #[error("the document does not read: {0}")]
     Unreadable(String),
+    #[error("{place}: {name} is not what an earlier line of the same id says")]
+    Differs { place: String, name: &'static str },
     #[error("{place}: {name} is missing")]
     Missing { place: String, name: &'static str },
     #[error("{place}: {reason}")]

@@ -83,6 +83,11 @@ fn a_plain_csv_is_read_line_by_line() {
         read_csv(&wrong).unwrap_err().to_string(),
         "line 4: crc32 is not known here; expected one of md5, sha-1, sha-256, pdq"
     );
+    let unclear = text.replace("three,md5,,,,true", "two,md5,,,,true");
+    assert_eq!(
+        read_csv(&unclear).unwrap_err().to_string(),
+        "line 5: removed is not what an earlier line of the same id says"
+    );
     let unknown = text.replace("member", "colour");
     assert!(matches!(read_csv(&unknown), Err(ImportError::Unreadable(_))));
 }

@@ -39,7 +39,6 @@ pub fn read(text: &str) -> Result<Imported, ImportError> {
             return Err(ImportError::Missing { place, name: "id" });
         }
         let number = *numbers.entry(line.id.clone()).or_insert_with(|| {
-            let told = |text: &str| (!text.is_empty()).then(|| text.to_owned());
             entries.push(Entry {
                 id: line.id.clone(),
                 member: told(&line.member),
@@ -49,6 +48,7 @@ pub fn read(text: &str) -> Result<Imported, ImportError> {
             });
             entries.len() - 1
         });
+        must_agree(&place, &entries[number], &line)?;
         if entries[number].removed && line.digest.is_empty() {
             continue;
         }
@@ -56,6 +56,25 @@ pub fn read(text: &str) -> Result<Imported, ImportError> {
         entries[number].digests.push(digest(&place, algorithm, &line.digest)?);
     }
     Ok(Imported { entries, ..Imported::default() })
+}
+
+fn told(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What a further line of an entry tells of it is what the first has told: else it may have been taken back, or not.
+fn must_agree(place: &str, entry: &Entry, line: &Line) -> Result<(), ImportError> {
+    let differs = |name| Err(ImportError::Differs { place: place.to_owned(), name });
+    if line.removed.is_some_and(|removed| removed != entry.removed) {
+        return differs("removed");
+    }
+    if !line.classification.is_empty() && told(&line.classification) != entry.classification {
+        return differs("classification");
+    }
+    if !line.member.is_empty() && told(&line.member) != entry.member {
+        return differs("member");
+    }
+    Ok(())
 }
 
 fn algorithm(place: &str, name: &str) -> Result<Algorithm, ImportError> {
