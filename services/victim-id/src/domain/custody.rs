@@ -12,7 +12,7 @@ use schemas::victim_id::{
     TakersInvited, VictimIdEvent, WithdrawOffer,
 };
 
-use super::{Child, Decided, Incident, Offer, held, known, links, must_not_be_ceded, searches};
+use super::{Child, Decided, Incident, Offer, held, known, links, must_not_be_ceded};
 
 /// Longest that a custodian may set itself to say nothing.
 const MAX_LIMIT_DAYS: i32 = 180;
@@ -207,13 +207,10 @@ pub fn invite(context: &Context<'_>, incident: &Incident, command: &InviteTakers
         return Err(RejectionCode::NotSilent.into());
     }
     let different: BTreeSet<&AgencyId> = command.agencies.iter().collect();
-    let takers = |agency: &&AgencyId| {
-        incident.engaged.get(*agency).is_some_and(|engaged| searches(engaged.kind))
-            && !child.is_held_by(agency)
-    };
+    let takers: BTreeSet<&AgencyId> = incident.takers_for(child, own).collect();
     let fit = (1..=MAX_INVITED).contains(&command.agencies.len())
         && different.len() == command.agencies.len()
-        && different.iter().all(takers);
+        && different.is_subset(&takers);
     if !fit {
         return Err(Rejection::at(RejectionCode::Invalid, "/agencies"));
     }

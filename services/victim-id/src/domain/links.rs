@@ -177,7 +177,6 @@ fn own_incident(context: &Context<'_>) -> Result<schemas::ids::IncidentId, Rejec
 
 /// What the other incident of a link is told by an event of this one.
 pub fn told(own: schemas::ids::IncidentId, event: &VictimIdEvent) -> Option<(ChildAddress, LinkNews)> {
-    let told = |child_ref, link_id, other, said, stays| (child_ref, link_id, other, said, stays);
     let (by, country, never_told) = match event {
         VictimIdEvent::LinkProposed(one) => {
             (one.by.clone(), Some(one.country.clone()), one.never_told.clone())
@@ -187,17 +186,15 @@ pub fn told(own: schemas::ids::IncidentId, event: &VictimIdEvent) -> Option<(Chi
     };
     let (child_ref, link_id, other, said, stays) = match event {
         VictimIdEvent::LinkProposed(one) => {
-            told(one.child_ref, one.link_id, one.other, LinkSaid::Asked, one.stays)
+            (one.child_ref, one.link_id, one.other, LinkSaid::Asked, one.stays)
         }
         VictimIdEvent::LinkAgreed(one) => {
-            told(one.child_ref, one.link_id, one.other, LinkSaid::Agreed, LinkSide::Here)
+            (one.child_ref, one.link_id, one.other, LinkSaid::Agreed, LinkSide::Here)
         }
-        VictimIdEvent::LinkMade(one) => {
-            told(one.child_ref, one.link_id, one.other, LinkSaid::Made, one.stays)
-        }
+        VictimIdEvent::LinkMade(one) => (one.child_ref, one.link_id, one.other, LinkSaid::Made, one.stays),
         // What the other side has ended itself it need not be told.
         VictimIdEvent::LinkEnded(one) if one.end != LinkEnd::OtherSide => {
-            told(one.child_ref, one.link_id, one.other, LinkSaid::Ended, LinkSide::Here)
+            (one.child_ref, one.link_id, one.other, LinkSaid::Ended, LinkSide::Here)
         }
         _ => return None,
     };

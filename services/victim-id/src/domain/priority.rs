@@ -15,7 +15,7 @@ pub fn factors(incident: &Incident, child: &Child, agency: &AgencyId, now: Times
     let danger = noted.is_some_and(|noted| noted.urgency == Urgency::ImminentDanger);
     let streamed = noted.is_some_and(|noted| noted.annotations.contains(&Annotation::LiveStreamed));
     let unidentified = matches!(child.status, ChildStatus::Unidentified | ChildStatus::Attributed);
-    let silent = child.custody.as_ref().is_some_and(|custody| now >= custody.limit());
+    let silent = child.custody.as_ref().is_some_and(|custody| custody.is_silent(now));
     let all = [
         (PriorityFactor::ImminentDanger, danger),
         (PriorityFactor::OfferedToUs, child.offer.as_ref().is_some_and(|offer| offer.to == *agency)),

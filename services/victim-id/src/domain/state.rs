@@ -122,6 +122,11 @@ impl Custody {
     pub fn limit(&self) -> Timestamp {
         self.last_sign.plus_minutes(i64::from(self.limit_days) * MINUTES_A_DAY)
     }
+
+    /// Whether the custodian has said nothing for as long as it has itself set.
+    pub fn is_silent(&self, now: Timestamp) -> bool {
+        now >= self.limit()
+    }
 }
 
 const MINUTES_A_DAY: i64 = 24 * 60;
@@ -135,8 +140,8 @@ impl Child {
 
     /// Whether others may be asked to take the search over: nobody has it, or its custodian is past its own limit.
     pub fn is_left(&self, now: Timestamp) -> bool {
-        let silent = |custody: &Custody| now >= custody.limit();
-        self.ceded_to.is_none() && !self.is_settled() && self.custody.as_ref().is_none_or(silent)
+        let silent = self.custody.as_ref().is_none_or(|custody| custody.is_silent(now));
+        self.ceded_to.is_none() && !self.is_settled() && silent
     }
 
     /// Whether nobody has to be looked for, for now.

@@ -156,7 +156,7 @@ pub fn of(
             since: works.then_some(custody.since),
             limit_days: works.then_some(custody.limit_days),
             limit: works.then(|| custody.limit()),
-            silent: works && !child.is_settled() && now >= custody.limit(),
+            silent: works && !child.is_settled() && custody.is_silent(now),
         }),
         held_by_us: holds,
         offer: offer.map(|offer| OfferView {

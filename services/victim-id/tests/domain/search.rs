@@ -220,6 +220,10 @@ fn a_state_that_is_never_told_any_more_neither_sees_nor_acts() {
     assert!(!withdrawn.iter().any(told), "nobody there is told: {withdrawn:?}");
     let refused = refused_at(history.ask("de-unit", offer()));
     assert_eq!(refused, (RejectionCode::Invalid, "/to".to_owned()));
+    history.now = history.child().custody.as_ref().unwrap().limit();
+    let takers = InviteTakers { child_ref: first(), agencies: vec![agency("fr-unit")] };
+    let refused = refused_at(history.ask(COORDINATOR, takers));
+    assert_eq!(refused, (RejectionCode::Invalid, "/agencies".to_owned()));
     // What its own units hold stays with them until somebody else takes over.
     history.learn(&amended(vec![country("DE")]));
     assert!(history.child().is_held_by(&agency("de-unit")));
