@@ -33,6 +33,9 @@ pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// Must be below the transaction's, or a record may be sent into a transaction already aborted.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// How often a client asks which partitions there are, and who leads them.
+const METADATA_REFRESH: Duration = Duration::from_secs(3);
+
 /// How long an administrative request may take.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -110,6 +113,9 @@ impl Kafka {
         // Logs speak through tracing; the client's own chatter about reconnects stays out of the way.
         config.set_log_level(rdkafka::config::RDKafkaLogLevel::Warning);
         config.set("reconnect.backoff.max.ms", "1000");
+        // A broker that is just coming up may name a topic with some of its partitions only. librdkafka (2.12) keeps
+        // that, and says of the others that there are none until it asks anew, which it does every five minutes.
+        config.set("topic.metadata.refresh.interval.ms", METADATA_REFRESH.as_millis().to_string());
         for (key, value) in &self.extra {
             config.set(key, value);
         }
