@@ -46,6 +46,9 @@ pub struct Instrument {
     pub sources: Vec<String>,
     #[serde(default)]
     pub parties: Vec<PartyRow>,
+    /// Where it lets a State reserve.
+    #[serde(default)]
+    pub reservable: Vec<ReservableRow>,
     #[serde(default)]
     pub reservations: Vec<ReservationRow>,
     /// Which kinds of incident its offences cover; without a row, all of them.
@@ -89,10 +92,40 @@ pub struct ReservationRow {
     pub country: Country,
     pub article: String,
     pub text: String,
+    /// Since when it stands; none where it is not known, or from the first day on.
+    #[serde(default)]
+    pub since: Option<Date>,
+    /// The last day before it was withdrawn.
+    #[serde(default)]
+    pub until: Option<Date>,
     /// The measures it takes away; empty where it only limits.
     #[serde(default)]
     pub excludes: Vec<Measure>,
     pub mark: VerificationMark,
+}
+
+/// An article that lets a State reserve, so that a State of which nothing is told may have done so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema, ToSchema)]
+#[avro(namespace = "org.causeway.legal")]
+#[serde(deny_unknown_fields)]
+pub struct ReservableRow {
+    pub article: String,
+    /// What a State that has reserved may do.
+    pub text: String,
+    /// Empty means every measure.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
+    /// States that are known to have made none.
+    #[serde(default)]
+    pub unreserved: Vec<Country>,
+    pub mark: VerificationMark,
+}
+
+impl ReservableRow {
+    /// Whether a reservation would matter to a request of this measure.
+    pub fn touches(&self, measure: Measure) -> bool {
+        self.measures.is_empty() || self.measures.contains(&measure)
+    }
 }
 
 /// Whether its offences cover kinds of incident.
@@ -215,6 +248,9 @@ pub struct GroundRow {
     pub measures: Vec<Measure>,
     #[serde(default)]
     pub except: Vec<Measure>,
+    /// Only for a State that has made the reservation of this article.
+    #[serde(default)]
+    pub reserved: bool,
     #[serde(default)]
     pub consultation: Option<ConsultationDuty>,
     pub mark: VerificationMark,

@@ -419,6 +419,7 @@ code_lists! {
         ScopeDepends = "scope-depends",
         NotVerified = "not-verified",
         Reservation = "reservation",
+        ReservationUnknown = "reservation-unknown",
         SameState = "same-state",
     }
 }

@@ -192,8 +192,7 @@ pub fn must_be_complete(
     let at_basis = || Rejection::at(RejectionCode::NoLegalBasis, "/basis");
     let id = request.draft.basis.as_ref().ok_or_else(at_basis)?;
     let instrument = context.directory.instrument(id, context.now).ok_or_else(at_basis)?;
-    let calendar = context.directory.calendar(&request.country, context.now);
-    let date: Date = Days::of(&request.country, calendar).day(context.now).into();
+    let date = guards::today(context, &request.country);
     for measure in &request.draft.measures {
         let answer = basis::of(instrument, &question(incident, request, *measure, date)).answer;
         if !guards::may_be_picked(answer) {

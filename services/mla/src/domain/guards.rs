@@ -8,11 +8,15 @@ use schemas::codes::{
     Measure, PaperForm, RefusalGround, RejectionCode, RequestKind, RequestRole, RequestState, RequestStep,
     Urgency,
 };
-use schemas::legal::Instrument;
+use schemas::ids::Country;
+use schemas::legal::{GroundRow, Instrument};
 use schemas::mla::{EvidenceTransmission, Forwarding, Postponement, Step, TakeStep};
+use schemas::time::Date;
 
 use super::draft;
 use super::state::{Evidence, Incident, Request, Taken};
+use crate::legal::basis::{Reserved, reserved};
+use crate::legal::calendar::Days;
 
 /// Most pieces of evidence of one request, and most statements of cost.
 const MAX_EVIDENCE: usize = 1_000;
@@ -274,6 +278,11 @@ pub fn basis<'a>(context: &Context<'a>, request: &Request) -> Option<&'a Instrum
     context.directory.instrument(request.draft.basis.as_ref()?, as_of)
 }
 
+/// The day that it is in a State.
+pub fn today(context: &Context<'_>, country: &Country) -> Date {
+    Days::of(country, context.directory.calendar(country, context.now)).day(context.now).into()
+}
+
 /// A refusal is on a ground that the legal basis knows for a measure asked for, and after the consultation that it
 /// demands.
 fn may_refuse(
@@ -288,7 +297,13 @@ fn may_refuse(
     if offered().next().is_none() {
         return Ok(());
     }
-    let rows: Vec<_> = offered().filter(|row| row.ground == ground).collect();
+    let requested = &request.draft.requested;
+    // Of its own reservations the State itself knows best: only one that is known to have made none has no such ground.
+    let open = |row: &&GroundRow| {
+        !row.reserved
+            || reserved(instrument, &row.article, requested, today(context, requested)) != Reserved::No
+    };
+    let rows: Vec<_> = offered().filter(|row| row.ground == ground).filter(open).collect();
     let known = |measure: &Measure| rows.iter().any(|row| row.is_about(*measure));
     let for_one = request.draft.measures.iter().any(known);
     must_at(for_one, RejectionCode::GroundNotAvailable, "/step/ground")?;

@@ -9,7 +9,7 @@ use schemas::codes::{
 };
 use schemas::directory::view::Directory;
 use schemas::ids::Country;
-use schemas::legal::{ClockRow, ContentRow, Instrument, MeasureRow, ScopeRow};
+use schemas::legal::{ClockRow, ContentRow, Instrument, MeasureRow, ReservationRow, ScopeRow};
 use schemas::time::Date;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -54,7 +54,7 @@ impl Assessed<'_> {
     /// Everything that limits it: of the measure, of the scope, of reservations.
     pub fn limits(&self) -> Vec<String> {
         let of_measure = self.measures.iter().flat_map(|row| row.limits.iter().cloned());
-        let limiting = [BasisReason::ScopeDepends, BasisReason::Reservation];
+        let limiting = [BasisReason::ScopeDepends, BasisReason::Reservation, BasisReason::ReservationUnknown];
         let others = self.reasons.iter().filter(|reason| limiting.contains(&reason.code));
         of_measure.chain(others.filter_map(|reason| reason.text.clone())).collect()
     }
@@ -126,7 +126,8 @@ pub fn answer_of(reason: BasisReason) -> BasisAnswer {
         | BasisReason::InForce
         | BasisReason::MeasureCovered
         | BasisReason::ScopeDepends
-        | BasisReason::Reservation => BasisAnswer::Applies,
+        | BasisReason::Reservation
+        | BasisReason::ReservationUnknown => BasisAnswer::Applies,
         BasisReason::ForceUnknown | BasisReason::PartyUnknown | BasisReason::DateUnknown => {
             BasisAnswer::Unknown
         }
@@ -235,20 +236,64 @@ fn told(code: BasisReason, row: &ScopeRow) -> Reason {
     Reason { article: Some(row.article.clone()), text: Some(row.text.clone()), ..reason(code, row.mark) }
 }
 
+/// Whether a State has made the reservation of an article.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserved {
+    Yes,
+    No,
+    /// Nothing is told of it.
+    Unknown,
+}
+
+pub fn reserved(instrument: &Instrument, article: &str, country: &Country, date: Date) -> Reserved {
+    let of_article = instrument.reservable.iter().filter(|row| row.article == article);
+    let mut own = instrument
+        .reservations
+        .iter()
+        .filter(|row| row.country == *country && row.article == article)
+        .peekable();
+    if own.peek().is_none() && !of_article.flat_map(|row| &row.unreserved).any(|other| other == country) {
+        return Reserved::Unknown;
+    }
+    if own.any(|row| stands(row, date)) { Reserved::Yes } else { Reserved::No }
+}
+
+fn stands(row: &ReservationRow, date: Date) -> bool {
+    row.mark.is_offered()
+        && row.since.is_none_or(|since| since <= date)
+        && row.until.is_none_or(|until| until >= date)
+}
+
+/// Those that one of the two has made, and those that nothing is told of.
 fn reservations(instrument: &Instrument, question: &Question<'_>) -> Vec<Reason> {
+    let (measure, date) = (question.measure, question.date);
+    let untouched = |article: &str| {
+        instrument.reservable.iter().any(|row| row.article == article && !row.touches(measure))
+    };
     let of_either = |country: &Country| country == question.requesting || country == question.requested;
-    let rows = instrument.reservations.iter().filter(|row| of_either(&row.country) && row.mark.is_offered());
-    rows.map(|row| {
-        let taken_away = row.excludes.contains(&question.measure);
+    let standing = instrument.reservations.iter().filter(|row| of_either(&row.country) && stands(row, date));
+    let made = standing.filter(|row| !untouched(&row.article)).map(|row| {
+        let taken_away = row.excludes.contains(&measure);
         let code = if taken_away { BasisReason::MeasureNotCovered } else { BasisReason::Reservation };
         Reason {
             country: Some(row.country.clone()),
+            date: row.since,
             article: Some(row.article.clone()),
             text: Some(row.text.clone()),
             ..reason(code, row.mark)
         }
-    })
-    .collect()
+    });
+    let country = question.requested;
+    let touching = instrument.reservable.iter().filter(|row| row.mark.is_offered() && row.touches(measure));
+    let untold =
+        touching.filter(|row| reserved(instrument, &row.article, country, date) == Reserved::Unknown);
+    let unknown = untold.map(|row| Reason {
+        country: Some(country.clone()),
+        article: Some(row.article.clone()),
+        text: Some(format!("not known here whether {country} has reserved {}: {}", row.article, row.text)),
+        ..reason(BasisReason::ReservationUnknown, row.mark)
+    });
+    made.chain(unknown).collect()
 }
 
 /// What a request under it has to hold.

@@ -52,6 +52,31 @@ fn both_states_must_be_bound_on_the_day() {
 }
 
 #[test]
+fn a_reservation_shows_while_it_stands_and_what_is_not_told_shows_as_such() {
+    let preservation = Measure::Preservation;
+    let check = |requested, day, why| check("budapest", ("DE", requested), preservation, day, Applies, why);
+    check("AT", TODAY, BasisReason::Reservation);
+    check("AD", "2017-03-01", BasisReason::Reservation);
+    check("CZ", "2019-07-05", BasisReason::Reservation);
+    check("US", TODAY, BasisReason::ReservationUnknown);
+    // The Czech Republic withdrew its own, Bulgaria made none, and Article 29(4) is on preservation alone.
+    let none = |requested, measure, day| {
+        let (requesting, requested) = (country("DE"), country(requested));
+        let (date, request, kind) = (day, None, Some(IncidentKind::Csam));
+        let date = str::parse(date).unwrap();
+        let question =
+            Question { requesting: &requesting, requested: &requested, measure, request, date, kind };
+        let found = basis::of(instrument("budapest"), &question);
+        let of_reservations = [BasisReason::Reservation, BasisReason::ReservationUnknown];
+        assert!(!found.reasons.iter().any(|reason| of_reservations.contains(&reason.code)), "{found:?}");
+        assert_eq!(found.answer, Applies);
+    };
+    none("CZ", preservation, "2019-07-06");
+    none("BG", preservation, TODAY);
+    none("AT", Measure::ContentData, TODAY);
+}
+
+#[test]
 fn unknown_is_never_taken_for_not_bound() {
     let content = Measure::ContentData;
     // Ireland had only signed when the chart was seen, on 25 April 2026; it may have ratified since.

@@ -232,13 +232,18 @@ fn a_refusal_needs_a_ground_and_the_consultation_that_the_basis_demands() {
         RejectionCode::ConsultationNeeded
     );
     history.step("fr-central", id, refusal(essential, true)).unwrap();
-    // Dual criminality is no ground against a preservation (29(3)); EIO 11(1)(g) needs no consultation.
+    // Dual criminality is no ground against a preservation (29(3)), unless the State has reserved it (29(4)): Bulgaria
+    // has not, and whether France has is not told. EIO 11(1)(g) needs no consultation.
     let dual = RefusalGround::DualCriminality;
-    let (mut history, id) = received(assistance(Measure::Preservation, "budapest"));
+    let preservation = || assistance(Measure::Preservation, "budapest");
+    let to_bulgaria = Draft { requested: country("BG"), authority: agency("bg-central"), ..preservation() };
+    let (mut history, id) = received(to_bulgaria);
     assert_eq!(
-        rejected(history.step("fr-central", id, refusal(dual, true))),
+        rejected(history.step("bg-central", id, refusal(dual, true))),
         RejectionCode::GroundNotAvailable
     );
+    let (mut history, id) = received(preservation());
+    history.step("fr-central", id, refusal(dual, true)).unwrap();
     let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
     history.step("fr-central", id, refusal(dual, false)).unwrap();
     let ends = ["EIO-16", "EIO-12.3"].map(|clock| end(&history, id, clock));

@@ -25,6 +25,7 @@ fn agencies() -> Vec<Entry> {
         ("fr-central", "FR", CentralAuthority),
         ("fr-central-south", "FR", CentralAuthority),
         ("fr-police", "FR", PoliceUnit),
+        ("bg-central", "BG", CentralAuthority),
         ("ie-central", "IE", CentralAuthority),
         ("ie-provider", "IE", Provider),
         ("ke-central", "KE", CentralAuthority),
