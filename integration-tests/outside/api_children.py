@@ -30,6 +30,7 @@ class Children:
         first, second = self.incident(), self.incident()
         self.handed_on(first)
         self.found(first)
+        self.series(first, second)
         self.one_child(first, second)
         self.story.act("GET /v1/children", self.unit)
 
@@ -108,9 +109,18 @@ class Children:
         self.act(self.unit, place, "remedies", {"remedies": ["counselling"]})
         self.act(self.unit, place, "notification", {"preference": "no-contact"})
 
+    def series(self, *places):
+        """Two children of one series; one of them leaves it."""
+        self.act(self.other, places[1], "custody", {"limit_days": 30})
+        series = self.story.act("POST /v1/series", self.unit, body={}).json()["series_id"]
+        for agency, place in zip((self.unit, self.other), places):
+            self.act(agency, place, "series", {"series_id": series})
+        self.story.act("GET /v1/series", self.unit)
+        self.story.act("GET /v1/series/{series}", self.unit, {"series": series})
+        self.act(self.other, places[1], "series/{series}/leave", series=series)
+
     def one_child(self, first, second):
         """The same child twice: proposed and taken back, then proposed and agreed to."""
-        self.act(self.other, second, "custody", {"limit_days": 30})
         body = {"other": {"incident_id": second["incident"], "child_ref": second["child"]}, "stays": "here"}
         link = self.act(self.unit, first, "links", body)["links"][0]["link_id"]
         self.act(self.unit, first, "links/{link}/end", link=link)

@@ -516,6 +516,7 @@ code_lists! {
         NotSilent = "not-silent",
         Linked = "linked",
         LinkOpen = "link-open",
+        UnknownSeries = "unknown-series",
     }
 }
 

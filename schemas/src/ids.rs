@@ -164,6 +164,8 @@ uuid_ids! {
     OfferId;
     /// One proposal that two children are the same.
     LinkId;
+    /// One series. Derived with the identity secret: whoever knows it was told.
+    SeriesId;
 }
 
 macro_rules! name_ids {
@@ -256,6 +258,13 @@ impl ReferralId {
     /// Sending a referral again is the same referral: the id follows from who reports and their own reference.
     pub fn of_reference(identity: &Secret, reporter: &AgencyId, reference: &str) -> Self {
         Self::from_bytes(identity.derive("referral", &[reporter.as_str().as_bytes(), reference.as_bytes()]))
+    }
+}
+
+impl SeriesId {
+    /// The series that an agency opens by a command of its own.
+    pub fn of_opening(identity: &Secret, command: CommandId) -> Self {
+        Self::from_bytes(identity.derive("series", &[command.as_uuid().as_bytes()]))
     }
 }
 

@@ -1,7 +1,11 @@
-//! `victim-id.commands` and `victim-id.events`: custody of the search for each child of an incident.
+//! `victim-id.commands` and `victim-id.events`: custody of the search for each child of an incident, and series over
+//! incidents.
 //!
-//! The aggregate is the incident. Of a child there stand in clear a reference, an age band, countries and codes; who
-//! the child is stands sealed.
+//! The aggregate is the incident, or a series. Of a child there stand in clear a reference, an age band, countries and
+//! codes; who the child is stands sealed.
+
+mod command;
+mod series;
 
 use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
@@ -9,8 +13,8 @@ use utoipa::ToSchema;
 
 use crate::codes::{
     AgeBand, AgencyKind, Annotation, AttributionReason, ChildNews, ChildStatus, ColdReason, Confidence,
-    CustodyRoute, HandoverDeclineReason, IncidentKind, LinkEnd, LinkSaid, LinkSide, NotificationPreference,
-    OfferEnd, Remedy, Urgency,
+    CustodyRoute, HandoverDeclineReason, IncidentKind, LinkEnd, LinkSide, NotificationPreference, OfferEnd,
+    Remedy, Urgency,
 };
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{
@@ -19,6 +23,9 @@ use crate::ids::{
 use crate::referral::SealedFacet;
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
+
+pub use command::*;
+pub use series::*;
 
 /// A child in another incident.
 #[derive(
@@ -304,171 +311,6 @@ pub struct AgencyNoticed {
     pub news: ChildNews,
 }
 
-/// A child that the referral does not name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct RegisterChild {
-    pub age_band: AgeBand,
-}
-
-/// Takes the search for a child up that nobody has, or that its custodian has left, as a coordinator has asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct TakeCustody {
-    pub child_ref: ChildRef,
-    pub limit_days: i32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct OfferCustody {
-    pub child_ref: ChildRef,
-    pub to: AgencyId,
-    pub until: Timestamp,
-    pub handover: Option<SealedFacet>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct AcceptCustody {
-    pub child_ref: ChildRef,
-    pub offer_id: OfferId,
-    pub limit_days: i32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct DeclineCustody {
-    pub child_ref: ChildRef,
-    pub offer_id: OfferId,
-    pub reason: HandoverDeclineReason,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct WithdrawOffer {
-    pub child_ref: ChildRef,
-    pub offer_id: OfferId,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct ConfirmCustody {
-    pub child_ref: ChildRef,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct InviteTakers {
-    pub child_ref: ChildRef,
-    pub agencies: Vec<AgencyId>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct AttributeChild {
-    pub child_ref: ChildRef,
-    pub country: Country,
-    pub confidence: Confidence,
-    pub reasons: Vec<AttributionReason>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct RecordStatus {
-    pub child_ref: ChildRef,
-    pub status: ChildStatus,
-    pub cold: Option<ColdReason>,
-    pub reference: Option<SealedFacet>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct ReferToSupport {
-    pub child_ref: ChildRef,
-    pub service: AgencyId,
-    pub handover: SealedFacet,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct AcknowledgeSupport {
-    pub child_ref: ChildRef,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct ExplainRemedies {
-    pub child_ref: ChildRef,
-    pub remedies: Vec<Remedy>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct SetNotification {
-    pub child_ref: ChildRef,
-    pub preference: NotificationPreference,
-    /// Whether whoever represents the child has no interest against the child's own.
-    pub without_conflict: bool,
-    pub majority: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct ProposeLink {
-    pub child_ref: ChildRef,
-    pub other: ChildAddress,
-    pub stays: LinkSide,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct AgreeToLink {
-    pub child_ref: ChildRef,
-    pub link_id: LinkId,
-}
-
-/// By whoever was asked; by whoever has asked it takes the proposal back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct EndLink {
-    pub child_ref: ChildRef,
-    pub link_id: LinkId,
-}
-
-/// Between the two incidents of a link: what one side has said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct LinkNews {
-    pub child_ref: ChildRef,
-    pub link_id: LinkId,
-    pub other: ChildAddress,
-    /// Who has said it, and its State.
-    pub by: AgencyId,
-    pub country: Option<Country>,
-    pub said: LinkSaid,
-    /// States that must never hear of the incident that says it.
-    pub never_told: Vec<Country>,
-    /// As the side that hears it sees it.
-    pub stays: LinkSide,
-}
-
-/// A clock of a child has run out: an offer's, the custodian's own limit, or the month of majority.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct ChildClockDue {
-    pub child_ref: ChildRef,
-    pub clock: String,
-    pub due: Timestamp,
-}
-
-/// Somebody asked for a child that does not exist for them. Always rejected, and so on record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
-#[avro(namespace = "org.causeway.victim_id")]
-pub struct ReadChild {
-    pub incident_id: IncidentId,
-}
-
 command_bodies! {
     /// What stands in `victim-id.commands`.
     VictimIdCommand in "victim-id.commands" {
@@ -492,6 +334,12 @@ command_bodies! {
         LinkNews,
         ChildClockDue,
         ReadChild,
+        OpenSeries,
+        JoinSeries,
+        LeaveSeries,
+        MemberNews,
+        SeriesNews,
+        ReadSeries,
     }
 }
 
@@ -525,6 +373,14 @@ event_bodies! {
         AgencyNoticed,
         CaseWithdrawn,
         NobodyLooks,
+        SeriesOpened,
+        MemberNoted,
+        MemberLeft,
+        MemberRefused,
+        MemberTold,
+        SeriesJoined,
+        SeriesLeft,
+        NewMaterialNoted,
     }
 }
 
@@ -555,7 +411,15 @@ impl VictimIdEvent {
             Self::CustodyCeded(event) => event.child_ref,
             Self::AgencyNoticed(event) => event.child_ref,
             Self::NobodyLooks(event) => event.child_ref,
-            Self::CommandRejected(_)
+            Self::SeriesJoined(event) => event.child_ref,
+            Self::SeriesLeft(event) => event.child_ref,
+            Self::NewMaterialNoted(event) => event.child_ref,
+            Self::SeriesOpened(_)
+            | Self::MemberNoted(_)
+            | Self::MemberLeft(_)
+            | Self::MemberRefused(_)
+            | Self::MemberTold(_)
+            | Self::CommandRejected(_)
             | Self::CommandFailed(_)
             | Self::CaseNoted(_)
             | Self::CaseWithdrawn(_)
@@ -579,6 +443,8 @@ impl VictimIdEvent {
             Self::LinkProposed(event) => Some(&event.by),
             Self::LinkAgreed(event) => Some(&event.by),
             Self::CustodyConfirmed(event) => Some(&event.by),
+            Self::SeriesJoined(event) => Some(&event.by),
+            Self::SeriesLeft(event) => event.by.as_ref(),
             Self::ChildRegistered(event) => event.by.as_ref(),
             _ => None,
         }

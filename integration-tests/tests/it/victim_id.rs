@@ -6,7 +6,7 @@ use integration_tests::{Deployment, await_some, calm_referral};
 use schemas::codes::{AlertReason, ChildNews, ChildStatus, PriorityFactor};
 use schemas::ids::{ChildRef, IncidentId};
 use serde_json::{Value, json};
-use victim_id::http::{ChildView, Children, Queue, WatchedChild};
+use victim_id::http::{AllSeries, ChildView, Children, Queue, SeriesView, WatchedChild};
 
 const DE: &str = "de-police";
 const FR: &str = "fr-victim-id";
@@ -92,6 +92,37 @@ impl Case {
         await_some(&format!("{news} before {agency}"), told).await.unwrap();
     }
 
+    /// A unit elsewhere finds a series going on that shows a child who was found.
+    async fn new_material_of(&self, found: (IncidentId, ChildRef)) {
+        let opened: SeriesView =
+            self.client(FR).command("/v1/series", &self.key(), &json!({})).await.unwrap();
+        let series = opened.series_id;
+        let join = json!({ "series_id": series });
+        self.act(FR, found, "series", join.clone()).await.unwrap();
+        let elsewhere = self.incident("VICTIM-SERIES").await;
+        let child = (elsewhere, self.children(DE, elsewhere).await.unwrap()[0].child_ref);
+        let page = format!("/v1/series/{series}");
+        assert!(self.client(DE).get::<SeriesView>(&page).await.is_err());
+        self.act(DE, child, "custody", json!({ "limit_days": 30 })).await.unwrap();
+        self.act(DE, child, "series", join).await.unwrap();
+        self.told(FR, found.1, ChildNews::NewMaterial).await;
+        let queue: Queue = self.client(FR).get("/v1/children").await.unwrap();
+        let first = &queue.items[0];
+        assert_eq!(
+            (first.child.child_ref, &first.factors[..]),
+            (found.1, &[PriorityFactor::NewMaterial][..])
+        );
+        // Each unit sees with whom to speak; a coordinator sees States; nobody else that there is a series.
+        let seen: SeriesView = self.client(DE).get(&page).await.unwrap();
+        let custodians: Vec<_> = seen.members.iter().flat_map(|member| &member.custodian).collect();
+        assert!(seen.identified && custodians.len() == 2, "{seen:?}");
+        let all: AllSeries = self.client("un-coordinator").get("/v1/series").await.unwrap();
+        assert!(all.series[0].members.is_empty() && !all.series[0].watched.is_empty(), "{all:?}");
+        assert!(self.client("br-police").get::<SeriesView>(&page).await.is_err());
+        let left = self.act(DE, child, &format!("series/{series}/leave"), json!({})).await.unwrap();
+        assert!(left.series.is_empty());
+    }
+
     /// What an agency opens of what goes with a child.
     async fn opens(&self, agency: &str, incident: IncidentId, child: ChildRef) -> Option<Vec<String>> {
         let (key_id, keys) = self.deployment.world.keys(agency).unwrap();
@@ -166,6 +197,7 @@ async fn two_children_are_looked_for_handed_on_found_and_looked_after() {
     let children = case.children(DE, incident).await.unwrap();
     let other = children.iter().find(|child| child.child_ref == second.1).unwrap();
     assert!(other.custody.is_none() && other.status == ChildStatus::Unidentified);
+    case.new_material_of(first).await;
     case.deployment.stop().await.unwrap();
 }
 

@@ -116,6 +116,24 @@ code_lists! {
         LinkEnded = "link-ended",
         LinkMade = "link-made",
         MajorityReached = "majority-reached",
+        SeriesGrew = "series-grew",
+        SeriesIdentified = "series-identified",
+        NewMaterial = "new-material",
+        SeriesUnknown = "series-unknown",
+    }
+
+    /// What an incident tells a series of one of its children.
+    MemberSaid = "member-said" {
+        Joined = "joined",
+        Changed = "changed",
+        Left = "left",
+    }
+
+    /// What a series tells the incident of one of its children.
+    SeriesSaid = "series-said" {
+        Unknown = "unknown",
+        Grew = "grew",
+        Identified = "identified",
     }
 
     /// Why a child stands where it does in the queue of a unit. A person decides.
@@ -127,6 +145,7 @@ code_lists! {
         Unidentified = "unidentified",
         YoungChild = "young-child",
         OfferedToUs = "offered-to-us",
+        NewMaterial = "new-material",
     }
 }
 

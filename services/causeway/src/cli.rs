@@ -7,6 +7,7 @@ mod development;
 pub mod exit;
 mod mla;
 mod refer;
+mod series;
 mod table;
 mod up;
 
@@ -182,6 +183,11 @@ enum Command {
         #[command(subcommand)]
         action: Box<child::Child>,
     },
+    /// Series: children of several incidents that one body of material shows.
+    Series {
+        #[command(subcommand)]
+        action: series::Series,
+    },
     /// The directory: list, show, apply a change, confirm another's.
     Directory {
         #[command(subcommand)]
@@ -257,6 +263,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
         Command::Mla { action } => action.run(&client, &output).await,
         Command::Child { action } => action.run(&client, &output).await,
+        Command::Series { action } => action.run(&client, &output).await,
         Command::Directory { action } => action.run(&client, &output).await,
         Command::Store { action } => action.run(&output),
         Command::Token(token) => token.run(&output),

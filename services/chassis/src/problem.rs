@@ -168,6 +168,7 @@ impl Problem {
             | RejectionCode::ConditionsNotAgreed
             | RejectionCode::UnknownOffer
             | RejectionCode::UnknownLink
+            | RejectionCode::UnknownSeries
             | RejectionCode::CustodyHeld
             | RejectionCode::OfferOpen
             | RejectionCode::NotSilent

@@ -1,17 +1,21 @@
 //! One incident's children: who looks for each of them, how the search stands, and what follows once a child is found.
 
 mod aftercare;
+pub mod aggregate;
 mod custody;
 mod links;
+pub mod membership;
 mod notices;
 pub mod priority;
 mod search;
+pub mod series;
 mod state;
 
 use chassis::decider::{Clock, Context, Rejection};
 use schemas::Timestamp;
 use schemas::codes::{
-    ActorKind, AgeBand, AgencyKind, Annotation, IncidentKind, PersonCategory, RejectionCode, Urgency,
+    ActorKind, AgeBand, AgencyKind, Annotation, ChildStatus, IncidentKind, PersonCategory, RejectionCode,
+    Urgency,
 };
 use schemas::directory::Agency;
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country};
@@ -21,7 +25,9 @@ use schemas::victim_id::{
     MajorityReached, VictimIdCommand, VictimIdEvent,
 };
 
+pub use aggregate::Aggregate;
 pub use links::told;
+pub use series::Series;
 pub use state::{Attribution, Child, Custody, Engaged, Incident, Link, Notification, Offer, Taken, evolve};
 
 /// Most children of one incident.
@@ -174,8 +180,14 @@ pub fn decide(context: &Context<'_>, incident: &Incident, command: &VictimIdComm
         VictimIdCommand::AgreeToLink(command) => links::agree(context, incident, command),
         VictimIdCommand::EndLink(command) => links::end(context, incident, command),
         VictimIdCommand::LinkNews(command) => links::hear(context, incident, command),
+        VictimIdCommand::JoinSeries(command) => membership::join(context, incident, command),
+        VictimIdCommand::LeaveSeries(command) => membership::leave(context, incident, command),
+        VictimIdCommand::SeriesNews(command) => membership::hear(context, incident, command),
         VictimIdCommand::ChildClockDue(command) => clock_due(context, incident, command),
-        VictimIdCommand::ReadChild(_) => Err(RejectionCode::NotEntitled.into()),
+        VictimIdCommand::OpenSeries(_)
+        | VictimIdCommand::MemberNews(_)
+        | VictimIdCommand::ReadChild(_)
+        | VictimIdCommand::ReadSeries(_) => Err(RejectionCode::NotEntitled.into()),
     }?;
     events.extend(end_of_invitation(incident, &events));
     events.extend(notices::of(context, incident, &events));
@@ -219,6 +231,11 @@ fn held<'a>(
 
 fn must_not_be_ceded(child: &Child) -> Result<(), Rejection> {
     if child.ceded_to.is_some() { Err(RejectionCode::Linked.into()) } else { Ok(()) }
+}
+
+/// Whether it is known who the child is.
+pub const fn is_found(status: ChildStatus) -> bool {
+    matches!(status, ChildStatus::Identified | ChildStatus::Safeguarded | ChildStatus::AlreadyIdentified)
 }
 
 /// Whether an agency of this kind looks for children.

@@ -3,6 +3,7 @@
 mod children;
 mod custody;
 mod queue;
+mod series;
 pub mod view;
 
 use std::sync::Arc;
@@ -22,10 +23,11 @@ use schemas::victim_id::{ReadChild, VictimIdCommand};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::VictimId;
-use crate::domain::Incident;
+use crate::domain::{Aggregate, Incident};
 
 pub use children::{Children, Found};
 pub use queue::{Queue, QueueItem};
+pub use series::{AllSeries, MemberView, SeriesView, WatchedMember};
 pub use view::{ChildView, WatchedChild};
 
 #[derive(Clone)]
@@ -40,6 +42,7 @@ pub fn pages(pages: Pages) -> OpenApiRouter {
         .merge(children::pages())
         .merge(custody::pages())
         .merge(queue::pages())
+        .merge(series::pages())
         .with_state(pages)
 }
 
@@ -48,7 +51,7 @@ impl Pages {
     /// record.
     fn view(&self, caller: &Caller, incident: IncidentId, child: ChildRef) -> Result<ChildView, Problem> {
         let state = self.front.state(&incident.to_string())?;
-        let view = self.view_of(caller, incident, &state.state, child);
+        let view = self.view_of(caller, incident, state.state.incident(), child);
         view.ok_or_else(|| self.not_found(caller, incident))
     }
 
@@ -83,7 +86,7 @@ impl Pages {
         let secrets: Vec<Secrecy> = text.map(secret).transpose()?.into_iter().collect();
         let body = serde_json::to_vec(&(child, asked)).expect("a request is plain data");
         let about = sealing::Asked { caller, key, incident, purpose: "victim-id", body: &body };
-        let of_referral = |state: &Incident| self.referral_of(caller, incident, state, child);
+        let of_referral = |state: &Aggregate| self.referral_of(caller, incident, state.incident(), child);
         let command = |facets: Vec<SealedFacet>| command(facets.into_iter().next());
         let answer = self.sealing.submit_sealing(&self.front, about, &secrets, of_referral, command).await?;
         self.answer(caller, incident, child, &answer)
@@ -113,7 +116,7 @@ impl Pages {
         let view = match answer {
             Answer::Done { .. } => {
                 let state = self.front.state(&incident.to_string())?;
-                self.view_of(caller, incident, &state.state, child)
+                self.view_of(caller, incident, state.state.incident(), child)
             }
             Answer::Pending(_) => None,
         };

@@ -1,7 +1,7 @@
-//! Victim identification: custody of the search for each child.
+//! Victim identification: custody of the search for each child, and series of children over incidents.
 //!
 //! Topics in: `victim-id.commands`, `routing.events`. Topics out: `victim-id.events`, and `victim-id.commands` for the
-//! other incident of a link.
+//! other incident of a link, and between incidents and series.
 //!
 //! Invariants:
 //! - a child has at most one custodian at each moment, and custody that was accepted is never lost: it moves only when
@@ -29,7 +29,7 @@ pub use start::start;
 pub struct VictimId;
 
 impl Decider for VictimId {
-    type State = domain::Incident;
+    type State = domain::Aggregate;
     type Command = VictimIdCommand;
     type Event = VictimIdEvent;
     type News = domain::RoutingNews;
@@ -39,19 +39,19 @@ impl Decider for VictimId {
         state: &Self::State,
         command: &VictimIdCommand,
     ) -> Result<Vec<VictimIdEvent>, Rejection> {
-        domain::decide(context, state, command)
+        domain::aggregate::decide(context, state, command)
     }
 
     fn learn(context: &Context<'_>, state: &Self::State, news: &Self::News) -> Vec<VictimIdEvent> {
-        domain::learn(context, state, news)
+        domain::aggregate::learn(context, state, news)
     }
 
     fn evolve(state: &mut Self::State, event: &Event<VictimIdEvent>) {
-        domain::evolve(state, &event.body, event.time);
+        domain::aggregate::evolve(state, &event.body, event.time);
     }
 
     fn clocks(state: &Self::State) -> Vec<Clock<VictimIdCommand>> {
-        domain::clocks(state)
+        domain::aggregate::clocks(state)
     }
 }
 
@@ -71,10 +71,10 @@ impl Service for VictimId {
     fn tell(
         &self,
         codec: &Codec,
-        _: &Self::State,
+        state: &Self::State,
         event: &Event<VictimIdEvent>,
     ) -> Result<Vec<Outgoing>, CodecError> {
-        news::tell(codec, event).map(|told| told.into_iter().collect())
+        news::tell(codec, state, event)
     }
 
     fn index(state: &Self::State, event: &Event<VictimIdEvent>) -> Vec<IndexEntry> {

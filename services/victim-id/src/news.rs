@@ -1,4 +1,4 @@
-//! What `routing.events` tells, and what one incident of a link tells the other.
+//! What `routing.events` tells, and what incidents and series tell each other.
 
 use chassis::decider::{Heard, Outgoing};
 use schemas::codec::{Codec, CodecError};
@@ -8,7 +8,7 @@ use schemas::routing::RoutingEvent;
 use schemas::victim_id::{CaseNoted, VictimIdCommand, VictimIdEvent};
 use schemas::{Actor, Command, Event, InputPosition};
 
-use crate::domain::{self, CaseAmended, RoutingNews};
+use crate::domain::{self, Aggregate, CaseAmended, RoutingNews, membership, series};
 
 pub fn hear(
     codec: &Codec,
@@ -53,16 +53,35 @@ pub fn hear(
     }))
 }
 
-/// The command to the other incident of a link; its id follows from the event, so that it is given once.
-pub fn tell(codec: &Codec, event: &Event<VictimIdEvent>) -> Result<Option<Outgoing>, CodecError> {
-    let Ok(own) = event.aggregate_id.parse() else { return Ok(None) };
-    let Some((other, news)) = domain::told(own, &event.body) else { return Ok(None) };
-    let key = other.incident_id.to_string();
-    let body = VictimIdCommand::from(news);
+/// Commands to other incidents and to series; their ids follow from the event, so that each is given once.
+pub fn tell(
+    codec: &Codec,
+    state: &Aggregate,
+    event: &Event<VictimIdEvent>,
+) -> Result<Vec<Outgoing>, CodecError> {
+    let Ok(incident) = event.aggregate_id.parse() else { return Ok(Vec::new()) };
+    let Ok(own_series) = event.aggregate_id.parse() else { return Ok(Vec::new()) };
+    let link = domain::told(incident, &event.body);
+    let member = series::told(own_series, &event.body);
+    let to_incidents = link.map(|(other, news)| (other.incident_id, VictimIdCommand::from(news)));
+    let to_incidents = to_incidents.into_iter().chain(member.map(|(to, news)| (to.incident_id, news.into())));
+    let to_series = membership::told(incident, state.incident(), &event.body);
+    let to_series = to_series.into_iter().map(|(series, news)| (series.to_string(), news.into()));
+    let told = to_incidents.map(|(incident, news)| (incident.to_string(), news)).chain(to_series);
+    told.enumerate().map(|(number, (to, body))| outgoing(codec, event, number, to, body)).collect()
+}
+
+fn outgoing(
+    codec: &Codec,
+    event: &Event<VictimIdEvent>,
+    number: usize,
+    to: String,
+    body: VictimIdCommand,
+) -> Result<Outgoing, CodecError> {
     let type_name = format!("{}.{}", VictimIdCommand::TOPIC, body.name());
     let command = Command {
-        command_id: CommandId::derive(&[b"link", event.event_id.as_uuid().as_bytes()]),
-        aggregate_id: key.clone(),
+        command_id: CommandId::derive(&[b"told", event.event_id.as_uuid().as_bytes(), &number.to_be_bytes()]),
+        aggregate_id: to.clone(),
         digest: Vec::new(),
         time: event.time,
         agency: AgencyId::own(),
@@ -70,12 +89,12 @@ pub fn tell(codec: &Codec, event: &Event<VictimIdEvent>) -> Result<Option<Outgoi
         signature: None,
         body,
     };
-    Ok(Some(Outgoing {
+    Ok(Outgoing {
         topic: VictimIdCommand::TOPIC.to_owned(),
         partition: None,
-        key,
+        key: to,
         value: codec.encode::<VictimIdCommand>(&command)?,
         id: command.command_id.to_string(),
         type_name,
-    }))
+    })
 }

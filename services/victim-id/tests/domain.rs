@@ -11,3 +11,5 @@ mod history;
 mod people;
 #[path = "domain/search.rs"]
 mod search;
+#[path = "domain/series.rs"]
+mod series;

@@ -9,7 +9,7 @@ use schemas::codes::{
     AgeBand, AttributionReason, ChildStatus, ColdReason, Confidence, HandoverDeclineReason, LinkSide,
     NotificationPreference, Remedy,
 };
-use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, KeyId, LinkId, OfferId};
+use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, KeyId, LinkId, OfferId, SeriesId};
 use serde_json::{Value, json};
 use victim_id::http::{ChildView, Children, Found, Queue, WatchedChild};
 
@@ -181,6 +181,18 @@ pub enum Child {
         at: At,
         link: LinkId,
     },
+    /// Put the child into a series: the custodians of its other children are told.
+    Join {
+        #[command(flatten)]
+        at: At,
+        series: SeriesId,
+    },
+    /// Take the child out of a series.
+    Leave {
+        #[command(flatten)]
+        at: At,
+        series: SeriesId,
+    },
     /// Open what goes with a child. Decrypts here: the private key never leaves this machine.
     Open {
         #[command(flatten)]
@@ -275,6 +287,8 @@ impl Child {
                 (at, "links".to_owned(), json!({ "other": other, "stays": stays }))
             }
             Self::Agree { at, link } => (at, format!("links/{link}/agree"), json!({})),
+            Self::Join { at, series } => (at, "series".to_owned(), json!({ "series_id": series })),
+            Self::Leave { at, series } => (at, format!("series/{series}/leave"), json!({})),
             Self::EndLink { at, link } => (at, format!("links/{link}/end"), json!({})),
         };
         act(client, output, &at, &what, &body).await
@@ -389,6 +403,9 @@ fn child_text(view: &ChildView) -> String {
     }
     if let Some(to) = &view.ceded_to {
         text += &format!("the search goes on as {} in {}\n", to.child_ref, to.incident_id);
+    }
+    for series in &view.series {
+        text += &format!("in series {series}\n");
     }
     for support in &view.support {
         let received = if support.acknowledged { "received" } else { "asked" };

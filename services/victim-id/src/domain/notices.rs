@@ -54,6 +54,8 @@ fn concerned(child: &Child, event: &VictimIdEvent) -> Vec<(AgencyId, ChildNews)>
         VictimIdEvent::LinkEnded(_) => custodian(ChildNews::LinkEnded),
         VictimIdEvent::LinkMade(_) => custodian(ChildNews::LinkMade),
         VictimIdEvent::MajorityReached(_) => custodian(ChildNews::MajorityReached),
+        VictimIdEvent::NewMaterialNoted(_) => custodian(ChildNews::NewMaterial),
+        VictimIdEvent::SeriesLeft(left) if left.by.is_none() => custodian(ChildNews::SeriesUnknown),
         _ => Vec::new(),
     }
 }

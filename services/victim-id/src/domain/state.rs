@@ -6,7 +6,7 @@ use schemas::Timestamp;
 use schemas::codes::{
     AgeBand, AgencyKind, AttributionReason, ChildStatus, Confidence, LinkSide, NotificationPreference, Remedy,
 };
-use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, LinkId, OfferId, PersonRef};
+use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, LinkId, OfferId, PersonRef, SeriesId};
 use schemas::victim_id::{CaseNoted, ChildAddress, ChildRegistered, VictimIdEvent};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,10 @@ pub struct Child {
     pub ceded_to: Option<ChildAddress>,
     /// Who has ceded it.
     pub ceded_by: Option<AgencyId>,
+    /// Series that it stands in.
+    pub series: BTreeSet<SeriesId>,
+    /// Whether there is new material of it that its custodian has not answered yet: abuse may have resumed.
+    pub new_material: bool,
     /// Until when somebody should have taken the search up; none once somebody has, or coordinators were told.
     pub awaited_until: Option<Timestamp>,
     /// Support services, and whether they have answered.
@@ -199,6 +203,8 @@ fn registered_child(registered: &ChildRegistered, at: Timestamp) -> Child {
         linked: BTreeSet::new(),
         ceded_to: None,
         ceded_by: None,
+        series: BTreeSet::new(),
+        new_material: false,
         awaited_until: Some(registered.awaited_until),
         support: BTreeMap::new(),
         remedies: BTreeSet::new(),
@@ -234,6 +240,7 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
         // What was done before may come in after what was done later.
         custody.last_sign = custody.last_sign.max(at);
         custody.told_silent = false;
+        child.new_material = false;
     }
     match event {
         VictimIdEvent::CustodyAccepted(accepted) => {
@@ -335,7 +342,19 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
             child.ceded_by = Some(ceded.custodian.clone());
             child.custody = None;
         }
-        VictimIdEvent::AgencyNoticed(_)
+        VictimIdEvent::SeriesJoined(joined) => {
+            child.series.insert(joined.series_id);
+        }
+        VictimIdEvent::SeriesLeft(left) => {
+            child.series.remove(&left.series_id);
+        }
+        VictimIdEvent::NewMaterialNoted(_) => child.new_material = true,
+        VictimIdEvent::SeriesOpened(_)
+        | VictimIdEvent::MemberNoted(_)
+        | VictimIdEvent::MemberLeft(_)
+        | VictimIdEvent::MemberRefused(_)
+        | VictimIdEvent::MemberTold(_)
+        | VictimIdEvent::AgencyNoticed(_)
         | VictimIdEvent::CustodyConfirmed(_)
         | VictimIdEvent::CaseNoted(_)
         | VictimIdEvent::CaseWithdrawn(_)

@@ -53,14 +53,15 @@ async fn list(
 ) -> Result<Json<Children>, Problem> {
     pages.front.await_position(at.0.as_ref()).await?;
     let state = pages.front.state(&incident.to_string())?;
-    let all = state.state.children.keys();
+    let known = state.state.incident();
+    let all = known.children.keys();
     let children: Vec<ChildView> =
-        all.filter_map(|child| pages.view_of(&caller, incident, &state.state, *child)).collect();
+        all.filter_map(|child| pages.view_of(&caller, incident, known, *child)).collect();
     let watched = match caller.agency.kind {
-        AgencyKind::Coordinator => view::watched(&state.state, &caller.agency, pages.front.clock().now()),
+        AgencyKind::Coordinator => view::watched(known, &caller.agency, pages.front.clock().now()),
         _ => Vec::new(),
     };
-    let engaged = state.state.engaged.contains_key(&caller.agency.id);
+    let engaged = known.engaged.contains_key(&caller.agency.id);
     if children.is_empty() && watched.is_empty() && !engaged {
         return Err(pages.not_found(&caller, incident));
     }

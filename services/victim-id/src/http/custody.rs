@@ -12,12 +12,12 @@ use schemas::codes::{
     AttributionReason, ChildStatus, ColdReason, Confidence, HandoverDeclineReason, LinkSide,
     NotificationPreference, Remedy,
 };
-use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, LinkId, OfferId};
+use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, LinkId, OfferId, SeriesId};
 use schemas::referral::SealedFacet;
 use schemas::victim_id::{
     AcceptCustody, AcknowledgeSupport, AgreeToLink, AttributeChild, ChildAddress, ConfirmCustody,
-    DeclineCustody, EndLink, ExplainRemedies, InviteTakers, OfferCustody, ProposeLink, RecordStatus,
-    ReferToSupport, SetNotification, TakeCustody, WithdrawOffer,
+    DeclineCustody, EndLink, ExplainRemedies, InviteTakers, JoinSeries, LeaveSeries, OfferCustody,
+    ProposeLink, RecordStatus, ReferToSupport, SetNotification, TakeCustody, WithdrawOffer,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -90,6 +90,8 @@ asked! {
     }
     /// Which child elsewhere is the same one, and on which side the search goes on.
     SameAs { other: ChildAddress, stays: LinkSide, }
+    /// Which series the child joins.
+    InSeries { series_id: SeriesId, }
     /// Nothing more is said.
     Nothing {}
 }
@@ -179,6 +181,12 @@ pages! {
     end "/v1/incidents/{incident}/children/{child}/links/{link}/end"
         "Declines a link, or takes back one that the caller has proposed."
         ["link": LinkId] Nothing |place, _asked| EndLink { child_ref: place.1, link_id: place.2 };
+    join "/v1/incidents/{incident}/children/{child}/series"
+        "Puts the child into a series; the custodians of its other children are told."
+        [] InSeries |place, asked| JoinSeries { child_ref: place.1, series_id: asked.series_id };
+    leave "/v1/incidents/{incident}/children/{child}/series/{series}/leave"
+        "Takes the child out of a series."
+        ["series": SeriesId] Nothing |place, _asked| LeaveSeries { child_ref: place.1, series_id: place.2 };
 }
 
 /// A coordinator asks agencies to take over where nobody looks, or the custodian is past its own limit.
@@ -197,7 +205,7 @@ async fn invite(
     let request = key.request::<VictimId>(&caller, incident, InviteTakers { child_ref, agencies });
     let answer = pages.front.submit(request).await?;
     let state = pages.front.state(&incident.to_string())?;
-    let watched = view::watched(&state.state, &caller.agency, pages.front.clock().now());
+    let watched = view::watched(state.state.incident(), &caller.agency, pages.front.clock().now());
     let view = watched.into_iter().find(|child| child.child_ref == child_ref);
     Ok(answered::<VictimId>(&answer, StatusCode::CREATED, &view))
 }

@@ -8,6 +8,7 @@ use chassis::http::Query;
 use chassis::problem::{Problem, chain};
 use schemas::Timestamp;
 use schemas::codes::PriorityFactor;
+use schemas::ids::IncidentId;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -80,11 +81,12 @@ fn of(pages: &Pages, caller: &Caller, limit: usize) -> Result<Queue, Problem> {
             tracing::error!(error = %chain(&error), "failed to read the index of children");
             Problem::internal()
         })?;
-        let Some(incident) = index::incident_of(&key) else { continue };
+        let Some(incident) = index::named_by::<IncidentId>(&key) else { continue };
         let state = pages.front.state(&incident.to_string())?;
-        for (child_ref, child) in &state.state.children {
-            if is_before(&state.state, child, caller) {
-                let view = pages.view_of(caller, incident, &state.state, *child_ref);
+        let known = state.state.incident();
+        for (child_ref, child) in &known.children {
+            if is_before(known, child, caller) {
+                let view = pages.view_of(caller, incident, known, *child_ref);
                 items.extend(view.map(|view| QueueItem {
                     factors: view.factors.clone(),
                     waits_since: child.registered,

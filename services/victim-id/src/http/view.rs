@@ -6,7 +6,7 @@ use schemas::codes::{
     Remedy,
 };
 use schemas::directory::Agency;
-use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, LinkId, OfferId, PersonRef};
+use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, LinkId, OfferId, PersonRef, SeriesId};
 use schemas::victim_id::ChildAddress;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +36,8 @@ pub struct ChildView {
     pub linked: Vec<ChildAddress>,
     /// Where the search goes on: for whoever has ceded it.
     pub ceded_to: Option<ChildAddress>,
+    /// For the custodian: the series that it stands in.
+    pub series: Vec<SeriesId>,
     /// For the custodian all of them; for a support service itself.
     pub support: Vec<SupportView>,
     /// For the custodian.
@@ -168,6 +170,7 @@ pub fn of(
         links: child.links.iter().filter(|_| holds).map(|(id, link)| link_view(*id, link)).collect(),
         linked: child.linked.iter().filter(|_| holds).copied().collect(),
         ceded_to: child.ceded_to.filter(|_| child.ceded_by.as_ref() == Some(agency)),
+        series: child.series.iter().filter(|_| holds).copied().collect(),
         support: support
             .map(|(service, acknowledged)| SupportView {
                 service: service.clone(),
