@@ -30,6 +30,7 @@ class Children:
         first, second = self.incident(), self.incident()
         self.handed_on(first)
         self.found(first)
+        self.viewed(first)
         self.series(first, second)
         self.one_child(first, second)
         self.story.act("GET /v1/children", self.unit)
@@ -108,6 +109,12 @@ class Children:
         self.act(self.service, place, "support/acknowledge")
         self.act(self.unit, place, "remedies", {"remedies": ["counselling"]})
         self.act(self.unit, place, "notification", {"preference": "no-contact"})
+
+    def viewed(self, place):
+        """Recorded by whoever has viewed it, and read by whoever looks after them."""
+        self.act(self.unit, place, "exposures", {"items": 3})
+        self.story.act("GET /v1/exposures/own", self.unit)
+        self.story.act("GET /v1/exposures", self.unit, query={"person": "somebody"})
 
     def series(self, *places):
         """Two children of one series; one of them leaves it."""

@@ -60,6 +60,22 @@ pub struct Agency {
     /// The countries a coordinator watches; empty for every other kind.
     #[serde(default)]
     pub scope: Vec<Country>,
+    /// How much its people may have to view before somebody looks after them; none where it has set no limit.
+    #[serde(default)]
+    pub wellbeing: Option<Wellbeing>,
+}
+
+/// What an agency has set for the wellbeing of those who have to view material.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, AvroSchema, ToSchema)]
+#[avro(namespace = "org.causeway.directory")]
+#[serde(deny_unknown_fields)]
+pub struct Wellbeing {
+    /// A person who has viewed so many items within so many days, this one included, is warned.
+    pub items: i32,
+    pub days: i32,
+    /// Who of the agency reads by person who had to view what: the actors of their tokens. Functions, never persons'
+    /// names: everybody reads the directory.
+    pub leads: Vec<String>,
 }
 
 /// A public key of an agency (HPKE, X25519: 32 bytes, base64).

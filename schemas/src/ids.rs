@@ -164,6 +164,9 @@ uuid_ids! {
     OfferId;
     /// One proposal that two children are the same.
     LinkId;
+    /// A person who has to view material, as their agency's ledger knows them. Derived with the identity secret from
+    /// the agency and the actor of their token.
+    ViewerId;
     /// One series. Derived with the identity secret: whoever knows it was told.
     SeriesId;
 }
@@ -265,6 +268,13 @@ impl SeriesId {
     /// The series that an agency opens by a command of its own.
     pub fn of_opening(identity: &Secret, command: CommandId) -> Self {
         Self::from_bytes(identity.derive("series", &[command.as_uuid().as_bytes()]))
+    }
+}
+
+impl ViewerId {
+    /// The person whose tokens name this actor.
+    pub fn of_actor(identity: &Secret, agency: &AgencyId, actor: &str) -> Self {
+        Self::from_bytes(identity.derive("viewer", &[agency.as_str().as_bytes(), actor.as_bytes()]))
     }
 }
 

@@ -39,6 +39,11 @@ impl Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(limit)
     }
 
+    /// The day that it is in UTC.
+    pub fn utc_date(self) -> Date {
+        self.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date().into()
+    }
+
     /// The ISO 8601 week in UTC, `2026-W47`: as fine as a coordinator ever sees an incident's time.
     pub fn iso_week(self) -> String {
         let date = self.to_jiff().to_zoned(jiff::tz::TimeZone::UTC).date().iso_week_date();

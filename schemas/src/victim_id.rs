@@ -5,6 +5,7 @@
 //! codes; who the child is stands sealed.
 
 mod command;
+mod exposure;
 mod series;
 
 use apache_avro::AvroSchema;
@@ -25,6 +26,7 @@ use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
 
 pub use command::*;
+pub use exposure::*;
 pub use series::*;
 
 /// A child in another incident.
@@ -340,6 +342,8 @@ command_bodies! {
         MemberNews,
         SeriesNews,
         ReadSeries,
+        RecordExposure,
+        CountExposure,
     }
 }
 
@@ -381,6 +385,9 @@ event_bodies! {
         SeriesJoined,
         SeriesLeft,
         NewMaterialNoted,
+        ExposureRecorded,
+        ExposureLimitReached,
+        ExposureCounted,
     }
 }
 
@@ -414,11 +421,14 @@ impl VictimIdEvent {
             Self::SeriesJoined(event) => event.child_ref,
             Self::SeriesLeft(event) => event.child_ref,
             Self::NewMaterialNoted(event) => event.child_ref,
+            Self::ExposureCounted(event) => event.child_ref,
             Self::SeriesOpened(_)
             | Self::MemberNoted(_)
             | Self::MemberLeft(_)
             | Self::MemberRefused(_)
             | Self::MemberTold(_)
+            | Self::ExposureRecorded(_)
+            | Self::ExposureLimitReached(_)
             | Self::CommandRejected(_)
             | Self::CommandFailed(_)
             | Self::CaseNoted(_)

@@ -120,7 +120,9 @@ async fn every_page_is_as_the_openapi_document_says() {
     let mut deployment = Deployment::start("openapi").await.unwrap();
     let agencies = deployment.world.agencies();
     let token = |agency: &schemas::directory::Agency| {
-        (agency.id.to_string(), deployment.world.token(agency.id.as_str(), "checker").unwrap().into())
+        let lead = agency.wellbeing.as_ref().and_then(|wellbeing| wellbeing.leads.first());
+        let person = lead.map_or("checker", String::as_str);
+        (agency.id.to_string(), deployment.world.token(agency.id.as_str(), person).unwrap().into())
     };
     let tokens: serde_json::Map<String, Value> = agencies.iter().map(token).collect();
     let context = deployment.state().join("context.json");

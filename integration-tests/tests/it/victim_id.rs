@@ -6,7 +6,9 @@ use integration_tests::{Deployment, await_some, calm_referral};
 use schemas::codes::{AlertReason, ChildNews, ChildStatus, PriorityFactor};
 use schemas::ids::{ChildRef, IncidentId};
 use serde_json::{Value, json};
-use victim_id::http::{AllSeries, ChildView, Children, Queue, SeriesView, WatchedChild};
+use victim_id::http::{
+    AllSeries, ChildView, Children, People, PersonView, Queue, Recorded, SeriesView, WatchedChild,
+};
 
 const DE: &str = "de-police";
 const FR: &str = "fr-victim-id";
@@ -90,6 +92,45 @@ impl Case {
             })
         };
         await_some(&format!("{news} before {agency}"), told).await.unwrap();
+    }
+
+    /// Who had to view the child's material: told to each person, and by person only to whoever looks after them.
+    async fn exposure_to(&self, (incident, child): (IncidentId, ChildRef)) {
+        let page = format!("/v1/incidents/{incident}/children/{child}/exposures");
+        let person = |name: &str| self.deployment.world.client(&self.deployment.url("victim-id"), FR, name);
+        let viewed = |name: &'static str, items: i32| {
+            let (client, key, page) = (person(name).unwrap(), self.key(), &page);
+            async move {
+                client
+                    .command::<Recorded>(page, &key, &json!({ "items": items }))
+                    .await
+                    .unwrap()
+                    .person
+                    .unwrap()
+            }
+        };
+        assert!(!viewed("analyst", 50).await.over);
+        let over = viewed("analyst", 1).await;
+        assert!(over.over && over.within == Some(51), "{over:?}");
+        assert!(!viewed("colleague", 2).await.over);
+        let lead = person("wellbeing").unwrap();
+        let people: People = lead.get("/v1/exposures").await.unwrap();
+        let counts: Vec<_> = people.people.iter().map(|person| (person.items, person.over)).collect();
+        assert_eq!(counts, [(51, true), (2, false)]);
+        let one: People = lead.get("/v1/exposures?person=colleague").await.unwrap();
+        assert_eq!(one.people[0].viewer, people.people[1].viewer);
+        // Nobody else reads it by person: no colleague, and no other agency.
+        assert!(person("analyst").unwrap().get::<People>("/v1/exposures").await.is_err());
+        assert!(self.client(DE).get::<People>("/v1/exposures").await.is_err());
+        let own: PersonView = person("colleague").unwrap().get("/v1/exposures/own").await.unwrap();
+        assert_eq!(own.items, 2);
+        // Everybody at work on the child sees what it has cost already.
+        let counted = || async {
+            let all = self.children(DE, incident).await?;
+            let view = all.into_iter().find(|view| view.child_ref == child)?;
+            view.viewed.into_iter().find(|viewed| viewed.items == 53)
+        };
+        assert_eq!(await_some("what was viewed", counted).await.unwrap().persons, 2);
     }
 
     /// A unit elsewhere finds a series going on that shows a child who was found.
@@ -197,6 +238,7 @@ async fn two_children_are_looked_for_handed_on_found_and_looked_after() {
     let children = case.children(DE, incident).await.unwrap();
     let other = children.iter().find(|child| child.child_ref == second.1).unwrap();
     assert!(other.custody.is_none() && other.status == ChildStatus::Unidentified);
+    case.exposure_to(first).await;
     case.new_material_of(first).await;
     case.deployment.stop().await.unwrap();
 }

@@ -5,6 +5,7 @@ mod catalogue;
 mod child;
 mod development;
 pub mod exit;
+mod exposure;
 mod mla;
 mod refer;
 mod series;
@@ -183,6 +184,11 @@ enum Command {
         #[command(subcommand)]
         action: Box<child::Child>,
     },
+    /// The exposure ledger: what had to be viewed, and by how many.
+    Exposure {
+        #[command(subcommand)]
+        action: exposure::Exposure,
+    },
     /// Series: children of several incidents that one body of material shows.
     Series {
         #[command(subcommand)]
@@ -263,6 +269,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
         Command::Mla { action } => action.run(&client, &output).await,
         Command::Child { action } => action.run(&client, &output).await,
+        Command::Exposure { action } => action.run(&client, &output).await,
         Command::Series { action } => action.run(&client, &output).await,
         Command::Directory { action } => action.run(&client, &output).await,
         Command::Store { action } => action.run(&output),

@@ -3,6 +3,7 @@
 mod aftercare;
 pub mod aggregate;
 mod custody;
+pub mod ledger;
 mod links;
 pub mod membership;
 mod notices;
@@ -26,9 +27,12 @@ use schemas::victim_id::{
 };
 
 pub use aggregate::Aggregate;
+pub use ledger::Ledger;
 pub use links::told;
 pub use series::Series;
-pub use state::{Attribution, Child, Custody, Engaged, Incident, Link, Notification, Offer, Taken, evolve};
+pub use state::{
+    Attribution, Child, Custody, Engaged, Incident, Link, Notification, Offer, Taken, Viewed, evolve,
+};
 
 /// Most children of one incident.
 const MAX_CHILDREN: usize = 1_000;
@@ -183,9 +187,11 @@ pub fn decide(context: &Context<'_>, incident: &Incident, command: &VictimIdComm
         VictimIdCommand::JoinSeries(command) => membership::join(context, incident, command),
         VictimIdCommand::LeaveSeries(command) => membership::leave(context, incident, command),
         VictimIdCommand::SeriesNews(command) => membership::hear(context, incident, command),
+        VictimIdCommand::CountExposure(command) => ledger::count(context, incident, command),
         VictimIdCommand::ChildClockDue(command) => clock_due(context, incident, command),
         VictimIdCommand::OpenSeries(_)
         | VictimIdCommand::MemberNews(_)
+        | VictimIdCommand::RecordExposure(_)
         | VictimIdCommand::ReadChild(_)
         | VictimIdCommand::ReadSeries(_) => Err(RejectionCode::NotEntitled.into()),
     }?;

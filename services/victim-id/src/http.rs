@@ -2,6 +2,7 @@
 
 mod children;
 mod custody;
+mod exposures;
 mod queue;
 mod series;
 pub mod view;
@@ -26,6 +27,7 @@ use crate::VictimId;
 use crate::domain::{Aggregate, Incident};
 
 pub use children::{Children, Found};
+pub use exposures::{People, PersonView, Recorded};
 pub use queue::{Queue, QueueItem};
 pub use series::{AllSeries, MemberView, SeriesView, WatchedMember};
 pub use view::{ChildView, WatchedChild};
@@ -41,6 +43,7 @@ pub fn pages(pages: Pages) -> OpenApiRouter {
     OpenApiRouter::new()
         .merge(children::pages())
         .merge(custody::pages())
+        .merge(exposures::pages())
         .merge(queue::pages())
         .merge(series::pages())
         .with_state(pages)

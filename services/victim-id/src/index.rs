@@ -4,7 +4,8 @@
 //!
 //! - `child`, agency and incident, for every incident in which the agency may know of a child;
 //! - `series`, agency and series, for every series that the agency has opened or in which it has held a child;
-//! - `series-in`, country and series, for every series with a child that was held in the country.
+//! - `series-in`, country and series, for every series with a child that was held in the country;
+//! - `viewer`, agency and person, for everybody of the agency who had to view something.
 //!
 //! An entry of a series stays: whether the series exists for somebody is asked when it is read.
 
@@ -20,6 +21,7 @@ use crate::domain::{Aggregate, Incident};
 const CHILD: &str = "child";
 const SERIES: &str = "series";
 const SERIES_IN: &str = "series-in";
+const VIEWER: &str = "viewer";
 
 pub fn entries(aggregate: &Aggregate, event: &Event<VictimIdEvent>) -> Vec<IndexEntry> {
     let (incident, id) = (aggregate.incident(), event.aggregate_id.as_str());
@@ -33,6 +35,9 @@ pub fn entries(aggregate: &Aggregate, event: &Event<VictimIdEvent>) -> Vec<Index
         VictimIdEvent::CustodyCeded(ceded) => vec![&ceded.custodian],
         VictimIdEvent::SupportReferred(referred) => vec![&referred.service],
         VictimIdEvent::SeriesOpened(opened) => return vec![known(&[SERIES, opened.by.as_str(), id])],
+        VictimIdEvent::ExposureRecorded(recorded) => {
+            return vec![known(&[VIEWER, recorded.by.as_str(), id])];
+        }
         VictimIdEvent::MemberNoted(noted) => {
             let custodian = noted.custodian.iter().map(|agency| known(&[SERIES, agency.as_str(), id]));
             let country = noted.country.iter().map(|country| known(&[SERIES_IN, country.as_str(), id]));
@@ -70,6 +75,11 @@ pub fn series_of_agency(agency: &AgencyId) -> (Vec<u8>, Vec<u8>) {
 /// The same of the series of a country.
 pub fn series_in(country: &Country) -> (Vec<u8>, Vec<u8>) {
     range(&[SERIES_IN, country.as_str()])
+}
+
+/// The same of everybody of an agency who had to view something.
+pub fn viewers_of(agency: &AgencyId) -> (Vec<u8>, Vec<u8>) {
+    range(&[VIEWER, agency.as_str()])
 }
 
 fn range(parts: &[&str]) -> (Vec<u8>, Vec<u8>) {

@@ -1,4 +1,4 @@
-//! What `routing.events` tells, and what incidents and series tell each other.
+//! What `routing.events` tells, and what incidents, series and the ledger tell each other.
 
 use chassis::decider::{Heard, Outgoing};
 use schemas::codec::{Codec, CodecError};
@@ -8,7 +8,7 @@ use schemas::routing::RoutingEvent;
 use schemas::victim_id::{CaseNoted, VictimIdCommand, VictimIdEvent};
 use schemas::{Actor, Command, Event, InputPosition};
 
-use crate::domain::{self, Aggregate, CaseAmended, RoutingNews, membership, series};
+use crate::domain::{self, Aggregate, CaseAmended, RoutingNews, ledger, membership, series};
 
 pub fn hear(
     codec: &Codec,
@@ -65,6 +65,7 @@ pub fn tell(
     let member = series::told(own_series, &event.body);
     let to_incidents = link.map(|(other, news)| (other.incident_id, VictimIdCommand::from(news)));
     let to_incidents = to_incidents.into_iter().chain(member.map(|(to, news)| (to.incident_id, news.into())));
+    let to_incidents = to_incidents.chain(ledger::told(&event.body).map(|(to, news)| (to, news.into())));
     let to_series = membership::told(incident, state.incident(), &event.body);
     let to_series = to_series.into_iter().map(|(series, news)| (series.to_string(), news.into()));
     let told = to_incidents.map(|(incident, news)| (incident.to_string(), news)).chain(to_series);

@@ -6,6 +6,8 @@
 mod aftercare;
 #[path = "domain/history.rs"]
 mod history;
+#[path = "domain/ledger.rs"]
+mod ledger;
 #[path = "model/people.rs"]
 #[allow(dead_code, reason = "the model needs more of it")]
 mod people;

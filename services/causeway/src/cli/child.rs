@@ -11,10 +11,11 @@ use schemas::codes::{
 };
 use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, KeyId, LinkId, OfferId, SeriesId};
 use serde_json::{Value, json};
-use victim_id::http::{ChildView, Children, Found, Queue, WatchedChild};
+use victim_id::http::{ChildView, Children, Found, Queue, Recorded, WatchedChild};
 
 use super::Output;
 use super::agency::{anew, read_key};
+use super::exposure;
 use super::table::table;
 
 const MINUTES_A_DAY: i64 = 24 * 60;
@@ -193,6 +194,17 @@ pub enum Child {
         at: At,
         series: SeriesId,
     },
+    /// Record that you had to view material of the child.
+    Viewed {
+        #[command(flatten)]
+        at: At,
+        /// How many items.
+        #[arg(long)]
+        items: i32,
+        /// Somebody else of your agency, by the actor of their tokens.
+        #[arg(long)]
+        person: Option<String>,
+    },
     /// Open what goes with a child. Decrypts here: the private key never leaves this machine.
     Open {
         #[command(flatten)]
@@ -232,6 +244,15 @@ impl Child {
                 let body = json!({ "agencies": agencies });
                 let view: WatchedChild = client.command(&path, &anew("invite"), &body).await?;
                 return output.print(&view, || watched_text(std::slice::from_ref(&view)));
+            }
+            Self::Viewed { at, items, person } => {
+                let path = format!("/v1/incidents/{}/children/{}/exposures", at.incident, at.child);
+                let body = json!({ "items": items, "person": person });
+                let recorded: Recorded = client.command(&path, &anew("viewed"), &body).await?;
+                return output.print(&recorded, || {
+                    let person = recorded.person.as_ref().map_or(String::new(), exposure::text);
+                    format!("{items} items recorded\n{person}")
+                });
             }
             Self::Open { at, key, key_id } => {
                 let keys = read_key(&key)?;
@@ -403,6 +424,10 @@ fn child_text(view: &ChildView) -> String {
     }
     if let Some(to) = &view.ceded_to {
         text += &format!("the search goes on as {} in {}\n", to.child_ref, to.incident_id);
+    }
+    for viewed in &view.viewed {
+        text +=
+            &format!("viewed at {}: {} items by {} people\n", viewed.agency, viewed.items, viewed.persons);
     }
     for series in &view.series {
         text += &format!("in series {series}\n");

@@ -83,6 +83,7 @@ fn directory() -> Directory {
         keys: vec![AgencyKey { key_id: key(id), public_key: "public".to_owned() }],
         duty_contacts: Vec::new(),
         scope: scope.iter().map(|code| country(code)).collect(),
+        wellbeing: None,
     };
     let agencies = [
         agency("de-police", "DE", AgencyKind::PoliceUnit, &[]),

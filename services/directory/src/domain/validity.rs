@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use schemas::codes::AgencyKind;
-use schemas::directory::{Agency, AssignmentRule, DutyHours, Entry, Policy};
+use schemas::directory::{Agency, AssignmentRule, DutyHours, Entry, Policy, Wellbeing};
 
 /// What a duty contact may be given to acknowledge an imminent danger, in minutes. After a day there is nothing left to
 /// prevent.
@@ -14,6 +14,12 @@ const ACKNOWLEDGE_WITHIN_MINUTES: RangeInclusive<i32> = 1..=24 * 60;
 /// What an agency may be given to answer an offer, in minutes. After 90 days logs and traces are gone wherever they are
 /// kept for the usual time.
 const RESPOND_WITHIN_MINUTES: RangeInclusive<i32> = 1..=90 * 24 * 60;
+
+/// What an agency may set as the limit of what its people view: items, within so many days.
+const WELLBEING_ITEMS: RangeInclusive<i32> = 1..=100_000;
+const WELLBEING_DAYS: RangeInclusive<i32> = 1..=90;
+/// Most people of one agency who read by person who had to view what.
+const MAX_LEADS: usize = 20;
 
 /// # Errors
 /// The pointer to the field that makes the entry invalid.
@@ -52,6 +58,21 @@ fn check_agency(agency: &Agency) -> Result<(), &'static str> {
         if !contact.hours.iter().all(valid) {
             return Err("/entry/agency/duty_contacts/hours");
         }
+    }
+    agency.wellbeing.as_ref().map_or(Ok(()), check_wellbeing)
+}
+
+fn check_wellbeing(wellbeing: &Wellbeing) -> Result<(), &'static str> {
+    if !WELLBEING_ITEMS.contains(&wellbeing.items) {
+        return Err("/entry/agency/wellbeing/items");
+    }
+    if !WELLBEING_DAYS.contains(&wellbeing.days) {
+        return Err("/entry/agency/wellbeing/days");
+    }
+    // Whom nobody looks after, a warning does not help.
+    let named = !wellbeing.leads.is_empty() && wellbeing.leads.iter().all(|lead| !lead.is_empty());
+    if !named || wellbeing.leads.len() > MAX_LEADS {
+        return Err("/entry/agency/wellbeing/leads");
     }
     Ok(())
 }

@@ -35,7 +35,14 @@ fn agency_widens(before: Option<&Agency>, after: &Agency) -> Vec<String> {
     if added(&before.scope, &after.scope) {
         found.push("watches more countries".to_owned());
     }
+    if added(leads(before), leads(after)) {
+        found.push("lets more people read by person who had to view what".to_owned());
+    }
     found
+}
+
+fn leads(agency: &Agency) -> &[String] {
+    agency.wellbeing.as_ref().map_or(&[], |wellbeing| &wellbeing.leads)
 }
 
 fn policy_widens(before: Option<&Policy>, after: &Policy) -> Vec<String> {

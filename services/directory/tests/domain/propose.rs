@@ -3,7 +3,7 @@
 use schemas::codes::*;
 use schemas::directory::{
     Agency, ChangeProposed, DirectoryEvent, DutyContact, DutyHours, Entry, EntryChanged, Policy,
-    ProposeChange,
+    ProposeChange, Wellbeing,
 };
 
 use crate::world::*;
@@ -84,7 +84,11 @@ fn a_policy_waits_whichever_way_it_changes() {
 
 #[test]
 fn what_gives_an_agency_more_waits() {
-    let table: [(&str, Change<Agency>); 6] = [
+    let table: [(&str, Change<Agency>); 7] = [
+        ("lets more people read by person who had to view what", |agency| {
+            let leads = vec!["lead".to_owned()];
+            agency.wellbeing = Some(Wellbeing { items: 50, days: 7, leads });
+        }),
         ("adds or replaces the key second", |agency| agency.keys.push(key("second"))),
         ("adds or replaces the key first", |agency| agency.keys[0].public_key = "other".to_owned()),
         ("changes whose tokens speak for the agency", |agency| {
@@ -239,7 +243,15 @@ fn an_entry_is_valid_or_names_its_field() {
         })
     };
     let at_hours = "/entry/agency/duty_contacts/hours";
+    let wellbeing = |items, days, leads: &[&str]| {
+        let leads = leads.iter().map(|lead| (*lead).to_owned()).collect();
+        changed("de-police", |agency| agency.wellbeing = Some(Wellbeing { items, days, leads }))
+    };
     let table = [
+        ("/entry/agency/wellbeing/items", wellbeing(0, 7, &["lead"])),
+        ("/entry/agency/wellbeing/days", wellbeing(50, 91, &["lead"])),
+        ("/entry/agency/wellbeing/leads", wellbeing(50, 7, &[])),
+        ("/entry/agency/wellbeing/leads", wellbeing(50, 7, &[""])),
         ("/entry/agency/issuer", changed("de-police", |agency| agency.issuer.clear())),
         ("/entry/agency/issuer", changed("de-police", |agency| agency.subject.clear())),
         ("/entry/agency/scope", changed("de-police", |agency| agency.scope = vec![country("DE")])),

@@ -68,6 +68,7 @@ pub fn plain(id: &str, code: &str, kind: AgencyKind, issuer: &str) -> Agency {
         keys: vec![key("first")],
         duty_contacts: Vec::new(),
         scope,
+        wellbeing: None,
     }
 }
 

@@ -69,6 +69,7 @@ fn directory() -> Directory {
         keys: Vec::new(),
         duty_contacts: Vec::new(),
         scope: Vec::new(),
+        wellbeing: None,
     };
     let of_each_kind = AgencyKind::ALL.iter().map(|kind| plain(kind.code(), "DE", *kind));
     let agencies = [

@@ -48,6 +48,7 @@ fn plain(id: &str, code: &str, kind: AgencyKind) -> Agency {
         keys: Vec::new(),
         duty_contacts: Vec::new(),
         scope: if kind == AgencyKind::Coordinator { vec![country("DE"), country("FR")] } else { Vec::new() },
+        wellbeing: None,
     }
 }
 

@@ -41,6 +41,7 @@ fn plain(id: &str, code: &str, kind: AgencyKind) -> Agency {
         keys: Vec::new(),
         duty_contacts: contacts(id),
         scope: countries(watched),
+        wellbeing: None,
     }
 }
 

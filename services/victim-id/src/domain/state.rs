@@ -6,7 +6,9 @@ use schemas::Timestamp;
 use schemas::codes::{
     AgeBand, AgencyKind, AttributionReason, ChildStatus, Confidence, LinkSide, NotificationPreference, Remedy,
 };
-use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, LinkId, OfferId, PersonRef, SeriesId};
+use schemas::ids::{
+    AgencyId, AssignmentId, ChildRef, Country, LinkId, OfferId, PersonRef, SeriesId, ViewerId,
+};
 use schemas::victim_id::{CaseNoted, ChildAddress, ChildRegistered, VictimIdEvent};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,8 @@ pub struct Child {
     pub series: BTreeSet<SeriesId>,
     /// Whether there is new material of it that its custodian has not answered yet: abuse may have resumed.
     pub new_material: bool,
+    /// How much each agency had to view of it.
+    pub viewed: BTreeMap<AgencyId, Viewed>,
     /// Until when somebody should have taken the search up; none once somebody has, or coordinators were told.
     pub awaited_until: Option<Timestamp>,
     /// Support services, and whether they have answered.
@@ -66,6 +70,13 @@ pub struct Attribution {
     pub confidence: Confidence,
     pub reasons: Vec<AttributionReason>,
     pub by: AgencyId,
+}
+
+/// What one agency had to view of a child.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewed {
+    pub viewers: BTreeSet<ViewerId>,
+    pub items: i64,
 }
 
 /// Who looks for the child.
@@ -205,6 +216,7 @@ fn registered_child(registered: &ChildRegistered, at: Timestamp) -> Child {
         ceded_by: None,
         series: BTreeSet::new(),
         new_material: false,
+        viewed: BTreeMap::new(),
         awaited_until: Some(registered.awaited_until),
         support: BTreeMap::new(),
         remedies: BTreeSet::new(),
@@ -230,7 +242,10 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
         return;
     }
     let by = event.by().cloned();
-    child.history.push(Taken { what: named(event), at, by: by.clone() });
+    // What was viewed is counted, and nothing that happened to the search.
+    if !matches!(event, VictimIdEvent::ExposureCounted(_)) {
+        child.history.push(Taken { what: named(event), at, by: by.clone() });
+    }
     // The whole of it stands in the topic.
     if child.history.len() > KEPT_HISTORY {
         child.history.remove(0);
@@ -349,7 +364,14 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
             child.series.remove(&left.series_id);
         }
         VictimIdEvent::NewMaterialNoted(_) => child.new_material = true,
-        VictimIdEvent::SeriesOpened(_)
+        VictimIdEvent::ExposureCounted(counted) => {
+            let viewed = child.viewed.entry(counted.agency.clone()).or_default();
+            viewed.viewers.insert(counted.viewer);
+            viewed.items += i64::from(counted.items);
+        }
+        VictimIdEvent::ExposureRecorded(_)
+        | VictimIdEvent::ExposureLimitReached(_)
+        | VictimIdEvent::SeriesOpened(_)
         | VictimIdEvent::MemberNoted(_)
         | VictimIdEvent::MemberLeft(_)
         | VictimIdEvent::MemberRefused(_)

@@ -44,6 +44,8 @@ pub struct ChildView {
     pub remedies: Vec<Remedy>,
     /// For the custodian.
     pub notification: Option<NotificationView>,
+    /// For whoever looks for it: what had to be viewed of it already, so that nobody looks twice without need.
+    pub viewed: Vec<ViewedView>,
     /// What speaks for looking at it now. A person decides.
     pub factors: Vec<PriorityFactor>,
     /// For the custodian.
@@ -94,6 +96,14 @@ pub struct LinkView {
 pub struct SupportView {
     pub service: AgencyId,
     pub acknowledged: bool,
+}
+
+/// What an agency had to view of a child.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ViewedView {
+    pub agency: AgencyId,
+    pub persons: usize,
+    pub items: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -183,9 +193,14 @@ pub fn of(
             majority: notification.majority.clone(),
             of_age: notification.of_age,
         }),
+        viewed: child.viewed.iter().filter(|_| works).map(viewed_view).collect(),
         factors: if works { priority::factors(incident, child, agency, now) } else { Vec::new() },
         history: child.history.iter().filter(|_| holds).map(happened).collect(),
     }
+}
+
+fn viewed_view((agency, viewed): (&AgencyId, &crate::domain::Viewed)) -> ViewedView {
+    ViewedView { agency: agency.clone(), persons: viewed.viewers.len(), items: viewed.items }
 }
 
 fn link_view(link_id: LinkId, link: &crate::domain::Link) -> LinkView {

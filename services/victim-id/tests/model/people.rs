@@ -72,6 +72,7 @@ fn plain(id: &str, code: &str, kind: AgencyKind) -> Agency {
         keys: Vec::new(),
         duty_contacts: Vec::new(),
         scope: if kind == AgencyKind::Coordinator { scope } else { Vec::new() },
+        wellbeing: None,
     }
 }
 
