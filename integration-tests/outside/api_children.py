@@ -31,6 +31,7 @@ class Children:
         self.handed_on(first)
         self.found(first)
         self.viewed(first)
+        self.known()
         self.series(first, second)
         self.one_child(first, second)
         self.story.act("GET /v1/children", self.unit)
@@ -115,6 +116,18 @@ class Children:
         self.act(self.unit, place, "exposures", {"items": 3})
         self.story.act("GET /v1/exposures/own", self.unit)
         self.story.act("GET /v1/exposures", self.unit, query={"person": "somebody"})
+
+    def known(self):
+        """An entry of a digest set: published, agreed with, and taken back."""
+        digest = {"algorithm": "sha-256", "value": "5e" * 32}
+        body = {"entry": "story", "classification": "A1", "digests": [digest]}
+        place = {"set": "story"}
+        entry = self.story.act("POST /v1/digest-sets/{set}/entries", self.unit, place, body).json()["entry_id"]
+        one = "/v1/digest-sets/entries/{entry}"
+        self.story.act(f"POST {one}/vote", self.other, {"entry": entry}, {"vote": "agreed"})
+        self.story.act(f"GET {one}", self.unit, {"entry": entry})
+        self.story.act("GET /v1/known-material", self.unit, query=digest)
+        self.story.act(f"POST {one}/withdraw", self.unit, {"entry": entry}, {})
 
     def series(self, *places):
         """Two children of one series; one of them leaves it."""

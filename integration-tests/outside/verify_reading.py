@@ -35,6 +35,7 @@ INPUTS = {
     "routing.events": ("routing.commands", "referral.events"),
     "mla.events": ("mla.commands", "routing.events"),
     "victim-id.events": ("victim-id.commands", "routing.events"),
+    "digest-sets.events": ("digest-sets.commands",),
     "delivery.events": ("delivery.commands", "routing.events", "mla.events", "victim-id.events"),
 }
 

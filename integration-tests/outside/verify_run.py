@@ -25,6 +25,7 @@ from verify_requests import Requests
 # In the order in which the services follow each other.
 EVENTS = (
     "directory.events",
+    "digest-sets.events",
     "referral.events",
     "routing.events",
     "mla.events",

@@ -334,7 +334,8 @@ fn show_logs() {
 }
 
 /// Every service there is.
-pub const SERVICES: [&str; 6] = ["directory", "intake", "routing", "mla", "victim-id", "delivery"];
+pub const SERVICES: [&str; 7] =
+    ["directory", "intake", "routing", "mla", "victim-id", "digest-sets", "delivery"];
 
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
     if let Some(status) = child.try_wait()? {

@@ -51,6 +51,8 @@ subjects! {
     "mla.events": "v1";
     "victim-id.commands": "v1";
     "victim-id.events": "v1";
+    "digest-sets.commands": "v1";
+    "digest-sets.events": "v1";
 }
 
 /// The ids of the checked-in table: subject, then an id per version.

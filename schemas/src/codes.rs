@@ -517,6 +517,7 @@ code_lists! {
         Linked = "linked",
         LinkOpen = "link-open",
         UnknownSeries = "unknown-series",
+        UnknownEntry = "unknown-entry",
     }
 }
 

@@ -167,6 +167,8 @@ uuid_ids! {
     /// A person who has to view material, as their agency's ledger knows them. Derived with the identity secret from
     /// the agency and the actor of their token.
     ViewerId;
+    /// One entry of a digest set, derived in the open from who publishes it, the set, and its own name there.
+    SetEntryId;
     /// One series. Derived with the identity secret: whoever knows it was told.
     SeriesId;
 }
@@ -238,6 +240,8 @@ name_ids! {
     AgencyId("expected lower-case letters, digits and inner hyphens, at most 64", is_slug, "de-bka");
     /// A key's name: lower-case letters, digits and inner hyphens.
     KeyId("expected lower-case letters, digits and inner hyphens, at most 64", is_slug, "de-bka-2026");
+    /// A digest set of an agency, such as `confirmed`.
+    SetName("expected lower-case letters, digits and inner hyphens, at most 64", is_slug, "confirmed");
     /// An instrument of international cooperation, such as `budapest` or `eio`.
     InstrumentId("expected lower-case letters, digits and inner hyphens, at most 64", is_slug, "budapest");
     /// A country by its ISO 3166-1 alpha-2 code.
@@ -268,6 +272,12 @@ impl SeriesId {
     /// The series that an agency opens by a command of its own.
     pub fn of_opening(identity: &Secret, command: CommandId) -> Self {
         Self::from_bytes(identity.derive("series", &[command.as_uuid().as_bytes()]))
+    }
+}
+
+impl SetEntryId {
+    pub fn of_entry(by: &AgencyId, set: &SetName, entry: &str) -> Self {
+        Self::derive(&[by.as_str().as_bytes(), set.as_str().as_bytes(), entry.as_bytes()])
     }
 }
 

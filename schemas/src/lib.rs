@@ -7,7 +7,7 @@
 //! - [`codes`]: the code lists, whose data stands in `code-lists/`
 //! - [`envelope`]: the one frame around every event and every command
 //! - [`topics`]: the topics, their keys and their retention
-//! - [`directory`], [`referral`], [`routing`], [`mla`], [`victim_id`], [`delivery`], [`sealed_keys`],
+//! - [`directory`], [`referral`], [`routing`], [`mla`], [`victim_id`], [`digest_sets`], [`delivery`], [`sealed_keys`],
 //!   [`jurisdiction`], [`dead_letter`]: the bodies, a module per topic family
 //! - [`legal`]: instruments and calendars, as entries of the directory
 //! - [`codec`]: the Confluent wire format
@@ -35,6 +35,7 @@ pub mod victim_id;
 pub mod codec;
 pub mod content;
 pub mod digest;
+pub mod digest_sets;
 
 pub use envelope::{Actor, Body, Command, CommandFailed, CommandRejected, Event, InputPosition};
 pub use time::{Date, Timestamp};

@@ -13,6 +13,7 @@ use crate::codes::{
     PersonCategory, Purpose, ReferralForm, RefusalReason, RetractionReason, SelectorKind, SignalRole,
     SignalSource, Tlp, TransferPolicy, Urgency,
 };
+use crate::digest_sets::KnownMatch;
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{
     AgencyId, AssignmentId, Country, FacetId, IncidentId, ItemRef, KeyId, KeySetId, PersonRef, ReferralId,
@@ -60,6 +61,9 @@ pub struct Item {
     pub publicly_available: Option<bool>,
     pub hosting_country: Option<Country>,
     pub annotations: Vec<Annotation>,
+    /// Entries of digest sets that the same file stands in.
+    #[serde(default)]
+    pub known: Vec<KnownMatch>,
 }
 
 /// HMAC-SHA-256 of a digest under a network secret.

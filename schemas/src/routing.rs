@@ -7,12 +7,14 @@ use utoipa::ToSchema;
 use crate::codes::{
     AlertReason, Annotation, AssessmentKind, AssessmentReason, Authorisation, CloseOutcome, Confidence,
     DangerReason, DeclineReason, EscalationReason, FacetKind, IncidentKind, JurisdictionBasis, LeadFactor,
-    RetractionReason, RevokeReason, SignalRole, SignalSource, TransferBasis, Urgency, WithheldReason,
+    MediaKind, RetractionReason, RevokeReason, SignalRole, SignalSource, TransferBasis, Urgency,
+    WithheldReason,
 };
+use crate::digest_sets::KnownMatch;
 use crate::envelope::{CommandFailed, CommandRejected, InputPosition};
 use crate::ids::{
-    AgencyId, AssessmentId, AssignmentId, Country, FacetId, IncidentId, KeySetId, PersonRef, ReferralId,
-    RetractionId,
+    AgencyId, AssessmentId, AssignmentId, Country, FacetId, IncidentId, ItemRef, KeySetId, PersonRef,
+    ReferralId, RetractionId,
 };
 use crate::referral::{Handling, Person, SealedFacet, Signal};
 use crate::time::Timestamp;
@@ -58,6 +60,25 @@ pub struct IncidentOpened {
     pub facets: Vec<FacetRef>,
     pub signals: Vec<Signal>,
     pub handling: Handling,
+    #[serde(default)]
+    pub items: Vec<ItemNoted>,
+}
+
+/// A content item of the referral, and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.routing")]
+pub struct ItemNoted {
+    pub item_ref: ItemRef,
+    pub media_kind: MediaKind,
+    /// Entries of digest sets that the same file stands in.
+    pub known: Vec<KnownMatch>,
+}
+
+impl ItemNoted {
+    /// Whether it is closed: nobody has to look at it again.
+    pub fn is_closed(&self) -> bool {
+        self.known.iter().any(|known| known.closes)
+    }
 }
 
 /// The reporter amended its referral: what of it replaces what was known. Signals only add.
@@ -75,6 +96,8 @@ pub struct IncidentAmended {
     /// Those that were not known before.
     pub signals: Vec<Signal>,
     pub handling: Handling,
+    #[serde(default)]
+    pub items: Vec<ItemNoted>,
 }
 
 /// The reporter withdrew its referral. What was offered is taken back, and each recipient is told.

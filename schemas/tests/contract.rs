@@ -12,6 +12,7 @@ use apache_avro::schema_compatibility::SchemaCompatibility;
 use schemas::codec::{self, Codec, SUBJECTS};
 use schemas::dead_letter::DeadLetter;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
+use schemas::digest_sets::{DigestSetsCommand, DigestSetsEvent};
 use schemas::directory::{DirectoryCommand, DirectoryEvent};
 use schemas::jurisdiction::Notice;
 use schemas::mla::{MlaCommand, MlaEvent};
@@ -39,6 +40,8 @@ fn described(subject: &str) -> Schema {
         "mla.events" => Event::<MlaEvent>::get_schema(),
         "victim-id.commands" => Command::<VictimIdCommand>::get_schema(),
         "victim-id.events" => Event::<VictimIdEvent>::get_schema(),
+        "digest-sets.commands" => Command::<DigestSetsCommand>::get_schema(),
+        "digest-sets.events" => Event::<DigestSetsEvent>::get_schema(),
         other => panic!("no Rust type for {other}"),
     };
     name_after_its_topic(&mut schema, subject);

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use schemas::codec::{Codec, CodecError, SUBJECTS, SchemaSource};
 use schemas::dead_letter::DeadLetter;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
+use schemas::digest_sets::{DigestSetsCommand, DigestSetsEvent};
 use schemas::directory::{DirectoryCommand, DirectoryEvent};
 use schemas::envelope::Body;
 use schemas::jurisdiction::Notice;
@@ -64,6 +65,8 @@ fn known_records_are_the_same_bytes() {
     check::<MlaEvent, Event<MlaEvent>>();
     check::<VictimIdCommand, Command<VictimIdCommand>>();
     check::<VictimIdEvent, Event<VictimIdEvent>>();
+    check::<DigestSetsCommand, Command<DigestSetsCommand>>();
+    check::<DigestSetsEvent, Event<DigestSetsEvent>>();
     check::<DeliveryCommand, Command<DeliveryCommand>>();
     check::<DeliveryEvent, Event<DeliveryEvent>>();
     check::<KeySet, KeySet>();

@@ -11,8 +11,9 @@ use super::network::Weather;
 
 /// Who runs: two of each that take turns, and guests that come for a while. Those whose names end with 1 reach the
 /// brokers through the network that fails.
-pub const MEMBERS: [(&str, &str); 13] = [
+pub const MEMBERS: [(&str, &str); 14] = [
     ("directory", "d0"),
+    ("digest-sets", "s0"),
     ("intake", "i0"),
     ("intake", "i1"),
     ("routing", "r0"),
@@ -27,13 +28,13 @@ pub const MEMBERS: [(&str, &str); 13] = [
     ("delivery", "l2"),
 ];
 /// Those of [`MEMBERS`] that run from the beginning.
-pub const RESIDENTS: std::ops::Range<usize> = 0..11;
+pub const RESIDENTS: std::ops::Range<usize> = 0..12;
 /// Those that join for a while, with a store of their own.
-const GUESTS: std::ops::Range<usize> = 11..13;
+const GUESTS: std::ops::Range<usize> = 12..14;
 /// Those of [`MEMBERS`] whose runners have something to do all the time.
-const WORKERS: std::ops::Range<usize> = 1..11;
+const WORKERS: std::ops::Range<usize> = 2..12;
 /// Those that may leave while the reporters go on: nobody sends to them.
-const LEAVERS: std::ops::Range<usize> = 3..11;
+const LEAVERS: std::ops::Range<usize> = 4..12;
 /// What stands behind the steps of a transaction.
 pub const FAILPOINTS: [&str; 8] = [
     "begin:kill",

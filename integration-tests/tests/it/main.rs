@@ -6,6 +6,7 @@ mod apart;
 mod bad_input;
 mod corrections;
 mod danger;
+mod digest_sets;
 mod erasure;
 mod faults;
 mod mla;

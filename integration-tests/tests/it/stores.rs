@@ -19,12 +19,13 @@ use serde_json::json;
 /// The service whose store is lost while it runs.
 const SERVICE: &str = "routing";
 /// Every store there is, with the service that keeps it.
-const STORES: [(&str, &str); 7] = [
+const STORES: [(&str, &str); 8] = [
     ("directory", "directory"),
     ("intake", "intake"),
     ("routing", "routing"),
     ("mla", "mla"),
     ("victim-id", "victim-id"),
+    ("digest-sets", "digest-sets"),
     ("delivery", "delivery"),
     ("delivery", "sealed-keys"),
 ];

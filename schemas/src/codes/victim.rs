@@ -136,6 +136,12 @@ code_lists! {
         Identified = "identified",
     }
 
+    /// What an agency that has seen the material says of an entry of a digest set.
+    EntryVote = "entry-vote" {
+        Agreed = "agreed",
+        Disputed = "disputed",
+    }
+
     /// Why a child stands where it does in the queue of a unit. A person decides.
     PriorityFactor = "priority-factor" {
         ImminentDanger = "imminent-danger",

@@ -4,6 +4,7 @@ mod agency;
 mod catalogue;
 mod child;
 mod development;
+mod digest_sets;
 pub mod exit;
 mod exposure;
 mod mla;
@@ -184,6 +185,11 @@ enum Command {
         #[command(subcommand)]
         action: Box<child::Child>,
     },
+    /// Digests of known material: shared, voted on, and asked of.
+    DigestSets {
+        #[command(subcommand)]
+        action: digest_sets::DigestSets,
+    },
     /// The exposure ledger: what had to be viewed, and by how many.
     Exposure {
         #[command(subcommand)]
@@ -269,6 +275,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
         Command::Mla { action } => action.run(&client, &output).await,
         Command::Child { action } => action.run(&client, &output).await,
+        Command::DigestSets { action } => action.run(&client, &output).await,
         Command::Exposure { action } => action.run(&client, &output).await,
         Command::Series { action } => action.run(&client, &output).await,
         Command::Directory { action } => action.run(&client, &output).await,

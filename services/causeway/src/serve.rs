@@ -22,12 +22,20 @@ pub enum ServiceName {
     Routing,
     Mla,
     VictimId,
+    DigestSets,
     Delivery,
 }
 
 impl ServiceName {
-    pub const ALL: [Self; 6] =
-        [Self::Directory, Self::Intake, Self::Routing, Self::Mla, Self::VictimId, Self::Delivery];
+    pub const ALL: [Self; 7] = [
+        Self::Directory,
+        Self::Intake,
+        Self::Routing,
+        Self::Mla,
+        Self::VictimId,
+        Self::DigestSets,
+        Self::Delivery,
+    ];
 
     /// As its topics and its address say it.
     pub const fn name(self) -> &'static str {
@@ -37,6 +45,7 @@ impl ServiceName {
             Self::Routing => routing::Routing::NAME,
             Self::Mla => mla::Mla::NAME,
             Self::VictimId => victim_id::VictimId::NAME,
+            Self::DigestSets => digest_sets::DigestSets::NAME,
             Self::Delivery => delivery::Delivery::NAME,
         }
     }
@@ -103,6 +112,7 @@ pub async fn serve(
             ServiceName::Routing => routing::start(&mut host, &settings.sealing),
             ServiceName::Mla => mla::start(&mut host, &settings.sealing),
             ServiceName::VictimId => victim_id::start(&mut host, &settings.sealing),
+            ServiceName::DigestSets => digest_sets::start(&mut host),
             ServiceName::Delivery => delivery::start(&mut host, &settings.delivery),
         };
         let Pages { described, status } = started

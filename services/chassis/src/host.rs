@@ -26,6 +26,7 @@ use crate::fold::{Fold, FoldError};
 use crate::front::Front;
 use crate::http::{self, Check};
 use crate::kafka::{Kafka, TopicError};
+use crate::known::KnownMaterial;
 use crate::limits::{BodyTime, Limits};
 use crate::reference::Reference;
 use crate::registry::{BlockingSource, Registry, RegistryError};
@@ -159,6 +160,7 @@ pub struct Host {
     pub reference: Reference,
     pub clock: Clock,
     pub cursors: Cursors,
+    known: Option<KnownMaterial>,
     authenticator: Authenticator,
     checks: Vec<Check>,
     runners: Vec<(Arc<Status>, JoinHandle<()>)>,
@@ -203,6 +205,7 @@ impl Host {
             reference,
             clock,
             cursors,
+            known: None,
             authenticator,
             checks: Vec::new(),
             runners: Vec::new(),
@@ -216,6 +219,23 @@ impl Host {
         let is_there = move || complete.is_complete() && !complete.is_empty();
         host.follow("directory", is_there, move |stopping| reference.follow(&kafka, &codec, stopping))?;
         Ok(host)
+    }
+
+    /// Known material, followed from now on; the same for every service of the process that asks.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn known_material(&mut self) -> Result<KnownMaterial, HostError> {
+        if let Some(known) = &self.known {
+            return Ok(known.clone());
+        }
+        let known = KnownMaterial::default();
+        let (follower, complete) = (known.clone(), known.clone());
+        let (kafka, codec) = (self.settings.kafka.clone(), self.codec.clone());
+        let is_there = move || complete.is_complete();
+        self.follow("digest-sets", is_there, move |stopping| follower.follow(&kafka, &codec, stopping))?;
+        self.known = Some(known.clone());
+        Ok(known)
     }
 
     /// Runs something that follows a topic, on a thread of its own, until the process stops. By its name it is waited

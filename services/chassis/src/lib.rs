@@ -14,9 +14,11 @@ pub mod problem;
 pub mod telemetry;
 
 pub mod fold;
+pub mod follow;
 pub mod follower;
 pub mod kafka;
 pub mod keys;
+pub mod known;
 pub mod reader;
 pub mod reference;
 pub mod registry;

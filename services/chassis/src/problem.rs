@@ -169,6 +169,7 @@ impl Problem {
             | RejectionCode::UnknownOffer
             | RejectionCode::UnknownLink
             | RejectionCode::UnknownSeries
+            | RejectionCode::UnknownEntry
             | RejectionCode::CustodyHeld
             | RejectionCode::OfferOpen
             | RejectionCode::NotSilent

@@ -4,21 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
-use rdkafka::{Offset, TopicPartitionList};
 use schemas::Event;
 use schemas::codec::Codec;
 use schemas::directory::DirectoryEvent;
 use schemas::directory::view::Directory;
-use schemas::envelope::Body;
 use tokio::sync::watch;
 use tracing::error;
 
-use crate::kafka::{self, Isolation, Kafka};
+use crate::follow::{self, Told};
+use crate::kafka::Kafka;
 
-const POLL: Duration = Duration::from_millis(50);
 /// Pause before a follower that failed is begun anew.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -64,41 +59,19 @@ impl Reference {
     }
 
     /// Follows the topic until `stopping`, on a thread of its own. Failures are told and begun anew.
-    pub fn follow(&self, kafka: &Kafka, codec: &Codec, stopping: impl Fn() -> bool) {
+    pub fn follow(&self, kafka: &Kafka, codec: &Codec, stopping: &dyn Fn() -> bool) {
         while !stopping() {
-            if let Err(error) = self.follow_once(kafka, codec, &stopping) {
+            let next = self.snapshot().position + 1;
+            let followed =
+                follow::topic::<DirectoryEvent>(kafka, codec, [(0, next)], stopping, |told| match told {
+                    Told::Event { offset, event, .. } => self.take_in(&event, offset),
+                    Told::End { .. } => self.changes.send_modify(|(complete, _)| *complete = true),
+                });
+            if let Err(error) = followed {
                 error!(error = %crate::problem::chain(&*error), "following the directory failed, retrying");
                 std::thread::sleep(AGAIN);
             }
         }
-    }
-
-    fn follow_once(
-        &self,
-        kafka: &Kafka,
-        codec: &Codec,
-        stopping: &impl Fn() -> bool,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let consumer: BaseConsumer = kafka.follower(Isolation::Committed).create()?;
-        let mut list = TopicPartitionList::new();
-        let next = Offset::Offset(self.snapshot().position + 1);
-        list.add_partition_offset(&kafka.topic(DirectoryEvent::TOPIC), 0, next)?;
-        consumer.assign(&list)?;
-        while !stopping() {
-            match consumer.poll(POLL) {
-                Some(Ok(message)) => {
-                    let value = message.payload().unwrap_or_default();
-                    let event: Event<DirectoryEvent> = codec.decode::<DirectoryEvent, _>(value)?;
-                    self.take_in(&event, message.offset());
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => {
-                    self.changes.send_modify(|(complete, _)| *complete = true)
-                }
-                Some(Err(error)) => kafka::tell("directory", &error),
-                None => {}
-            }
-        }
-        Ok(())
     }
 
     fn take_in(&self, event: &Event<DirectoryEvent>, position: i64) {

@@ -1,9 +1,11 @@
 //! From a submission to what leaves intake: signals in clear, selectors and digests keyed, people sealed.
 
+use chassis::known::KnownMaterial;
 use chassis::seal::{SealError, Submission as Seals};
 use chassis::sealing::Sealing;
 use schemas::codes::{DigestAlgorithm, FacetKind, ReferralForm, SelectorKind};
 use schemas::digest::Secret;
+use schemas::digest_sets::KnownMatch;
 use schemas::directory::Agency;
 use schemas::ids::{IncidentId, ItemRef, KeyId, PersonRef, ReferralId};
 use schemas::referral::{
@@ -25,6 +27,8 @@ pub struct Preparer {
     /// Selectors and file digests are keyed with each of these: two while one takes over from the other.
     pub network: Vec<(KeyId, Secret)>,
     pub addresses: IpCountries,
+    /// What is known is matched before anything is sealed.
+    pub known: KnownMaterial,
 }
 
 /// A referral ready to be published, and the keys that must be durable before it.
@@ -176,9 +180,14 @@ impl<'a> Parts<'a> {
     fn item(&mut self, item: &ContentItem) {
         let known = self.standing.items.get(self.items.len()).copied();
         let item_ref = known.unwrap_or_else(|| ItemRef::from_bytes(rand::random()));
-        let mut digests = Vec::new();
+        let (mut digests, mut known_as) = (Vec::new(), Vec::<KnownMatch>::new());
         for digest in &item.digests {
             let (algorithm, value) = (digest.algorithm, digest.value.to_ascii_lowercase());
+            for found in self.preparer.known.find(algorithm, &value) {
+                if known_as.iter().all(|other| other.entry_id != found.entry_id) {
+                    known_as.push(found);
+                }
+            }
             if is_perceptual(algorithm) {
                 // Case matters in base64: the value stands sealed as it was sent.
                 self.perceptual.push(PerceptualDigest { item_ref, algorithm, value: digest.value.clone() });
@@ -210,6 +219,7 @@ impl<'a> Parts<'a> {
             publicly_available: item.publicly_available,
             hosting_country: signal.as_ref().and_then(|signal| signal.countries.first().cloned()),
             annotations: item.annotations.clone(),
+            known: known_as,
         });
         self.signals.extend(signal);
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use chassis::config::Reader;
+use chassis::known::KnownMaterial;
 use chassis::sealing;
 use schemas::digest::Secret;
 use schemas::ids::KeyId;
@@ -49,7 +50,7 @@ impl Settings {
 
     /// # Errors
     /// When something is missing, or the IP database does not open.
-    pub fn preparer(&self) -> Result<Preparer, SettingsError> {
+    pub fn preparer(&self, known: KnownMaterial) -> Result<Preparer, SettingsError> {
         let secret = Secret::new(self.network_secret.ok_or(SettingsError::Missing)?);
         let mut network = vec![(self.network_key_id.clone(), secret)];
         match (&self.previous_network_key_id, self.previous_network_secret) {
@@ -62,6 +63,7 @@ impl Settings {
         Ok(Preparer {
             network,
             addresses: self.ip_database.as_deref().map_or(Ok(IpCountries::none()), IpCountries::open)?,
+            known,
         })
     }
 }
@@ -82,7 +84,7 @@ mod tests {
             ip_database: None,
         };
         let keys = |settings: &Settings| -> Option<Vec<String>> {
-            let preparer = settings.preparer().ok()?;
+            let preparer = settings.preparer(KnownMaterial::default()).ok()?;
             Some(preparer.network.iter().map(|(key, _)| key.to_string()).collect())
         };
         assert_eq!(keys(&settings(None, None)).unwrap(), ["network-2"]);

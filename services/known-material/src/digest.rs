@@ -80,6 +80,18 @@ impl Digest {
     }
 }
 
+impl fmt::Display for Digest {
+    /// In hexadecimal digits, as [`Digest::parse`] reads them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Md5(bytes) => f.write_str(&hex::encode(bytes)),
+            Self::Sha1(bytes) => f.write_str(&hex::encode(bytes)),
+            Self::Sha256(bytes) => f.write_str(&hex::encode(bytes)),
+            Self::Pdq(Pdq(words)) => words.iter().try_for_each(|word| write!(f, "{word:016x}")),
+        }
+    }
+}
+
 /// A PDQ digest: 256 bits, of which pictures that look alike share most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pdq([u64; 4]);

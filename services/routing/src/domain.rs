@@ -17,10 +17,10 @@ use chassis::decider::{Clock, Context, Rejection};
 use schemas::InputPosition;
 use schemas::codes::{AgencyKind, AssessmentKind, RejectionCode, RetractionReason, Urgency};
 use schemas::ids::{AssessmentId, Country};
-use schemas::referral::Referral;
+use schemas::referral::{Item, Referral};
 use schemas::routing::{
     AddAssessment, AddCaseNumber, AssessmentAdded, AuthoriseTransfers, CaseNumberAdded, ClockDue, FacetRef,
-    IncidentOpened, RoutingCommand, RoutingEvent, TransfersAuthorised,
+    IncidentOpened, ItemNoted, RoutingCommand, RoutingEvent, TransfersAuthorised,
 };
 
 pub use state::{Assignment, Call, Incident, Retraction, evolve};
@@ -93,7 +93,18 @@ fn opening(news: &CommittedReferral) -> IncidentOpened {
         facets: referral.facets.iter().map(|facet| FacetRef::of(facet, &news.at)).collect(),
         signals: referral.signals.clone(),
         handling: referral.handling.clone(),
+        items: items(referral),
     }
+}
+
+/// The content items, and what is known of each.
+fn items(referral: &Referral) -> Vec<ItemNoted> {
+    let noted = |item: &Item| ItemNoted {
+        item_ref: item.item_ref,
+        media_kind: item.media_kind,
+        known: item.known.clone(),
+    };
+    referral.items.iter().map(noted).collect()
 }
 
 /// # Errors

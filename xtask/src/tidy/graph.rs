@@ -6,18 +6,30 @@ use toml::{Table, Value};
 
 use super::{Files, TextFile, Violation};
 
-const SERVICES: [&str; 9] =
-    ["schemas", "chassis", "directory", "intake", "routing", "mla", "victim-id", "paper", "delivery"];
+const SERVICES: [&str; 11] = [
+    "schemas",
+    "known-material",
+    "chassis",
+    "directory",
+    "intake",
+    "routing",
+    "mla",
+    "victim-id",
+    "digest-sets",
+    "paper",
+    "delivery",
+];
 
 /// Every crate of the workspace, and those of its siblings that it may use.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("schemas", &[]),
-    ("chassis", &["schemas"]),
+    ("chassis", &["schemas", "known-material"]),
     ("directory", &["schemas", "chassis"]),
     ("intake", &["schemas", "chassis"]),
     ("routing", &["schemas", "chassis"]),
     ("mla", &["schemas", "chassis"]),
     ("victim-id", &["schemas", "chassis"]),
+    ("digest-sets", &["schemas", "chassis", "known-material"]),
     ("paper", &["schemas"]),
     ("known-material", &[]),
     ("delivery", &["schemas", "chassis"]),
@@ -32,6 +44,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "routing",
             "mla",
             "victim-id",
+            "digest-sets",
             "known-material",
             "delivery",
             "causeway",

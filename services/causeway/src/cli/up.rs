@@ -81,7 +81,7 @@ impl Up {
         let listener = listen(&settings).await?;
         tell("creating topics");
         settings.host.kafka.create_topics([]).await?;
-        tell("starting directory, intake, routing, mla, victim-id and delivery in one process");
+        tell("starting directory, intake, routing, mla, victim-id, digest-sets and delivery in one process");
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move {

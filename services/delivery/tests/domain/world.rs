@@ -236,6 +236,7 @@ pub fn opened() -> IncidentOpened {
         facets: facets(0),
         signals: Vec::new(),
         handling: handling(),
+        items: Vec::new(),
     }
 }
 
@@ -264,6 +265,7 @@ pub fn amended(amendment: i32) -> IncidentAmended {
         facets: facets(amendment),
         signals: Vec::new(),
         handling: handling(),
+        items: Vec::new(),
     }
 }
 

@@ -103,6 +103,7 @@ pub fn item(name: &str) -> Item {
         publicly_available: None,
         hosting_country: None,
         annotations: Vec::new(),
+        known: Vec::new(),
     }
 }
 

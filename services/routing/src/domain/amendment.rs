@@ -36,6 +36,7 @@ pub fn amend(context: &Context<'_>, incident: &Incident, news: &CommittedReferra
         facets: referral.facets.iter().map(|facet| FacetRef::of(facet, &news.at)).collect(),
         signals: new.cloned().collect(),
         handling: tightened(&opened.handling, referral),
+        items: super::items(referral),
     };
     // Each step sees what the one before it has done.
     let (mut events, mut after) = (Vec::new(), incident.clone());

@@ -279,6 +279,7 @@ fn amend(incident: &mut Incident, amended: &IncidentAmended) {
     opened.facets.clone_from(&amended.facets);
     opened.signals.extend(amended.signals.iter().cloned());
     opened.handling.clone_from(&amended.handling);
+    opened.items.clone_from(&amended.items);
 }
 
 fn stands(incident: &mut Incident, id: AssignmentId, state: AssignmentState) {

@@ -6,15 +6,17 @@
 
 use schemas::Timestamp;
 use schemas::codes::{
-    AgencyKind, AlertReason, AssignmentState, EscalationReason, IncidentKind, RetractionReason, Urgency,
+    AgencyKind, AlertReason, AssignmentState, EscalationReason, IncidentKind, MediaKind, RetractionReason,
+    Urgency,
 };
+use schemas::digest_sets::KnownMatch;
 use schemas::directory::Agency;
 use schemas::ids::{
-    AgencyId, AssessmentId, AssignmentId, Country, IncidentId, PersonRef, ReferralId, RetractionId,
+    AgencyId, AssessmentId, AssignmentId, Country, IncidentId, ItemRef, PersonRef, ReferralId, RetractionId,
 };
 use schemas::routing::{
-    AssessmentAdded, CoordinatorAlerted, CountryFound, Entitlement, Ground, LeadProposed, OfferWithheld,
-    Transfer,
+    AssessmentAdded, CoordinatorAlerted, CountryFound, Entitlement, Ground, ItemNoted, LeadProposed,
+    OfferWithheld, Transfer,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -49,6 +51,9 @@ pub struct RoutingView {
     pub lead_proposed: Option<LeadProposed>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lead: Option<Country>,
+    /// For parties: the content items, and what is known of each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<ItemView>,
     /// How often the reporter amended its referral.
     pub amendments: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +64,17 @@ pub struct RoutingView {
     /// The agencies that have a case number of their own here; the numbers are sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub case_numbers: Vec<AgencyId>,
+}
+
+/// A content item, and what is known of it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ItemView {
+    pub item_ref: ItemRef,
+    pub media_kind: MediaKind,
+    /// The same file in digest sets, as they stood when the referral came in.
+    pub known: Vec<KnownMatch>,
+    /// Whether nobody has to look at it again: agencies of two States have seen it, and nobody disputed the entry.
+    pub closed: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -153,6 +169,7 @@ impl RoutingView {
             assessments: Vec::new(),
             lead_proposed: None,
             lead: None,
+            items: Vec::new(),
             amendments: 0,
             withdrawn: None,
             retractions: Vec::new(),
@@ -254,6 +271,7 @@ impl Look<'_> {
             assessments: assessments.map(|added| self.assessment_view(added)).collect(),
             lead_proposed: self.lead_view(),
             lead: lead.cloned(),
+            items: opened.filter(|_| self.is_party()).map_or(Vec::new(), |opened| items(&opened.items)),
             amendments: incident.amendments,
             withdrawn: incident.withdrawn,
             retractions: incident.retractions.values().map(|one| self.retraction_view(one)).collect(),
@@ -341,6 +359,16 @@ fn call_view(call: &Call) -> CallView {
         contact: call.contact.clone(),
         acknowledge_by: call.acknowledge_by,
     }
+}
+
+fn items(noted: &[ItemNoted]) -> Vec<ItemView> {
+    let view = |item: &ItemNoted| ItemView {
+        item_ref: item.item_ref,
+        media_kind: item.media_kind,
+        known: item.known.clone(),
+        closed: item.is_closed(),
+    };
+    noted.iter().map(view).collect()
 }
 
 fn without_persons(grounds: &[Ground]) -> Vec<Ground> {

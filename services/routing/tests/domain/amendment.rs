@@ -28,6 +28,7 @@ fn amends(amendment: i32, referral: &Referral, new: &[Signal]) -> RoutingEvent {
         facets: facet_refs(referral, amendment),
         signals: new.to_vec(),
         handling: referral.handling.clone(),
+        items: Vec::new(),
     }
     .into()
 }

@@ -26,6 +26,7 @@ fn begins(referral: &Referral, found: Vec<CountryFound>) -> Vec<RoutingEvent> {
         facets: facet_refs(referral, 0),
         signals: referral.signals.clone(),
         handling: referral.handling.clone(),
+        items: Vec::new(),
     };
     vec![opened.into(), JurisdictionsFound { rules_version: 1, countries: found }.into()]
 }

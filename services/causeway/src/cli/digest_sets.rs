@@ -1,0 +1,185 @@
+//! Digest sets on the command line: shared as they are, voted on, and asked of by a digest.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use causeway::client::Client;
+use clap::{Subcommand, ValueEnum};
+use digest_sets::http::{EntryView, Matches, Publication};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use known_material::{Algorithm, Digest, Entry, Imported, import};
+use schemas::codes::{DigestAlgorithm, EntryVote};
+use schemas::digest_sets::SetDigest;
+use schemas::ids::{AgencyId, SetEntryId, SetName};
+use serde_json::json;
+
+use super::Output;
+use super::agency::anew;
+use super::table::table;
+
+/// Entries that are published at the same time.
+const AT_ONCE: usize = 16;
+/// How often it is said how far an import is.
+const PROGRESS: Duration = Duration::from_secs(2);
+
+/// In which form a set is shared.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Format {
+    /// The XML of NCMEC's hash sharing.
+    Ncmec,
+    /// Lines of id, algorithm, digest and classification.
+    Csv,
+    /// JSON as ThreatExchange gives it.
+    ThreatExchange,
+}
+
+#[derive(Subcommand)]
+pub enum DigestSets {
+    /// Publish what a file holds as entries of one of your sets. The same file again changes nothing.
+    Import {
+        file: PathBuf,
+        #[arg(long)]
+        format: Format,
+        #[arg(long)]
+        set: SetName,
+        /// Under which name you publish: your agency.
+        #[arg(long)]
+        agency: AgencyId,
+    },
+    /// One entry, with who agrees and who disputes.
+    Show { entry: SetEntryId },
+    /// Say, having seen the material, whether an entry is right.
+    Vote { entry: SetEntryId, vote: EntryVote },
+    /// Take one of your own entries back.
+    Withdraw { entry: SetEntryId },
+    /// What is known of a file, by its digest.
+    Find { algorithm: DigestAlgorithm, value: String },
+}
+
+impl DigestSets {
+    pub async fn run(self, client: &Client, output: &Output) -> anyhow::Result<()> {
+        match self {
+            Self::Import { file, format, set, agency } => {
+                let text = std::fs::read_to_string(&file)
+                    .with_context(|| format!("failed to read {}", file.display()))?;
+                let imported = match format {
+                    Format::Ncmec => import::read_ncmec(&text),
+                    Format::Csv => import::read_csv(&text),
+                    Format::ThreatExchange => import::read_threat_exchange(&text),
+                };
+                publish(client, &set, &agency, imported.context("the set cannot be taken")?).await
+            }
+            Self::Show { entry } => {
+                let view: EntryView = client.get(&format!("/v1/digest-sets/entries/{entry}")).await?;
+                output.print(&view, || text(&view))
+            }
+            Self::Vote { entry, vote } => {
+                let path = format!("/v1/digest-sets/entries/{entry}/vote");
+                let view: EntryView = client.command(&path, &anew("vote"), &json!({ "vote": vote })).await?;
+                output.print(&view, || text(&view))
+            }
+            Self::Withdraw { entry } => {
+                let path = format!("/v1/digest-sets/entries/{entry}/withdraw");
+                let view: EntryView = client.command(&path, &anew("withdraw"), &json!({})).await?;
+                output.print(&view, || text(&view))
+            }
+            Self::Find { algorithm, value } => {
+                let page = format!("/v1/known-material?algorithm={algorithm}&value={value}");
+                let found: Matches = client.get(&page).await?;
+                output.print(&found, || matches_text(&found))
+            }
+        }
+    }
+}
+
+async fn publish(
+    client: &Client,
+    set: &SetName,
+    agency: &AgencyId,
+    imported: Imported,
+) -> anyhow::Result<()> {
+    let (count, skipped) = (imported.entries.len(), imported.skipped.len());
+    let (mut done, mut told) = (0, Instant::now());
+    let mut published = stream::iter(imported.entries)
+        .map(|entry| publish_one(client, set, agency, entry))
+        .buffer_unordered(AT_ONCE);
+    while published.try_next().await?.is_some() {
+        done += 1;
+        if told.elapsed() > PROGRESS {
+            told = Instant::now();
+            eprintln!("{done} of {count}");
+        }
+    }
+    println!("{done} entries published in {set}; {skipped} digests of other algorithms left out");
+    Ok(())
+}
+
+async fn publish_one(client: &Client, set: &SetName, agency: &AgencyId, entry: Entry) -> anyhow::Result<()> {
+    let name = entry.id.clone();
+    if entry.removed {
+        let id = SetEntryId::of_entry(agency, set, &name);
+        let path = format!("/v1/digest-sets/entries/{id}/withdraw");
+        // One that was never published here is not there to be taken back.
+        let _: Result<EntryView, _> = client.command(&path, &anew("withdraw"), &json!({})).await;
+        return Ok(());
+    }
+    let publication = Publication {
+        entry: entry.id,
+        member: entry.member,
+        classification: entry.classification,
+        digests: entry.digests.iter().map(set_digest).collect(),
+    };
+    let path = format!("/v1/digest-sets/{set}/entries");
+    let done: Result<EntryView, _> = client.command(&path, &anew("publish"), &publication).await;
+    done.map(|_| ()).with_context(|| format!("failed to publish entry {name}"))
+}
+
+fn set_digest(digest: &Digest) -> SetDigest {
+    let algorithm = match digest.algorithm() {
+        Algorithm::Md5 => DigestAlgorithm::Md5,
+        Algorithm::Sha1 => DigestAlgorithm::Sha1,
+        Algorithm::Sha256 => DigestAlgorithm::Sha256,
+        Algorithm::Pdq => DigestAlgorithm::Pdq,
+    };
+    SetDigest { algorithm, value: digest.to_string() }
+}
+
+fn text(view: &EntryView) -> String {
+    let names = |agencies: &[AgencyId]| {
+        let names: Vec<&str> = agencies.iter().map(AgencyId::as_str).collect();
+        if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+    };
+    let stands = match (view.withdrawn, view.closes) {
+        (true, _) => "was taken back",
+        (false, true) => "closes items",
+        (false, false) => "closes no item",
+    };
+    let mut text = format!(
+        "entry {}: {} of {} by {}; {stands}\nagreed: {}\ndisputed: {}\n",
+        view.entry_id,
+        view.entry,
+        view.set,
+        view.by,
+        names(&view.agreed),
+        names(&view.disputed)
+    );
+    if let Some(classification) = &view.classification {
+        text += &format!("classified {classification}\n");
+    }
+    let digests = view.digests.iter().map(|digest| vec![digest.algorithm.to_string(), digest.value.clone()]);
+    text + &table(&["algorithm", "digest"], &digests.collect::<Vec<_>>())
+}
+
+fn matches_text(found: &Matches) -> String {
+    let rows = found.matches.iter().map(|known| {
+        vec![
+            known.entry_id.to_string(),
+            known.set.to_string(),
+            known.by.to_string(),
+            known.classification.clone().unwrap_or_default(),
+            if known.closes { "closes items" } else { "closes no item" }.to_owned(),
+        ]
+    });
+    table(&["entry", "set", "by", "classified", ""], &rows.collect::<Vec<_>>())
+}
