@@ -36,13 +36,13 @@ class Children:
         self.one_child(first, second)
         self.story.act("GET /v1/children", self.unit)
 
-    def incident(self):
+    def incident(self, **more):
         """An incident that both units are at work on, and its children."""
         story = self.story
         countries = [story.agencies[agency]["country"] for agency in (self.unit, self.other)]
         child = {"category": "victim", "age_band": "0-12"}
         people = [{**child, "residences": [country]} for country in countries]
-        incident = story.act("POST /v1/referrals", story.hotline, body=story.referral(people=people)).json()[
+        incident = story.act("POST /v1/referrals", story.hotline, body=story.referral(people=people, **more)).json()[
             "incident_id"
         ]
         for agency in (self.unit, self.other):
@@ -128,6 +128,25 @@ class Children:
         self.story.act(f"GET {one}", self.unit, {"entry": entry})
         self.story.act("GET /v1/known-material", self.unit, query=digest)
         self.story.act(f"POST {one}/withdraw", self.unit, {"entry": entry}, {})
+        self.looks_alike()
+
+    def looks_alike(self):
+        """A picture that looks like a known one, which a person confirms."""
+        digest = {"algorithm": "pdq", "value": "5e" * 32}
+        self.story.act(
+            "POST /v1/digest-sets/{set}/entries", self.other, {"set": "story"}, {"entry": "2", "digests": [digest]}
+        )
+        incident = self.incident(items=[{"media_kind": "image", "digests": [digest]}])["incident"]
+        page = "/v1/incidents/{incident}/matches"
+
+        def matched():
+            seen = self.story.ask(f"/v1/incidents/{incident}/matches", self.unit)
+            return seen and next((one["match_id"] for one in seen["matches"]), None)
+
+        match = self.story.wait_for("the match", matched)
+        self.story.act(f"GET {page}", self.unit, {"incident": incident})
+        place = {"incident": incident, "match": match}
+        self.story.act(f"POST {page}/{{match}}/verdict", self.unit, place, {"verdict": "confirmed"})
 
     def series(self, *places):
         """Two children of one series; one of them leaves it."""

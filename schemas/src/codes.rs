@@ -518,6 +518,8 @@ code_lists! {
         LinkOpen = "link-open",
         UnknownSeries = "unknown-series",
         UnknownEntry = "unknown-entry",
+        UnknownMatch = "unknown-match",
+        Unchanged = "unchanged",
     }
 }
 

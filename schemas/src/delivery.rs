@@ -1,5 +1,7 @@
 //! `delivery.commands` and `delivery.events`: what was put before whom, what was disclosed, what was opened.
 
+mod pictures;
+
 use apache_avro::AvroSchema;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,8 @@ use crate::referral::Person;
 use crate::routing::{Entitlement, FacetRef, Transfer};
 use crate::time::Timestamp;
 use crate::{command_bodies, event_bodies};
+
+pub use pictures::*;
 
 /// What delivery knows of an incident: which facets there are, and where their ciphertexts stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
@@ -454,6 +458,8 @@ command_bodies! {
         MomentCame,
         BeginKeyErasure,
         ReportKeysErased,
+        ComparePictures,
+        JudgeMatch,
     }
 }
 
@@ -488,5 +494,7 @@ event_bodies! {
         CustodianNoted,
         ChildNewsDelivered,
         HandoverClosed,
+        PicturesCompared,
+        MatchJudged,
     }
 }

@@ -167,6 +167,8 @@ uuid_ids! {
     /// A person who has to view material, as their agency's ledger knows them. Derived with the identity secret from
     /// the agency and the actor of their token.
     ViewerId;
+    /// One content item that looks like one entry of a digest set, derived in the open from both.
+    PictureMatchId;
     /// One entry of a digest set, derived in the open from who publishes it, the set, and its own name there.
     SetEntryId;
     /// One series. Derived with the identity secret: whoever knows it was told.
@@ -272,6 +274,12 @@ impl SeriesId {
     /// The series that an agency opens by a command of its own.
     pub fn of_opening(identity: &Secret, command: CommandId) -> Self {
         Self::from_bytes(identity.derive("series", &[command.as_uuid().as_bytes()]))
+    }
+}
+
+impl PictureMatchId {
+    pub fn of_item(item: ItemRef, entry: SetEntryId) -> Self {
+        Self::derive(&[item.as_uuid().as_bytes(), entry.as_uuid().as_bytes()])
     }
 }
 

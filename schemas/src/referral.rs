@@ -63,6 +63,7 @@ pub struct Item {
     pub annotations: Vec<Annotation>,
     /// Entries of digest sets that the same file stands in.
     #[serde(default)]
+    #[avro(default = "[]")]
     pub known: Vec<KnownMatch>,
 }
 

@@ -61,6 +61,7 @@ pub struct IncidentOpened {
     pub signals: Vec<Signal>,
     pub handling: Handling,
     #[serde(default)]
+    #[avro(default = "[]")]
     pub items: Vec<ItemNoted>,
 }
 
@@ -97,6 +98,7 @@ pub struct IncidentAmended {
     pub signals: Vec<Signal>,
     pub handling: Handling,
     #[serde(default)]
+    #[avro(default = "[]")]
     pub items: Vec<ItemNoted>,
 }
 

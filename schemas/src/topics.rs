@@ -146,7 +146,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["digest-sets"],
-        read_by: &["digest-sets", "intake"],
+        read_by: &["digest-sets", "intake", "delivery"],
         holds: "digests of known material, with who has published each and who agrees or disputes",
     },
     Topic {

@@ -45,6 +45,33 @@ impl Case {
         items.iter().map(|item| item.closed).collect()
     }
 
+    /// A picture that differs in two bits of its PDQ digest: found where the keys are, and a person's to confirm.
+    async fn pictures_that_look_alike(&self) {
+        let entry = json!({
+            "entry": "2", "digests": [{ "algorithm": "pdq", "value": format!("{:064x}", 0x5e) }],
+        });
+        let known = self.act("nl-hotline", "confirmed/entries", "picture", &entry).await.unwrap();
+        let mut referral = calm_referral("KNOWN-PICTURE");
+        let digest = json!({ "algorithm": "pdq", "value": format!("{:064x}", 0x5d) });
+        referral["items"] = json!([{ "media_kind": "image", "digests": [digest] }]);
+        let hotline = self.client("intake", "nl-hotline");
+        let receipt = hotline.refer(serde_json::to_vec(&referral).unwrap()).await.unwrap();
+        let page = format!("/v1/incidents/{}/matches", receipt.incident_id);
+        let unit = self.client("delivery", "fr-victim-id");
+        let found = || async {
+            let seen = unit.get::<delivery::http::Matches>(&page).await.ok()?;
+            seen.matches.into_iter().next()
+        };
+        let found = await_some("the match", found).await.unwrap();
+        assert_eq!((found.found.entry_id, found.found.distance, found.closed), (known.entry_id, 2, false));
+        let verdict = format!("{page}/{}/verdict", found.found.match_id);
+        let confirmed: delivery::http::MatchView =
+            unit.command(&verdict, "verdict", &json!({ "verdict": "confirmed" })).await.unwrap();
+        assert!(confirmed.closed);
+        // Whoever may not open the digests does not hear that there is a match.
+        assert!(hotline.get::<delivery::http::Matches>(&page).await.is_err());
+    }
+
     /// Until intake and the page for questions have heard of it.
     async fn await_closing(&self, closes: bool) {
         let page = format!("/v1/known-material?algorithm=sha-256&value={KNOWN}");
@@ -66,6 +93,8 @@ async fn what_two_states_have_seen_closes_its_own_item_until_one_disputes_it() {
     });
     let published = case.act("nl-hotline", "confirmed/entries", "publish", &entry).await.unwrap();
     assert!(!published.closes);
+    let again = case.act("nl-hotline", "confirmed/entries", "again", &entry).await.unwrap_err();
+    assert!(again.contains("unchanged"), "{again}");
     case.await_closing(false).await;
     assert_eq!(case.closed("KNOWN-1").await, [false, false], "one State alone closes nothing");
 
@@ -77,6 +106,7 @@ async fn what_two_states_have_seen_closes_its_own_item_until_one_disputes_it() {
     case.await_closing(true).await;
     assert_eq!(case.closed("KNOWN-2").await, [true, false], "its own item, and no other");
 
+    case.pictures_that_look_alike().await;
     case.act("de-police", &vote, "dispute", &json!({ "vote": "disputed" })).await.unwrap();
     case.await_closing(false).await;
     assert_eq!(case.closed("KNOWN-3").await, [false, false]);

@@ -136,6 +136,12 @@ code_lists! {
         Identified = "identified",
     }
 
+    /// What a person says of an item that looks like a known one.
+    MatchVerdict = "match-verdict" {
+        Confirmed = "confirmed",
+        Disputed = "disputed",
+    }
+
     /// What an agency that has seen the material says of an entry of a digest set.
     EntryVote = "entry-vote" {
         Agreed = "agreed",

@@ -21,9 +21,11 @@ use causeway::client::Client;
 use causeway::serve::{ServiceName, Settings, listen, serve};
 use clap::{Args, Parser, Subcommand};
 use schemas::codes::{
-    CloseOutcome, DeclineReason, ErasureReason, EscalationReason, HoldReason, RetractionReason,
+    CloseOutcome, DeclineReason, ErasureReason, EscalationReason, HoldReason, MatchVerdict, RetractionReason,
 };
-use schemas::ids::{AgencyId, AssignmentId, HoldId, IncidentId, KeyId, PersonRef, ReferralId, RetractionId};
+use schemas::ids::{
+    AgencyId, AssignmentId, HoldId, IncidentId, KeyId, PersonRef, PictureMatchId, ReferralId, RetractionId,
+};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -175,6 +177,13 @@ enum Command {
     },
     /// Why an incident went where it went: countries, grounds, agencies, rules, transfer bases.
     Incident { incident: IncidentId },
+    /// Pictures of an incident that look like known ones; with a match and a verdict, say whether it shows the same.
+    Matches {
+        incident: IncidentId,
+        #[arg(requires = "verdict")]
+        found: Option<PictureMatchId>,
+        verdict: Option<MatchVerdict>,
+    },
     /// Legal assistance: legal bases, requests and orders, and what is due.
     Mla {
         #[command(subcommand)]
@@ -273,6 +282,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             agency::open(&client, &output, assignment, &key, &key_id, emit_xml.as_deref()).await
         }
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
+        Command::Matches { incident, found, verdict } => {
+            agency::matches(&client, &output, incident, found.zip(verdict)).await
+        }
         Command::Mla { action } => action.run(&client, &output).await,
         Command::Child { action } => action.run(&client, &output).await,
         Command::DigestSets { action } => action.run(&client, &output).await,

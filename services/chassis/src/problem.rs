@@ -141,6 +141,8 @@ impl Problem {
             | RejectionCode::UnknownHold
             | RejectionCode::UnknownRequest
             | RejectionCode::UnknownChild
+            | RejectionCode::UnknownEntry
+            | RejectionCode::UnknownMatch
             | RejectionCode::UnknownProposal => return Self::not_found(),
             RejectionCode::NeedsAPerson => return Self::needs_a_person(),
             RejectionCode::KeyReused | RejectionCode::ReferenceConflict => return Self::key_reused(),
@@ -169,7 +171,7 @@ impl Problem {
             | RejectionCode::UnknownOffer
             | RejectionCode::UnknownLink
             | RejectionCode::UnknownSeries
-            | RejectionCode::UnknownEntry
+            | RejectionCode::Unchanged
             | RejectionCode::CustodyHeld
             | RejectionCode::OfferOpen
             | RejectionCode::NotSilent

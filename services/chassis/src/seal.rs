@@ -262,6 +262,22 @@ impl Vault {
             .collect()
     }
 
+    /// Opens a facet here: for what is compared where the keys are, and told to nobody.
+    ///
+    /// # Errors
+    /// When the key set does not open, lacks the facet, or something was changed on the way.
+    pub fn open_facet(
+        &self,
+        key_set: &KeySet,
+        binding: &Binding,
+        nonce: &[u8],
+        ciphertext: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let keys = self.open(key_set)?;
+        let key = keys.get(&binding.facet_id).ok_or(SealError::Open)?;
+        open(key, nonce, &binding.bytes(), ciphertext)
+    }
+
     /// Whether the record still holds the data key of one of the facets.
     ///
     /// # Errors

@@ -1,23 +1,23 @@
 //! One incident as delivery has it: what stands before which agency, and what was disclosed to whom.
 
 pub mod children;
+pub mod disclosing;
 pub mod erasure;
+pub mod pictures;
 pub mod requests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{AgencyKind, AssignmentState, Authorisation, FacetKind, RejectionCode};
 use schemas::delivery::{
     AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, EarlyOpeningDelivered,
-    FacetAdded, FacetDisclosed, FacetsDisclosed, IncidentRegistered, IncidentUpdated, ItemChanged,
-    ItemDelivered, ItemRaised, OpenFacets, ReportAccess, RetractionDelivered,
+    FacetAdded, FacetsDisclosed, IncidentRegistered, IncidentUpdated, ItemChanged, ItemDelivered, ItemRaised,
+    OpenFacets, ReportAccess, RetractionDelivered,
 };
 use schemas::directory::Policy;
 use schemas::directory::view::Directory;
-use schemas::ids::{
-    AgencyId, AssignmentId, ChildRef, Country, DisclosureId, FacetId, KeyId, KeySetId, RequestId,
-};
+use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, DisclosureId, FacetId, KeySetId, RequestId};
 use schemas::routing::{
     AssignmentOffered, AssignmentRaised, CoordinatorAlerted, FacetRef, IncidentAmended, IncidentOpened,
     RetractionIssued, RoutingEvent, Transfer,
@@ -25,11 +25,11 @@ use schemas::routing::{
 use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::disclosing::{disclosed, must_be_different, must_be_key_of, must_have_room, select};
 use self::erasure::Erasures;
 use self::requests::Held;
 
-/// Most disclosures of one incident to one agency: bounds what an incident weighs, far above what people open.
-const MAX_DISCLOSURES: usize = 1_000;
+pub use self::disclosing::{Entitled, disclosure_id};
 
 /// What another service's event tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +67,8 @@ pub struct Incident {
     pub requests: BTreeMap<RequestId, Held>,
     /// Children that somebody looks for, and what goes with each of them.
     pub children: BTreeMap<ChildRef, children::Followed>,
+    /// What its pictures look like.
+    pub pictures: pictures::Pictures,
 }
 
 /// An item in an agency's inbox.
@@ -250,6 +252,8 @@ pub fn decide(
         DeliveryCommand::MomentCame(command) => erasure::moment_came(context, incident, command),
         DeliveryCommand::BeginKeyErasure(command) => erasure::begin(context, incident, command),
         DeliveryCommand::ReportKeysErased(command) => erasure::finish(context, incident, command),
+        DeliveryCommand::ComparePictures(command) => pictures::compare(context, incident, command),
+        DeliveryCommand::JudgeMatch(command) => pictures::judge(context, incident, command),
     }
 }
 
@@ -282,42 +286,6 @@ fn open(
     Ok(std::iter::once(disclosed.into()).chain(told).collect())
 }
 
-fn must_be_key_of(
-    directory: &Directory,
-    agency: &AgencyId,
-    key: &KeyId,
-    now: Timestamp,
-) -> Result<(), Rejection> {
-    let unknown = || Rejection::at(RejectionCode::UnknownKey, "/recipient_key_id");
-    directory.key(agency, key, now).ok_or_else(unknown)?;
-    Ok(())
-}
-
-/// Whether it opens although nobody has accepted it.
-///
-/// # Errors
-/// When it does not open: not yet, or not any more.
-fn opens_with_offer(item: &Item) -> Result<bool, Rejection> {
-    match item.state {
-        AssignmentState::Accepted => Ok(false),
-        _ if !item.is_open() => Err(RejectionCode::NotEntitled.into()),
-        _ if item.delivered.entitlement.opens_with_offer => Ok(true),
-        _ => Err(RejectionCode::WrongState.into()),
-    }
-}
-
-fn must_have_room(incident: &Incident, agency: &AgencyId) -> Result<(), Rejection> {
-    let earlier = incident.disclosures.values().filter(|one| one.agency == *agency).count();
-    if earlier < MAX_DISCLOSURES { Ok(()) } else { Err(RejectionCode::TooMany.into()) }
-}
-
-/// Named twice, a facet would stand twice in the record.
-fn must_be_different(facets: &[FacetId]) -> Result<(), Rejection> {
-    let different: BTreeSet<&FacetId> = facets.iter().collect();
-    let all = different.len() == facets.len();
-    if all { Ok(()) } else { Err(Rejection::at(RejectionCode::Invalid, "/facets")) }
-}
-
 /// Of the first opening with the offer; a hotline or an authority hears who opened, a provider that somebody did.
 fn tell_originator(
     context: &Context<'_>,
@@ -343,11 +311,6 @@ fn tell_originator(
     )
 }
 
-/// The disclosure that a command leads to: sending the command again finds the same.
-pub fn disclosure_id(incident: &str, cause: &str) -> DisclosureId {
-    DisclosureId::derive(&[incident.as_bytes(), cause.as_bytes()])
-}
-
 /// A person by name, every other facet by its kind. A case number is for every party.
 fn entitles(item: &Item, facet: &FacetRef) -> bool {
     let entitlement = &item.delivered.entitlement;
@@ -362,37 +325,16 @@ fn entitles(item: &Item, facet: &FacetRef) -> bool {
     }
 }
 
-/// What is entitled to and was erased is told from what never was.
-fn select<'a>(
-    incident: &Incident,
-    agency: &AgencyId,
-    entitled: Vec<Entitled<'a>>,
-    asked: &[FacetId],
-) -> Result<Vec<Entitled<'a>>, Rejection> {
-    let closed = |one: &Entitled<'_>| incident.erasures.closed(one.facet.facet_id, agency);
-    if asked.is_empty() {
-        let refused = entitled.iter().find_map(closed).unwrap_or(RejectionCode::NotEntitled);
-        let open: Vec<Entitled<'a>> = entitled.into_iter().filter(|one| closed(one).is_none()).collect();
-        return if open.is_empty() { Err(refused.into()) } else { Ok(open) };
-    }
-    let find = |id: &FacetId| {
-        let found = entitled.iter().find(|one| one.facet.facet_id == *id);
-        let found = found.ok_or(RejectionCode::NotEntitled)?;
-        closed(found).map_or_else(|| Ok(found.clone()), |code| Err(code.into()))
-    };
-    asked.iter().map(find).collect()
-}
-
-fn disclosed(registered: &IncidentRegistered, Entitled { facet, transfer }: Entitled<'_>) -> FacetDisclosed {
-    let person = registered.people.iter().find(|person| Some(person.person_ref) == facet.person_ref);
-    FacetDisclosed {
-        facet_id: facet.facet_id,
-        kind: facet.kind,
-        person_ref: facet.person_ref,
-        person_category: person.map(|person| person.category),
-        key_set_id: facet.key_set_id,
-        at: facet.at.clone(),
-        transfer,
+/// Whether it opens although nobody has accepted it.
+///
+/// # Errors
+/// When it does not open: not yet, or not any more.
+fn opens_with_offer(item: &Item) -> Result<bool, Rejection> {
+    match item.state {
+        AssignmentState::Accepted => Ok(false),
+        _ if !item.is_open() => Err(RejectionCode::NotEntitled.into()),
+        _ if item.delivered.entitlement.opens_with_offer => Ok(true),
+        _ => Err(RejectionCode::WrongState.into()),
     }
 }
 
@@ -475,6 +417,9 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent, time: Timestamp) {
                 held.readers.remove(&removed.agency);
             }
         }
+        DeliveryEvent::PicturesCompared(_) | DeliveryEvent::MatchJudged(_) => {
+            pictures::evolve(&mut incident.pictures, event);
+        }
         DeliveryEvent::FacetsErased(_)
         | DeliveryEvent::ErasureRestricted(_)
         | DeliveryEvent::HoldPlaced(_)
@@ -508,13 +453,6 @@ fn update_registered(registered: &mut IncidentRegistered, updated: &IncidentUpda
     registered.facets.clone_from(&updated.facets);
     registered.retain_until = updated.retain_until;
     registered.never_told.clone_from(&updated.never_told);
-}
-
-/// A facet that may be opened, and on what it crosses where another party than the reporter added it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entitled<'a> {
-    pub facet: &'a FacetRef,
-    pub transfer: Option<Transfer>,
 }
 
 impl Incident {

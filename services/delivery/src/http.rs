@@ -1,5 +1,6 @@
 //! Delivery's pages: the inbox as a list and as a stream, opening, and what the agency's client reports.
 
+mod pictures;
 mod stream;
 
 use std::sync::Arc;
@@ -36,6 +37,8 @@ use crate::domain::erasure::{erasure_id, hold_id};
 use crate::domain::{Incident, disclosure_id};
 use crate::inbox::{self, Entry};
 
+pub use pictures::{MatchView, Matches};
+
 /// Entries on a page of the inbox, when the caller does not say.
 const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 500;
@@ -64,6 +67,8 @@ pub fn pages(pages: Pages) -> OpenApiRouter {
         .routes(routes!(erase))
         .routes(routes!(place_hold))
         .routes(routes!(release_hold))
+        .routes(routes!(pictures::picture_matches))
+        .routes(routes!(pictures::judge_match))
         .with_state(pages)
 }
 

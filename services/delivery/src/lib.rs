@@ -1,7 +1,8 @@
 //! Delivery: agencies' inboxes, the notices of each country, and disclosure by role.
 //!
-//! Topics in: `delivery.commands`, `routing.events`, `mla.events`, `victim-id.events`; `sealed-keys` and single records
-//! of these and of `referral.events` are read where they stand. Topics out: `delivery.events`, `jurisdiction.<cc>`.
+//! Topics in: `delivery.commands`, `routing.events`, `mla.events`, `victim-id.events`; `sealed-keys`,
+//! `digest-sets.events` and single records of these and of `referral.events` are read where they stand. Topics out:
+//! `delivery.events`, `jurisdiction.<cc>`.
 //!
 //! Invariants:
 //! - what an assignment does not entitle an agency to does not exist for it;
@@ -15,6 +16,7 @@ pub mod eraser;
 pub mod http;
 pub mod inbox;
 mod notices;
+mod pictures;
 pub mod settings;
 mod start;
 pub mod sweeper;
@@ -89,6 +91,7 @@ impl Service for Delivery {
     fn index(state: &Self::State, event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
         let mut entries = inbox::entries(state, event);
         entries.extend(eraser::entries(event));
+        entries.extend(pictures::entries(event));
         entries
     }
 }

@@ -19,6 +19,7 @@ use schemas::topics;
 
 use crate::disclosure::Discloser;
 use crate::eraser::Eraser;
+use crate::pictures::{Comparer, KnownPictures};
 use crate::settings::Settings;
 use crate::sweeper::{self, Sweeper};
 use crate::{Delivery, http};
@@ -52,14 +53,22 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
         after: orphaned_after(kafka.erase_within),
     };
     tokio::spawn(sweeper.run());
-    let discloser = Discloser { vault, keys, records: RecordReader::new(&kafka)?, codec: host.codec.clone() };
+    let discloser =
+        Arc::new(Discloser { vault, keys, records: RecordReader::new(&kafka)?, codec: host.codec.clone() });
+    let known = KnownPictures::default();
+    let (follower, followed) = (known.clone(), known.clone());
+    let (from, codec) = (kafka.clone(), host.codec.clone());
+    let follow = move |stopping: &dyn Fn() -> bool| follower.follow(&from, &codec, stopping);
+    host.follow("known-pictures", move || followed.is_complete(), follow)?;
+    let comparer = Comparer { front: front.downgrade(), discloser: Arc::clone(&discloser), known };
+    tokio::spawn(comparer.run());
     let pages = http::Pages {
         front: front.clone(),
         reference: host.reference.clone(),
         cursors: host.cursors.clone(),
         partitions: kafka.partitions_of_topic(DeliveryEvent::TOPIC),
         erase_within: kafka.erase_within,
-        discloser: Arc::new(discloser),
+        discloser,
     };
     Ok(Pages::of(http::pages(pages), front))
 }

@@ -19,6 +19,8 @@ mod history;
 mod notices;
 #[path = "domain/open.rs"]
 mod open;
+#[path = "domain/pictures.rs"]
+mod pictures;
 #[path = "domain/report.rs"]
 mod report;
 #[path = "domain/requests.rs"]

@@ -37,7 +37,7 @@ pub fn decide(context: &Context<'_>, entry: &SetEntry, command: &DigestSetsComma
     }
 }
 
-/// The same again changes nothing; other content under the same name replaces what stood there.
+/// Other content under the same name replaces what stood there.
 fn publish(agency: &Agency, entry: &SetEntry, command: &PublishEntry) -> Decided {
     must_be_a_label(&command.entry, MAX_NAME_BYTES, "/entry")?;
     for (label, pointer) in [(&command.member, "/member"), (&command.classification, "/classification")] {
@@ -64,8 +64,10 @@ fn publish(agency: &Agency, entry: &SetEntry, command: &PublishEntry) -> Decided
         classification: command.classification.clone(),
         digests: command.digests.iter().map(lower).collect(),
     };
-    let same = entry.standing() == Some(&published);
-    Ok(if same { Vec::new() } else { vec![published.into()] })
+    if entry.standing() == Some(&published) {
+        return Err(RejectionCode::Unchanged.into());
+    }
+    Ok(vec![published.into()])
 }
 
 /// What stands in clear is a name or a code.
@@ -103,7 +105,7 @@ fn vote(context: &Context<'_>, agency: &Agency, entry: &SetEntry, command: &Vote
     context.must_be_human()?;
     let before = entry.votes.get(&agency.id).map(|(_, vote)| *vote);
     if before == Some(command.vote) {
-        return Ok(Vec::new());
+        return Err(RejectionCode::Unchanged.into());
     }
     let (by, country) = (agency.id.clone(), agency.country.clone());
     Ok(vec![EntryVoted { by, country, vote: command.vote }.into()])

@@ -123,7 +123,8 @@ fn an_entry_closes_items_once_two_states_have_seen_it_and_no_longer_once_one_dis
 fn votes_fall_when_what_was_voted_on_changes() {
     let mut known = Known::published();
     known.ask("fr-unit", says(EntryVote::Agreed)).unwrap();
-    assert_eq!(known.ask("nl-hotline", publication()), Ok(0), "the same again is nothing new");
+    let again = known.ask("nl-hotline", publication()).unwrap_err();
+    assert_eq!(again.code, RejectionCode::Unchanged, "the same again is nothing new");
     assert!(known.entry.closes());
     let other = PublishEntry { classification: Some("B1".to_owned()), ..publication() };
     known.ask("nl-hotline", other).unwrap();
@@ -164,6 +165,7 @@ fn what_is_no_digest_or_no_label_is_named() {
         assert_eq!((refused.code, refused.pointer.as_deref()), (RejectionCode::Invalid, Some(pointer)));
     }
     let mut known = Known::published();
-    known.ask("nl-hotline", publication()).unwrap();
+    known.ask("nl-police", says(EntryVote::Agreed)).unwrap();
+    assert_eq!(known.ask("nl-police", says(EntryVote::Agreed)).unwrap_err().code, RejectionCode::Unchanged);
     assert_eq!(known.entry.standing().unwrap().digests[0].value, "ab".repeat(16), "in lower case");
 }

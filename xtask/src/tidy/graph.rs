@@ -32,7 +32,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("digest-sets", &["schemas", "chassis", "known-material"]),
     ("paper", &["schemas"]),
     ("known-material", &[]),
-    ("delivery", &["schemas", "chassis"]),
+    ("delivery", &["schemas", "chassis", "known-material"]),
     ("causeway", &SERVICES),
     (
         "integration-tests",

@@ -5,11 +5,14 @@ use std::path::Path;
 use anyhow::Context as _;
 use causeway::client::{Client, OpenedFacet};
 use chassis::seal::KeyPair;
+use delivery::http::{MatchView, Matches};
 use delivery::inbox::Entry;
 use futures::StreamExt;
 use routing::http::RoutingView;
-use schemas::ids::{HoldId, IncidentId, KeyId, RetractionId};
+use schemas::codes::MatchVerdict;
+use schemas::ids::{HoldId, IncidentId, KeyId, PictureMatchId, RetractionId};
 use serde::Serialize;
+use serde_json::json;
 
 use super::table::table;
 use super::{Assignment, Output};
@@ -211,6 +214,16 @@ pub fn routing_text(view: &RoutingView) -> String {
         let rows: Vec<_> = view.withheld.iter().map(row).collect();
         text.push_str(&format!("\nnot offered\n{}", table(&["country", "agency", "because"], &rows)));
     }
+    if !view.items.is_empty() {
+        let rows = view.items.iter().map(|item| {
+            let known: Vec<String> =
+                item.known.iter().map(|known| format!("{} of {}", known.set, known.by)).collect();
+            let stands = if item.closed { "closed: known" } else { "to be looked at" };
+            vec![item.media_kind.to_string(), stands.to_owned(), known.join(", ")]
+        });
+        let rows: Vec<Vec<String>> = rows.collect();
+        text.push_str(&format!("\nitems\n{}", table(&["kind", "", "known by"], &rows)));
+    }
     if let Some(lead) = &view.lead_proposed {
         let factors: Vec<String> = lead
             .factors
@@ -262,4 +275,38 @@ fn emit(opened: &[OpenedFacet], directory: &Path) -> anyhow::Result<()> {
         std::fs::write(directory.join(format!("file-details-{}.xml", number + 1)), file)?;
     }
     Ok(())
+}
+
+/// The pictures of an incident that look like known ones; or, by a person who has seen both, whether one does.
+pub async fn matches(
+    client: &Client,
+    output: &Output,
+    incident: IncidentId,
+    judged: Option<(PictureMatchId, MatchVerdict)>,
+) -> anyhow::Result<()> {
+    let page = format!("/v1/incidents/{incident}/matches");
+    if let Some((found, verdict)) = judged {
+        let body = json!({ "verdict": verdict });
+        let view: MatchView =
+            client.command(&format!("{page}/{found}/verdict"), &anew("verdict"), &body).await?;
+        return output.print(&view, || matches_text(std::slice::from_ref(&view)));
+    }
+    let seen: Matches = client.get(&page).await?;
+    output.print(&seen, || {
+        let waits = if seen.compared { "" } else { "not compared yet: ask again in a moment\n" };
+        format!("{}{waits}", matches_text(&seen.matches))
+    })
+}
+
+fn matches_text(matches: &[MatchView]) -> String {
+    let rows = matches.iter().map(|one| {
+        vec![
+            one.found.match_id.to_string(),
+            one.found.distance.to_string(),
+            format!("{} of {}", one.found.set, one.found.by),
+            one.found.classification.clone().unwrap_or_default(),
+            if one.closed { "closed" } else { "to be looked at" }.to_owned(),
+        ]
+    });
+    table(&["match", "bits apart", "known by", "classified", ""], &rows.collect::<Vec<_>>())
 }

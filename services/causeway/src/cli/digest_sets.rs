@@ -120,9 +120,14 @@ async fn publish_one(client: &Client, set: &SetName, agency: &AgencyId, entry: E
     if entry.removed {
         let id = SetEntryId::of_entry(agency, set, &name);
         let path = format!("/v1/digest-sets/entries/{id}/withdraw");
+        let done: Result<EntryView, _> = client.command(&path, &anew("withdraw"), &json!({})).await;
         // One that was never published here is not there to be taken back.
-        let _: Result<EntryView, _> = client.command(&path, &anew("withdraw"), &json!({})).await;
-        return Ok(());
+        return match done {
+            Err(error) if error.code() != Some("not-found") => {
+                Err(error).with_context(|| format!("failed to take entry {name} back"))
+            }
+            _ => Ok(()),
+        };
     }
     let publication = Publication {
         entry: entry.id,
@@ -132,7 +137,13 @@ async fn publish_one(client: &Client, set: &SetName, agency: &AgencyId, entry: E
     };
     let path = format!("/v1/digest-sets/{set}/entries");
     let done: Result<EntryView, _> = client.command(&path, &anew("publish"), &publication).await;
-    done.map(|_| ()).with_context(|| format!("failed to publish entry {name}"))
+    match done {
+        // What stands so already was published before.
+        Err(error) if error.code() != Some("rejected") => {
+            Err(error).with_context(|| format!("failed to publish entry {name}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn set_digest(digest: &Digest) -> SetDigest {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{AgencyKind, AlertReason, RejectionCode};
 use schemas::delivery::{
-    AlertDelivered, ChildNewsDelivered, CustodianNoted, DeliveryEvent, FacetAdded, FacetsDisclosed,
-    HandoverAdded, HandoverClosed, OpenHandover,
+    AlertDelivered, ChildNewsDelivered, CustodianNoted, DeliveryEvent, FacetAdded, HandoverAdded,
+    HandoverClosed, OpenHandover,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, ChildRef, Country};
@@ -15,11 +15,10 @@ use schemas::victim_id::VictimIdEvent;
 use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::requests::within_a_side;
-use super::{
-    Entitled, Incident, crosses, disclosed, disclosure_id, must_be_different, must_be_key_of, must_have_room,
-    select,
+use super::disclosing::{
+    About, Entitled, disclose, must_be_different, must_be_key_of, must_have_room, within_a_side,
 };
+use super::{Incident, crosses};
 
 /// One of victim-id's events, and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,25 +103,12 @@ pub fn open(
     incident: &Incident,
     command: &OpenHandover,
 ) -> Result<Vec<DeliveryEvent>, Rejection> {
-    let registered = incident.registered.as_ref().ok_or(RejectionCode::UnknownIncident)?;
     let handovers = incident.handovers(command.child_ref, context.agency, context.directory, context.now)?;
     must_be_key_of(context.directory, context.agency, &command.recipient_key_id, context.now)?;
     must_be_different(&command.facets)?;
     must_have_room(incident, context.agency)?;
-    let asked = select(incident, context.agency, handovers, &command.facets)?;
-    let transfer = asked.iter().find_map(|entitled| entitled.transfer.clone());
-    let disclosed = FacetsDisclosed {
-        disclosure_id: disclosure_id(context.aggregate_id, context.cause),
-        assignment_id: None,
-        request_id: None,
-        child_ref: Some(command.child_ref),
-        agency: context.agency.clone(),
-        recipient_key_id: command.recipient_key_id.clone(),
-        transfer: transfer.unwrap_or_else(within_a_side),
-        facets: asked.into_iter().map(|entitled| disclosed(registered, entitled)).collect(),
-        with_offer: false,
-    };
-    Ok(vec![disclosed.into()])
+    let about = About::Child(command.child_ref);
+    disclose(context, incident, about, &command.recipient_key_id, handovers, &command.facets)
 }
 
 impl Incident {

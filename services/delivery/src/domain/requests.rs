@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chassis::decider::{Context, Rejection};
 use schemas::codes::{AgencyKind, Authorisation, FacetKind, RejectionCode, RequestRole, TransferBasis};
 use schemas::delivery::{
-    AlertDelivered, DeliveryEvent, FacetAdded, FacetsDisclosed, OpenRequest, RequestFacetAdded,
-    RequestPeriodDelivered, RequestReaderAdded, RequestReaderRemoved, RequestStepDelivered,
+    AlertDelivered, DeliveryEvent, FacetAdded, OpenRequest, RequestFacetAdded, RequestPeriodDelivered,
+    RequestReaderAdded, RequestReaderRemoved, RequestStepDelivered,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, InstrumentId, RequestId};
@@ -15,8 +15,9 @@ use schemas::routing::{FacetRef, Transfer};
 use schemas::{InputPosition, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Entitled, Incident, disclosed, disclosure_id, must_be_different, must_be_key_of, must_have_room, select,
+use super::Incident;
+use super::disclosing::{
+    About, Entitled, disclose, must_be_different, must_be_key_of, must_have_room, within_a_side,
 };
 
 /// One of mla's events, and where it stands.
@@ -135,27 +136,13 @@ pub fn open(
     incident: &Incident,
     command: &OpenRequest,
 ) -> Result<Vec<DeliveryEvent>, Rejection> {
-    let registered = incident.registered.as_ref().ok_or(RejectionCode::UnknownIncident)?;
     let texts = incident.texts(command.request_id, context.agency, context.directory, context.now)?;
     must_be_key_of(context.directory, context.agency, &command.recipient_key_id, context.now)?;
     must_be_different(&command.facets)?;
     must_have_room(incident, context.agency)?;
     must_have_agreed(incident, context.agency, command)?;
-    let asked = select(incident, context.agency, texts, &command.facets)?;
-    // Each text says on what it crosses; what holds for all of them is that the reader takes part.
-    let transfer = asked.iter().find_map(|entitled| entitled.transfer.clone());
-    let disclosed = FacetsDisclosed {
-        disclosure_id: disclosure_id(context.aggregate_id, context.cause),
-        assignment_id: None,
-        request_id: Some(command.request_id),
-        child_ref: None,
-        agency: context.agency.clone(),
-        recipient_key_id: command.recipient_key_id.clone(),
-        transfer: transfer.unwrap_or_else(within_a_side),
-        facets: asked.into_iter().map(|entitled| disclosed(registered, entitled)).collect(),
-        with_offer: false,
-    };
-    Ok(vec![disclosed.into()])
+    let about = About::Request(command.request_id);
+    disclose(context, incident, about, &command.recipient_key_id, texts, &command.facets)
 }
 
 /// Whoever asks for a text under conditions is told what to do first.
@@ -164,15 +151,6 @@ fn must_have_agreed(incident: &Incident, agency: &AgencyId, command: &OpenReques
     let closed = held.readers.get(agency).is_some_and(|reader| reader.withheld);
     let asks = |text: &FacetAdded| command.facets.is_empty() || command.facets.contains(&text.facet.facet_id);
     if closed && held.text.iter().any(asks) { Err(RejectionCode::ConditionsNotAgreed.into()) } else { Ok(()) }
-}
-
-pub fn within_a_side() -> Transfer {
-    Transfer {
-        basis: TransferBasis::Domestic,
-        rule: None,
-        article: "no border is crossed".to_owned(),
-        authorisation: Authorisation::Standing,
-    }
 }
 
 /// The request itself, between authorities that it binds.
