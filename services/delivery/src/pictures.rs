@@ -17,7 +17,7 @@ use chassis::seal::Binding;
 use known_material::{Algorithm, Digest, MAX_DISTANCE, NearIndex, Pdq};
 use parking_lot::RwLock;
 use schemas::codec::Codec;
-use schemas::codes::{DigestAlgorithm, FacetKind};
+use schemas::codes::{DigestAlgorithm, FacetKind, RejectionCode};
 use schemas::delivery::{ComparePictures, DeliveryEvent, PictureMatch};
 use schemas::digest_sets::{DigestSetsEvent, SetEntry};
 use schemas::envelope::Body;
@@ -230,10 +230,22 @@ impl Comparer {
             kind: facet.kind,
             key_set_id: facet.key_set_id,
         };
-        let (discloser, known, facet) = (Arc::clone(&self.discloser), self.known.clone(), facet.clone());
         let facet_id = facet.facet_id;
-        let look = move || look(&discloser, &known, &facet, &binding);
-        let matches = tokio::task::spawn_blocking(look).await.map_err(|_| CompareError::Broken)??;
+        let matches = match state.state.erasures.closed(facet_id, &AgencyId::own()) {
+            // What was erased is like nothing.
+            Some(RejectionCode::Erased) => Vec::new(),
+            // Under a hold nobody opens it.
+            Some(_) => return Ok(()),
+            None => {
+                let (discloser, known) = (Arc::clone(&self.discloser), self.known.clone());
+                let facet = facet.clone();
+                let look = move || look(&discloser, &known, &facet, &binding);
+                match tokio::task::spawn_blocking(look).await.map_err(|_| CompareError::Broken)?? {
+                    Some(matches) => matches,
+                    None => return Ok(()),
+                }
+            }
+        };
         let request = Request {
             command_id: CommandId::derive(&[
                 b"compare pictures",
@@ -261,16 +273,16 @@ fn pending(front: &Front<Delivery>) -> Vec<IncidentId> {
     keys.filter_map(|(key, _)| std::str::from_utf8(key.strip_prefix(PENDING)?).ok()?.parse().ok()).collect()
 }
 
-/// Opens the digests and looks each up. What was erased is like nothing.
+/// Opens the digests and looks each up; nothing while their keys have not come here yet.
 fn look(
     discloser: &Discloser,
     known: &KnownPictures,
     facet: &FacetRef,
     binding: &Binding,
-) -> Result<Vec<PictureMatch>, CompareError> {
+) -> Result<Option<Vec<PictureMatch>>, CompareError> {
     let key_set = match discloser.keys.key_set(facet.key_set_id) {
         Ok(key_set) => key_set,
-        Err(KeyError::Gone) => return Ok(Vec::new()),
+        Err(KeyError::Gone | KeyError::Behind) => return Ok(None),
         Err(error) => return Err(OpenError::from(error).into()),
     };
     let sealed = sealed(discloser, facet)?;
@@ -282,7 +294,7 @@ fn look(
         digests.flat_map(|(item_ref, digest)| known.like(item_ref, &digest)).collect();
     matches.sort_by_key(|found| found.distance);
     matches.truncate(MAX_MATCHES);
-    Ok(matches)
+    Ok(Some(matches))
 }
 
 fn sealed(discloser: &Discloser, facet: &FacetRef) -> Result<SealedFacet, OpenError> {
