@@ -1,6 +1,7 @@
 //! Known material from end to end: published by one State, agreed with by another, and matched as a referral comes in.
 
 use causeway::client::Client;
+use delivery::inbox::Entry;
 use digest_sets::http::{EntryView, Matches};
 use integration_tests::{Deployment, await_some, calm_referral};
 use routing::http::RoutingView;
@@ -58,6 +59,19 @@ impl Case {
         let receipt = hotline.refer(serde_json::to_vec(&referral).unwrap()).await.unwrap();
         let page = format!("/v1/incidents/{}/matches", receipt.incident_id);
         let unit = self.client("delivery", "fr-victim-id");
+        let offered = || async {
+            let entries = unit.inbox("").await.unwrap().entries;
+            entries.into_iter().find_map(|entry| match entry {
+                Entry::Assignment(entry) if entry.incident_id == receipt.incident_id => {
+                    Some(entry.assignment_id)
+                }
+                _ => None,
+            })
+        };
+        let offered = await_some("the offer", offered).await.unwrap();
+        // Before it has accepted its part nothing of the pictures is there for the unit.
+        assert!(unit.get::<delivery::http::Matches>(&page).await.is_err());
+        unit.answer(receipt.incident_id, offered, "accept", &()).await.unwrap();
         let found = || async {
             let seen = unit.get::<delivery::http::Matches>(&page).await.ok()?;
             seen.matches.into_iter().next()

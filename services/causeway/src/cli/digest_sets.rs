@@ -100,22 +100,32 @@ async fn publish(
     imported: Imported,
 ) -> anyhow::Result<()> {
     let (count, skipped) = (imported.entries.len(), imported.skipped.len());
-    let (mut done, mut told) = (0, Instant::now());
+    let (mut done, mut changed, mut told) = (0, 0, Instant::now());
     let mut published = stream::iter(imported.entries)
         .map(|entry| publish_one(client, set, agency, entry))
         .buffer_unordered(AT_ONCE);
-    while published.try_next().await?.is_some() {
+    while let Some(new) = published.try_next().await? {
         done += 1;
+        changed += usize::from(new);
         if told.elapsed() > PROGRESS {
             told = Instant::now();
             eprintln!("{done} of {count}");
         }
     }
-    println!("{done} entries published in {set}; {skipped} digests of other algorithms left out");
+    let same = done - changed;
+    println!(
+        "{changed} entries changed in {set}, {same} stood so; {skipped} digests of other algorithms left out"
+    );
     Ok(())
 }
 
-async fn publish_one(client: &Client, set: &SetName, agency: &AgencyId, entry: Entry) -> anyhow::Result<()> {
+/// Whether anything changed.
+async fn publish_one(
+    client: &Client,
+    set: &SetName,
+    agency: &AgencyId,
+    entry: Entry,
+) -> anyhow::Result<bool> {
     let name = entry.id.clone();
     if entry.removed {
         let id = SetEntryId::of_entry(agency, set, &name);
@@ -126,7 +136,7 @@ async fn publish_one(client: &Client, set: &SetName, agency: &AgencyId, entry: E
             Err(error) if error.code() != Some("not-found") => {
                 Err(error).with_context(|| format!("failed to take entry {name} back"))
             }
-            _ => Ok(()),
+            done => Ok(done.is_ok()),
         };
     }
     let publication = Publication {
@@ -142,7 +152,7 @@ async fn publish_one(client: &Client, set: &SetName, agency: &AgencyId, entry: E
         Err(error) if error.code() != Some("rejected") => {
             Err(error).with_context(|| format!("failed to publish entry {name}"))
         }
-        _ => Ok(()),
+        done => Ok(done.is_ok()),
     }
 }
 

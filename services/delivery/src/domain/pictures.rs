@@ -13,7 +13,7 @@ use schemas::ids::{AgencyId, FacetId, PictureMatchId};
 use schemas::routing::FacetRef;
 use serde::{Deserialize, Serialize};
 
-use super::Incident;
+use super::{Incident, Item, opens_with_offer};
 
 /// Most matches of one referral; the nearest are kept.
 pub const MAX_MATCHES: usize = 1_000;
@@ -94,15 +94,16 @@ impl Incident {
         facets.into_iter().flatten().find(|facet| facet.kind == FacetKind::PerceptualDigests)
     }
 
-    /// What an agency may know of its pictures: all of it where one of its assignments lets it open the digests, and
-    /// they were not erased.
+    /// What an agency may know of its pictures: all of it where one of its assignments lets it open the digests now,
+    /// and they were not erased.
     pub fn matches_for(
         &self,
         agency: &AgencyId,
         directory: &Directory,
         now: Timestamp,
     ) -> Option<&BTreeMap<PictureMatchId, Matched>> {
-        let own = self.items.iter().filter(|(_, item)| item.delivered.agency == *agency && item.is_open());
+        let opens = |item: &Item| item.delivered.agency == *agency && opens_with_offer(item).is_ok();
+        let own = self.items.iter().filter(|(_, item)| opens(item));
         let mut facets = own.flat_map(|(id, _)| self.entitled_facets(*id, directory, now));
         let opens = facets.any(|entitled| {
             entitled.facet.kind == FacetKind::PerceptualDigests
