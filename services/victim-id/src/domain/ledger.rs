@@ -35,6 +35,10 @@ pub struct Ledger {
 }
 
 pub fn record(context: &Context<'_>, ledger: &Ledger, command: &RecordExposure) -> Decided {
+    // Each person's part stands under the person's own id.
+    if context.aggregate_id != command.viewer.to_string() {
+        return Err(Rejection::at(RejectionCode::Invalid, "/viewer"));
+    }
     if !(1..=MAX_ITEMS).contains(&command.items) {
         return Err(Rejection::at(RejectionCode::Invalid, "/items"));
     }
