@@ -127,7 +127,7 @@ class Children:
         self.story.act(f"POST {one}/vote", self.other, {"entry": entry}, {"vote": "agreed"})
         self.story.act(f"GET {one}", self.unit, {"entry": entry})
         self.story.act("GET /v1/known-material", self.unit, query=digest)
-        self.story.act(f"POST {one}/withdraw", self.unit, {"entry": entry}, {})
+        self.story.act("POST /v1/digest-sets/{set}/withdrawals", self.unit, place, {"entry": "story"})
         self.looks_alike()
 
     def looks_alike(self):

@@ -460,6 +460,7 @@ command_bodies! {
         ReportKeysErased,
         ComparePictures,
         JudgeMatch,
+        ReadMatches,
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Agency {
 #[avro(namespace = "org.causeway.directory")]
 #[serde(deny_unknown_fields)]
 pub struct Wellbeing {
-    /// A person who has viewed so many items within so many days, this one included, is warned.
+    /// A person who has viewed more than so many items within so many days, this one included, is warned.
     pub items: i32,
     pub days: i32,
     /// Who of the agency reads by person who had to view what: the actors of their tokens. Functions, never persons'

@@ -124,8 +124,8 @@ async fn what_two_states_have_seen_closes_its_own_item_until_one_disputes_it() {
     case.act("de-police", &vote, "dispute", &json!({ "vote": "disputed" })).await.unwrap();
     case.await_closing(false).await;
     assert_eq!(case.closed("KNOWN-3").await, [false, false]);
-    let withdraw = format!("entries/{}/withdraw", published.entry_id);
-    let gone = case.act("nl-hotline", &withdraw, "withdraw", &json!({})).await.unwrap();
+    let by_name = json!({ "entry": published.entry });
+    let gone = case.act("nl-hotline", "confirmed/withdrawals", "withdraw", &by_name).await.unwrap();
     assert!(gone.withdrawn);
     // Sets are for those whose people see material.
     let provider = case.act("ie-provider", "confirmed/entries", "provider", &entry).await.unwrap_err();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::codes::MatchVerdict;
-use crate::ids::{AgencyId, FacetId, ItemRef, PictureMatchId, SetEntryId, SetName};
+use crate::ids::{AgencyId, FacetId, IncidentId, ItemRef, PictureMatchId, SetEntryId, SetName};
 
 /// A content item looks like what stands in a digest set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema, ToSchema)]
@@ -54,4 +54,11 @@ pub struct ComparePictures {
 pub struct JudgeMatch {
     pub match_id: PictureMatchId,
     pub verdict: MatchVerdict,
+}
+
+/// Somebody asked for matches that do not exist for them. Always rejected, and so on record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ReadMatches {
+    pub incident_id: IncidentId,
 }

@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt};
 use intake::http::{Receipt, ReferralStatus};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use routing::http::RoutingView;
-use schemas::codes::FacetKind;
+use schemas::codes::{FacetKind, RejectionCode};
 use schemas::ids::{AssignmentId, ChildRef, FacetId, IncidentId, KeyId, PersonRef, ReferralId, RequestId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,11 @@ impl ClientError {
             Self::Problem(problem) => Some(problem.code()),
             _ => None,
         }
+    }
+
+    /// Whether the command was rejected for this reason.
+    pub fn is_rejection(&self, code: RejectionCode) -> bool {
+        matches!(self, Self::Problem(problem) if problem.reason() == Some(&code.to_string()))
     }
 }
 
@@ -88,6 +93,15 @@ impl Client {
     /// See [`ClientError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         self.read(self.request(Method::GET, path)).await
+    }
+
+    /// An answer that is no JSON.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn text(&self, path: &str) -> Result<String, ClientError> {
+        let answer = |source| ClientError::Answer { address: self.address.clone(), source };
+        self.send(self.request(Method::GET, path)).await?.text().await.map_err(answer)
     }
 
     /// # Errors

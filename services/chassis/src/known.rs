@@ -1,25 +1,19 @@
 //! Known material as services match by it: every entry of every set, followed from its topic.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use known_material::{Algorithm, Digest, ExactIndex};
 use parking_lot::RwLock;
 use schemas::Event;
 use schemas::codec::Codec;
 use schemas::codes::DigestAlgorithm;
-use schemas::digest_sets::{DigestSetsEvent, KnownMatch, SetDigest, SetEntry};
-use schemas::envelope::Body;
+use schemas::digest_sets::{DigestSetsEvent, EntryPublished, KnownMatch, SetDigest, SetEntry};
 use schemas::ids::SetEntryId;
-use tracing::error;
 
-use crate::follow;
+use crate::follow::{self, Told};
 use crate::kafka::Kafka;
-
-/// Pause before a follower that failed is begun anew.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// Shared by everything in the process. Cheap to clone.
 #[derive(Clone, Default)]
@@ -34,8 +28,6 @@ struct Sets {
     entries: Vec<(SetEntryId, SetEntry)>,
     numbers: HashMap<SetEntryId, u32>,
     index: ExactIndex,
-    /// Where each partition goes on.
-    next: BTreeMap<i32, i64>,
 }
 
 impl KnownMaterial {
@@ -44,59 +36,48 @@ impl KnownMaterial {
         self.complete.load(Ordering::Relaxed)
     }
 
-    /// The entries in which the same file stands, by one of its digests.
-    pub fn find(&self, algorithm: DigestAlgorithm, value: &str) -> Vec<KnownMatch> {
-        let Some(digest) = exact(algorithm, value) else { return Vec::new() };
+    /// The entries in which the same file stands, by any of its digests. An entry that has another digest of one of the
+    /// same algorithms is of another file, and is not among them.
+    pub fn of_file(&self, digests: &[(DigestAlgorithm, &str)]) -> Vec<KnownMatch> {
+        let parsed = |(algorithm, value): &(DigestAlgorithm, &str)| exact(*algorithm, value);
+        let file: Vec<Digest> = digests.iter().filter_map(parsed).collect();
         let sets = self.sets.read();
-        let found = sets.index.find(&digest).iter().filter_map(|number| {
-            let (entry_id, entry) = sets.entries.get(usize::try_from(*number).ok()?)?;
-            let published = entry.standing()?;
-            Some(KnownMatch {
-                entry_id: *entry_id,
-                set: published.set.clone(),
-                by: published.by.clone(),
-                algorithm,
-                classification: published.classification.clone(),
-                closes: entry.closes(),
-            })
-        });
-        found.collect()
-    }
-
-    /// Follows the topic until `stopping`, on a thread of its own. Failures are told and begun anew.
-    pub fn follow(&self, kafka: &Kafka, codec: &Codec, stopping: &dyn Fn() -> bool) {
-        let partitions = kafka.partitions_of_topic(DigestSetsEvent::TOPIC);
-        while !stopping() {
-            let next = self.sets.read().next.clone();
-            let mut behind: Vec<i32> = (0..partitions).collect();
-            let followed = follow::topic::<DigestSetsEvent>(
-                kafka,
-                codec,
-                (0..partitions).map(|partition| (partition, next.get(&partition).copied().unwrap_or(0))),
-                stopping,
-                |told| match told {
-                    follow::Told::Event { partition, offset, event } => {
-                        self.sets.write().take_in(&event, partition, offset);
-                    }
-                    follow::Told::End { partition } => {
-                        behind.retain(|other| *other != partition);
-                        if behind.is_empty() {
-                            self.complete.store(true, Ordering::Relaxed);
-                        }
-                    }
-                },
-            );
-            if let Err(failed) = followed {
-                error!(error = %crate::problem::chain(&*failed), "following the digest sets failed, retrying");
-                std::thread::sleep(AGAIN);
+        let mut found: Vec<KnownMatch> = Vec::new();
+        for digest in &file {
+            for number in sets.index.find(digest) {
+                let Some((entry_id, entry)) =
+                    usize::try_from(*number).ok().and_then(|at| sets.entries.get(at))
+                else {
+                    continue;
+                };
+                let Some(published) = entry.standing() else { continue };
+                if found.iter().any(|other| other.entry_id == *entry_id) || contradicted(published, &file) {
+                    continue;
+                }
+                found.push(KnownMatch {
+                    entry_id: *entry_id,
+                    set: published.set.clone(),
+                    by: published.by.clone(),
+                    algorithm: named(digest.algorithm()),
+                    classification: published.classification.clone(),
+                    closes: entry.closes(),
+                });
             }
         }
+        found
+    }
+
+    /// Follows the topic until `stopping`, on a thread of its own.
+    pub fn follow(&self, kafka: &Kafka, codec: &Codec, stopping: &dyn Fn() -> bool) {
+        follow::view::<DigestSetsEvent>(kafka, codec, stopping, |told| match told {
+            Told::Event { event, .. } => self.sets.write().take_in(&event),
+            Told::Whole => self.complete.store(true, Ordering::Relaxed),
+        });
     }
 }
 
 impl Sets {
-    fn take_in(&mut self, event: &Event<DigestSetsEvent>, partition: i32, offset: i64) {
-        self.next.insert(partition, offset + 1);
+    fn take_in(&mut self, event: &Event<DigestSetsEvent>) {
         let Ok(entry_id) = event.aggregate_id.parse() else { return };
         let new = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let number = *self.numbers.entry(entry_id).or_insert(new);
@@ -117,19 +98,84 @@ impl Sets {
     }
 }
 
+/// Whether a file and an entry have digests of one algorithm, and none of them in common.
+fn contradicted(published: &EntryPublished, file: &[Digest]) -> bool {
+    let entry: Vec<Digest> = published.digests.iter().filter_map(of_file).collect();
+    let differs = |algorithm: Algorithm| {
+        let of = |digests: &[Digest]| -> Vec<Digest> {
+            digests.iter().filter(|one| one.algorithm() == algorithm).copied().collect()
+        };
+        let (ours, theirs) = (of(file), of(&entry));
+        !ours.is_empty() && !theirs.is_empty() && ours.iter().all(|digest| !theirs.contains(digest))
+    };
+    Algorithm::ALL.into_iter().any(differs)
+}
+
 /// The digests of an entry that stands, as the same file is found by.
 fn digests(entry: &SetEntry) -> Vec<Digest> {
     let digests = entry.standing().map(|published| published.digests.iter());
-    let exact = |digest: &SetDigest| exact(digest.algorithm, &digest.value);
-    digests.into_iter().flatten().filter_map(exact).collect()
+    digests.into_iter().flatten().filter_map(of_file).collect()
 }
 
-fn exact(algorithm: DigestAlgorithm, value: &str) -> Option<Digest> {
-    let algorithm = match algorithm {
-        DigestAlgorithm::Md5 => Algorithm::Md5,
-        DigestAlgorithm::Sha1 => Algorithm::Sha1,
-        DigestAlgorithm::Sha256 => Algorithm::Sha256,
-        _ => return None,
-    };
+fn of_file(digest: &SetDigest) -> Option<Digest> {
+    exact(digest.algorithm, &digest.value)
+}
+
+/// A digest by which the same file is found.
+pub fn exact(algorithm: DigestAlgorithm, value: &str) -> Option<Digest> {
+    let algorithm = matched(algorithm).filter(|algorithm| *algorithm != Algorithm::Pdq)?;
     Digest::parse(algorithm, value).ok()
+}
+
+/// The algorithms that material is matched by.
+pub const fn matched(algorithm: DigestAlgorithm) -> Option<Algorithm> {
+    match algorithm {
+        DigestAlgorithm::Md5 => Some(Algorithm::Md5),
+        DigestAlgorithm::Sha1 => Some(Algorithm::Sha1),
+        DigestAlgorithm::Sha256 => Some(Algorithm::Sha256),
+        DigestAlgorithm::Pdq => Some(Algorithm::Pdq),
+        DigestAlgorithm::Sha512 | DigestAlgorithm::PhotoDna | DigestAlgorithm::TmkPdqf => None,
+    }
+}
+
+/// The same, as messages name it.
+pub const fn named(algorithm: Algorithm) -> DigestAlgorithm {
+    match algorithm {
+        Algorithm::Md5 => DigestAlgorithm::Md5,
+        Algorithm::Sha1 => DigestAlgorithm::Sha1,
+        Algorithm::Sha256 => DigestAlgorithm::Sha256,
+        Algorithm::Pdq => DigestAlgorithm::Pdq,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+mod tests {
+    use schemas::ids::{AgencyId, Country, SetName};
+
+    use super::*;
+
+    fn digest(algorithm: DigestAlgorithm, letter: &str) -> SetDigest {
+        let bytes = matched(algorithm).unwrap().bytes();
+        SetDigest { algorithm, value: letter.repeat(2 * bytes) }
+    }
+
+    #[test]
+    fn an_entry_of_another_file_does_not_match_by_a_digest_that_two_files_share() {
+        let (md5, sha256) = (DigestAlgorithm::Md5, DigestAlgorithm::Sha256);
+        let versions = vec![digest(md5, "a"), digest(sha256, "b"), digest(sha256, "c")];
+        let published = EntryPublished {
+            set: SetName::try_new("confirmed").unwrap(),
+            entry: "1".to_owned(),
+            by: AgencyId::try_new("nl-hotline").unwrap(),
+            country: Country::try_new("NL").unwrap(),
+            member: None,
+            classification: None,
+            digests: versions,
+        };
+        let of = |digests: &[SetDigest]| digests.iter().filter_map(of_file).collect::<Vec<_>>();
+        assert!(!contradicted(&published, &of(&[digest(md5, "a")])));
+        assert!(!contradicted(&published, &of(&[digest(md5, "a"), digest(sha256, "c")])));
+        assert!(contradicted(&published, &of(&[digest(md5, "a"), digest(sha256, "d")])));
+    }
 }

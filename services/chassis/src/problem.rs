@@ -7,6 +7,9 @@ use axum::response::{IntoResponse, Response};
 use schemas::codes::RejectionCode;
 use serde::{Deserialize, Serialize};
 
+/// How the detail of a rejection begins, before its code.
+const REASON: &str = "reason: ";
+
 /// A problem as it goes over the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Problem {
@@ -128,6 +131,11 @@ impl Problem {
         self.kind.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The rejection's code, where it is one.
+    pub fn reason(&self) -> Option<&str> {
+        self.detail.as_deref()?.strip_prefix(REASON)
+    }
+
     /// What a rejection looks like over HTTP. What one may not see does not exist.
     pub fn of_rejection(code: RejectionCode, pointer: Option<&str>) -> Self {
         let problem = match code {
@@ -180,7 +188,7 @@ impl Problem {
             | RejectionCode::TooMany
             | RejectionCode::Restricted => Self::rejected(),
         };
-        let problem = problem.detail(format!("reason: {code}"));
+        let problem = problem.detail(format!("{REASON}{code}"));
         match pointer {
             Some(pointer) => problem.field(pointer, code.to_string()),
             None => problem,

@@ -1,7 +1,6 @@
 //! The directory as every service follows it: a reference view that never decides by itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::RwLock;
 use schemas::Event;
@@ -9,13 +8,9 @@ use schemas::codec::Codec;
 use schemas::directory::DirectoryEvent;
 use schemas::directory::view::Directory;
 use tokio::sync::watch;
-use tracing::error;
 
 use crate::follow::{self, Told};
 use crate::kafka::Kafka;
-
-/// Pause before a follower that failed is begun anew.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// The directory and the position in `directory.events` it is as of.
 #[derive(Clone, Debug)]
@@ -58,20 +53,12 @@ impl Reference {
         self.changes.borrow().0
     }
 
-    /// Follows the topic until `stopping`, on a thread of its own. Failures are told and begun anew.
+    /// Follows the topic until `stopping`, on a thread of its own.
     pub fn follow(&self, kafka: &Kafka, codec: &Codec, stopping: &dyn Fn() -> bool) {
-        while !stopping() {
-            let next = self.snapshot().position + 1;
-            let followed =
-                follow::topic::<DirectoryEvent>(kafka, codec, [(0, next)], stopping, |told| match told {
-                    Told::Event { offset, event, .. } => self.take_in(&event, offset),
-                    Told::End { .. } => self.changes.send_modify(|(complete, _)| *complete = true),
-                });
-            if let Err(error) = followed {
-                error!(error = %crate::problem::chain(&*error), "following the directory failed, retrying");
-                std::thread::sleep(AGAIN);
-            }
-        }
+        follow::view::<DirectoryEvent>(kafka, codec, stopping, |told| match told {
+            Told::Event { offset, event } => self.take_in(&event, offset),
+            Told::Whole => self.changes.send_modify(|(complete, _)| *complete = true),
+        });
     }
 
     fn take_in(&self, event: &Event<DirectoryEvent>, position: i64) {

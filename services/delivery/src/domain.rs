@@ -254,6 +254,7 @@ pub fn decide(
         DeliveryCommand::ReportKeysErased(command) => erasure::finish(context, incident, command),
         DeliveryCommand::ComparePictures(command) => pictures::compare(context, incident, command),
         DeliveryCommand::JudgeMatch(command) => pictures::judge(context, incident, command),
+        DeliveryCommand::ReadMatches(_) => Err(RejectionCode::NotEntitled.into()),
     }
 }
 

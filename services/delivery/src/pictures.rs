@@ -2,7 +2,7 @@
 //!
 //! Every instance may do it for every incident: the same sealing compared is the same command.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,15 +12,15 @@ use chassis::follow::{self, Told};
 use chassis::front::{Front, Request, WeakFront};
 use chassis::kafka::Kafka;
 use chassis::keys::KeyError;
+use chassis::known::matched;
 use chassis::problem::chain;
 use chassis::seal::Binding;
-use known_material::{Algorithm, Digest, MAX_DISTANCE, NearIndex, Pdq};
+use known_material::{Digest, MAX_DISTANCE, NearIndex, Pdq};
 use parking_lot::RwLock;
 use schemas::codec::Codec;
 use schemas::codes::{DigestAlgorithm, FacetKind, RejectionCode};
 use schemas::delivery::{ComparePictures, DeliveryEvent, PictureMatch};
 use schemas::digest_sets::{DigestSetsEvent, SetEntry};
-use schemas::envelope::Body;
 use schemas::ids::{AgencyId, CommandId, IncidentId, ItemRef, PictureMatchId, SetEntryId};
 use schemas::referral::SealedFacet;
 use schemas::routing::FacetRef;
@@ -34,8 +34,6 @@ use crate::{Delivery, avro};
 /// Before every key of the index that names an incident with pictures to compare; no agency's id begins like it.
 const PENDING: &[u8] = b"\0pictures\0";
 const LOOK: Duration = Duration::from_millis(500);
-/// Pause before a follower that failed is begun anew.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// Which incidents have pictures to compare, as the fold's index has it.
 pub fn entries(event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
@@ -47,7 +45,8 @@ pub fn entries(event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
         |facets: &[FacetRef]| facets.iter().any(|one| one.kind == FacetKind::PerceptualDigests);
     match &event.body {
         DeliveryEvent::IncidentRegistered(opened) if has_pictures(&opened.facets) => entry(Some(Vec::new())),
-        DeliveryEvent::IncidentUpdated(updated) if has_pictures(&updated.facets) => entry(Some(Vec::new())),
+        // Of digests that an amendment leaves out there is nothing to compare any more.
+        DeliveryEvent::IncidentUpdated(updated) => entry(has_pictures(&updated.facets).then(Vec::new)),
         DeliveryEvent::PicturesCompared(_) => entry(None),
         _ => Vec::new(),
     }
@@ -67,7 +66,6 @@ struct Sets {
     /// Whose the numbers of the index are.
     numbers: HashMap<u32, SetEntryId>,
     of_entry: HashMap<SetEntryId, Vec<u32>>,
-    next: BTreeMap<i32, i64>,
 }
 
 impl KnownPictures {
@@ -75,27 +73,12 @@ impl KnownPictures {
         self.complete.load(Ordering::Relaxed)
     }
 
-    /// Follows the topic until `stopping`, on a thread of its own. Failures are told and begun anew.
+    /// Follows the topic until `stopping`, on a thread of its own.
     pub fn follow(&self, kafka: &Kafka, codec: &Codec, stopping: &dyn Fn() -> bool) {
-        let partitions = kafka.partitions_of_topic(DigestSetsEvent::TOPIC);
-        while !stopping() {
-            let next = self.sets.read().next.clone();
-            let from = (0..partitions).map(|one| (one, next.get(&one).copied().unwrap_or(0)));
-            let mut behind: Vec<i32> = (0..partitions).collect();
-            let take = |told: Told<DigestSetsEvent>| match told {
-                Told::Event { partition, offset, event } => {
-                    self.sets.write().take_in(&event, partition, offset)
-                }
-                Told::End { partition } => {
-                    behind.retain(|other| *other != partition);
-                    self.complete.fetch_or(behind.is_empty(), Ordering::Relaxed);
-                }
-            };
-            if let Err(error) = follow::topic(kafka, codec, from, stopping, take) {
-                tracing::error!(error = %chain(&*error), "following the digest sets failed, retrying");
-                std::thread::sleep(AGAIN);
-            }
-        }
+        follow::view::<DigestSetsEvent>(kafka, codec, stopping, |told| match told {
+            Told::Event { event, .. } => self.sets.write().take_in(&event),
+            Told::Whole => self.complete.store(true, Ordering::Relaxed),
+        });
     }
 
     /// What a picture looks like, nearest first: every entry that stands within the distance.
@@ -126,8 +109,7 @@ impl KnownPictures {
 }
 
 impl Sets {
-    fn take_in(&mut self, event: &Event<DigestSetsEvent>, partition: i32, offset: i64) {
-        self.next.insert(partition, offset + 1);
+    fn take_in(&mut self, event: &Event<DigestSetsEvent>) {
         let Ok(entry_id) = event.aggregate_id.parse() else { return };
         let entry = self.entries.entry(entry_id).or_default();
         let before = pictures(entry);
@@ -154,7 +136,7 @@ fn pictures(entry: &SetEntry) -> Vec<Pdq> {
 }
 
 fn pdq(value: &str) -> Option<Pdq> {
-    match Digest::parse(Algorithm::Pdq, value) {
+    match Digest::parse(matched(DigestAlgorithm::Pdq)?, value) {
         Ok(Digest::Pdq(digest)) => Some(digest),
         _ => None,
     }
@@ -269,8 +251,15 @@ fn refused(problem: &chassis::problem::Problem) -> CompareError {
 
 fn pending(front: &Front<Delivery>) -> Vec<IncidentId> {
     let end = [PENDING, &[u8::MAX]].concat();
-    let keys = front.fold().index(PENDING, &end).filter_map(Result::ok);
-    keys.filter_map(|(key, _)| std::str::from_utf8(key.strip_prefix(PENDING)?).ok()?.parse().ok()).collect()
+    let named = |key: Vec<u8>| std::str::from_utf8(key.strip_prefix(PENDING)?).ok()?.parse().ok();
+    let read: Result<Vec<_>, _> = front.fold().index(PENDING, &end).collect();
+    match read {
+        Ok(entries) => entries.into_iter().filter_map(|(key, _)| named(key)).collect(),
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "failed to read which pictures wait, trying again");
+            Vec::new()
+        }
+    }
 }
 
 /// Opens the digests and looks each up; nothing while their keys have not come here yet.

@@ -1,8 +1,9 @@
 //! One entry of a set: who may publish it, take it back, and say whether it is right.
 
 use chassis::decider::{Context, Rejection};
-use known_material::{Algorithm, Digest};
-use schemas::codes::{AgencyKind, DigestAlgorithm, RejectionCode};
+use chassis::known::matched;
+use known_material::Digest;
+use schemas::codes::{AgencyKind, RejectionCode};
 use schemas::digest_sets::{
     DigestSetsCommand, DigestSetsEvent, EntryPublished, EntryVoted, EntryWithdrawn, PublishEntry, SetDigest,
     SetEntry, VoteOnEntry,
@@ -75,17 +76,6 @@ fn must_be_a_label(text: &str, longest: usize, pointer: &str) -> Result<(), Reje
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._:/+- ".contains(letter);
     let valid = (1..=longest).contains(&text.len()) && text.chars().all(plain);
     if valid { Ok(()) } else { Err(Rejection::at(RejectionCode::Invalid, pointer)) }
-}
-
-/// The algorithms that material is matched by.
-const fn matched(algorithm: DigestAlgorithm) -> Option<Algorithm> {
-    match algorithm {
-        DigestAlgorithm::Md5 => Some(Algorithm::Md5),
-        DigestAlgorithm::Sha1 => Some(Algorithm::Sha1),
-        DigestAlgorithm::Sha256 => Some(Algorithm::Sha256),
-        DigestAlgorithm::Pdq => Some(Algorithm::Pdq),
-        DigestAlgorithm::Sha512 | DigestAlgorithm::PhotoDna | DigestAlgorithm::TmkPdqf => None,
-    }
 }
 
 fn withdraw(agency: &Agency, entry: &SetEntry) -> Decided {

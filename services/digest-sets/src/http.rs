@@ -7,8 +7,9 @@ use axum::response::Response;
 use chassis::auth::Caller;
 use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
 use chassis::http::{Body, Path, Query, answered};
-use chassis::known::KnownMaterial;
+use chassis::known::{self, KnownMaterial};
 use chassis::problem::Problem;
+use known_material::{Algorithm, Digest};
 use schemas::codes::{DigestAlgorithm, EntryVote};
 use schemas::digest_sets::{
     DigestSetsCommand, KnownMatch, PublishEntry, SetDigest, SetEntry, VoteOnEntry, WithdrawEntry,
@@ -65,7 +66,10 @@ struct Vote {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = DigestSetWithdrawal)]
-struct Withdrawal {}
+struct Withdrawal {
+    /// As the set names it.
+    entry: String,
+}
 
 /// An entry as it stands.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -118,19 +122,20 @@ async fn publish(
     pages.submit(&caller, &key, id, PublishEntry { set, entry, member, classification, digests }).await
 }
 
-/// Takes an entry back: it matches nothing any more.
-#[utoipa::path(post, path = "/v1/digest-sets/entries/{entry}/withdraw", tag = "digest-sets",
-    params(("entry" = SetEntryId, Path), ("Idempotency-Key" = String, Header)), request_body = Withdrawal,
+/// Takes an entry of one of the caller's own sets back: it matches nothing any more.
+#[utoipa::path(post, path = "/v1/digest-sets/{set}/withdrawals", tag = "digest-sets",
+    params(("set" = SetName, Path), ("Idempotency-Key" = String, Header)), request_body = Withdrawal,
     responses((status = 201, body = EntryView), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem)))]
 async fn withdraw_entry(
     caller: Caller,
     key: IdempotencyKey,
     State(pages): State<Pages>,
-    Path(entry): Path<SetEntryId>,
-    Body(Withdrawal {}): Body<Withdrawal>,
+    Path(set): Path<SetName>,
+    Body(Withdrawal { entry }): Body<Withdrawal>,
 ) -> Result<Response, Problem> {
-    pages.submit(&caller, &key, entry, WithdrawEntry {}).await
+    let id = SetEntryId::of_entry(&caller.agency.id, &set, &entry);
+    pages.submit(&caller, &key, id, WithdrawEntry {}).await
 }
 
 /// Says whether another agency's entry is right, after having seen the material. One dispute, and it closes no item.
@@ -173,7 +178,12 @@ async fn find(
     Query(Asked { algorithm, value }): Query<Asked>,
 ) -> Result<Json<Matches>, Problem> {
     caller.must_be(&KINDS)?;
-    Ok(Json(Matches { matches: pages.known.find(algorithm, &value) }))
+    let algorithm_of_files = known::matched(algorithm).filter(|one| *one != Algorithm::Pdq);
+    let algorithm_of_files = algorithm_of_files
+        .ok_or_else(|| Problem::malformed().field("algorithm", "files are found by md5, sha1 and sha256"))?;
+    Digest::parse(algorithm_of_files, &value)
+        .map_err(|error| Problem::malformed().field("value", error.to_string()))?;
+    Ok(Json(Matches { matches: pages.known.of_file(&[(algorithm, &value)]) }))
 }
 
 impl Pages {

@@ -5,7 +5,6 @@ use chassis::seal::{SealError, Submission as Seals};
 use chassis::sealing::Sealing;
 use schemas::codes::{DigestAlgorithm, FacetKind, ReferralForm, SelectorKind};
 use schemas::digest::Secret;
-use schemas::digest_sets::KnownMatch;
 use schemas::directory::Agency;
 use schemas::ids::{IncidentId, ItemRef, KeyId, PersonRef, ReferralId};
 use schemas::referral::{
@@ -180,14 +179,11 @@ impl<'a> Parts<'a> {
     fn item(&mut self, item: &ContentItem) {
         let known = self.standing.items.get(self.items.len()).copied();
         let item_ref = known.unwrap_or_else(|| ItemRef::from_bytes(rand::random()));
-        let (mut digests, mut known_as) = (Vec::new(), Vec::<KnownMatch>::new());
+        let named: Vec<_> = item.digests.iter().map(|one| (one.algorithm, one.value.as_str())).collect();
+        let known_as = self.preparer.known.of_file(&named);
+        let mut digests = Vec::new();
         for digest in &item.digests {
             let (algorithm, value) = (digest.algorithm, digest.value.to_ascii_lowercase());
-            for found in self.preparer.known.find(algorithm, &value) {
-                if known_as.iter().all(|other| other.entry_id != found.entry_id) {
-                    known_as.push(found);
-                }
-            }
             if is_perceptual(algorithm) {
                 // Case matters in base64: the value stands sealed as it was sent.
                 self.perceptual.push(PerceptualDigest { item_ref, algorithm, value: digest.value.clone() });

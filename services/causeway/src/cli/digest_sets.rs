@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use causeway::client::Client;
+use causeway::client::{Client, ClientError};
+use chassis::known::named;
 use clap::{Subcommand, ValueEnum};
 use digest_sets::http::{EntryView, Matches, Publication};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use known_material::{Algorithm, Digest, Entry, Imported, import};
-use schemas::codes::{DigestAlgorithm, EntryVote};
+use known_material::{Digest, Entry, Imported, import};
+use schemas::codes::{DigestAlgorithm, EntryVote, RejectionCode};
 use schemas::digest_sets::SetDigest;
 use schemas::ids::{AgencyId, SetEntryId, SetName};
 use serde_json::json;
@@ -43,16 +44,13 @@ pub enum DigestSets {
         format: Format,
         #[arg(long)]
         set: SetName,
-        /// Under which name you publish: your agency.
-        #[arg(long)]
-        agency: AgencyId,
     },
     /// One entry, with who agrees and who disputes.
     Show { entry: SetEntryId },
     /// Say, having seen the material, whether an entry is right.
     Vote { entry: SetEntryId, vote: EntryVote },
-    /// Take one of your own entries back.
-    Withdraw { entry: SetEntryId },
+    /// Take an entry of one of your sets back, by its name there.
+    Withdraw { set: SetName, entry: String },
     /// What is known of a file, by its digest.
     Find { algorithm: DigestAlgorithm, value: String },
 }
@@ -60,7 +58,7 @@ pub enum DigestSets {
 impl DigestSets {
     pub async fn run(self, client: &Client, output: &Output) -> anyhow::Result<()> {
         match self {
-            Self::Import { file, format, set, agency } => {
+            Self::Import { file, format, set } => {
                 let text = std::fs::read_to_string(&file)
                     .with_context(|| format!("failed to read {}", file.display()))?;
                 let imported = match format {
@@ -68,7 +66,7 @@ impl DigestSets {
                     Format::Csv => import::read_csv(&text),
                     Format::ThreatExchange => import::read_threat_exchange(&text),
                 };
-                publish(client, &set, &agency, imported.context("the set cannot be taken")?).await
+                publish(client, &set, imported.context("the set cannot be taken")?).await
             }
             Self::Show { entry } => {
                 let view: EntryView = client.get(&format!("/v1/digest-sets/entries/{entry}")).await?;
@@ -79,9 +77,8 @@ impl DigestSets {
                 let view: EntryView = client.command(&path, &anew("vote"), &json!({ "vote": vote })).await?;
                 output.print(&view, || text(&view))
             }
-            Self::Withdraw { entry } => {
-                let path = format!("/v1/digest-sets/entries/{entry}/withdraw");
-                let view: EntryView = client.command(&path, &anew("withdraw"), &json!({})).await?;
+            Self::Withdraw { set, entry } => {
+                let view = withdraw(client, &set, &entry).await?;
                 output.print(&view, || text(&view))
             }
             Self::Find { algorithm, value } => {
@@ -93,17 +90,16 @@ impl DigestSets {
     }
 }
 
-async fn publish(
-    client: &Client,
-    set: &SetName,
-    agency: &AgencyId,
-    imported: Imported,
-) -> anyhow::Result<()> {
+async fn withdraw(client: &Client, set: &SetName, entry: &str) -> Result<EntryView, ClientError> {
+    let path = format!("/v1/digest-sets/{set}/withdrawals");
+    client.command(&path, &anew("withdraw"), &json!({ "entry": entry })).await
+}
+
+async fn publish(client: &Client, set: &SetName, imported: Imported) -> anyhow::Result<()> {
     let (count, skipped) = (imported.entries.len(), imported.skipped.len());
     let (mut done, mut changed, mut told) = (0, 0, Instant::now());
-    let mut published = stream::iter(imported.entries)
-        .map(|entry| publish_one(client, set, agency, entry))
-        .buffer_unordered(AT_ONCE);
+    let mut published =
+        stream::iter(imported.entries).map(|entry| publish_one(client, set, entry)).buffer_unordered(AT_ONCE);
     while let Some(new) = published.try_next().await? {
         done += 1;
         changed += usize::from(new);
@@ -120,19 +116,11 @@ async fn publish(
 }
 
 /// Whether anything changed.
-async fn publish_one(
-    client: &Client,
-    set: &SetName,
-    agency: &AgencyId,
-    entry: Entry,
-) -> anyhow::Result<bool> {
+async fn publish_one(client: &Client, set: &SetName, entry: Entry) -> anyhow::Result<bool> {
     let name = entry.id.clone();
     if entry.removed {
-        let id = SetEntryId::of_entry(agency, set, &name);
-        let path = format!("/v1/digest-sets/entries/{id}/withdraw");
-        let done: Result<EntryView, _> = client.command(&path, &anew("withdraw"), &json!({})).await;
         // One that was never published here is not there to be taken back.
-        return match done {
+        return match withdraw(client, set, &name).await {
             Err(error) if error.code() != Some("not-found") => {
                 Err(error).with_context(|| format!("failed to take entry {name} back"))
             }
@@ -149,7 +137,7 @@ async fn publish_one(
     let done: Result<EntryView, _> = client.command(&path, &anew("publish"), &publication).await;
     match done {
         // What stands so already was published before.
-        Err(error) if error.code() != Some("rejected") => {
+        Err(error) if !error.is_rejection(RejectionCode::Unchanged) => {
             Err(error).with_context(|| format!("failed to publish entry {name}"))
         }
         done => Ok(done.is_ok()),
@@ -157,13 +145,7 @@ async fn publish_one(
 }
 
 fn set_digest(digest: &Digest) -> SetDigest {
-    let algorithm = match digest.algorithm() {
-        Algorithm::Md5 => DigestAlgorithm::Md5,
-        Algorithm::Sha1 => DigestAlgorithm::Sha1,
-        Algorithm::Sha256 => DigestAlgorithm::Sha256,
-        Algorithm::Pdq => DigestAlgorithm::Pdq,
-    };
-    SetDigest { algorithm, value: digest.to_string() }
+    SetDigest { algorithm: named(digest.algorithm()), value: digest.to_string() }
 }
 
 fn text(view: &EntryView) -> String {

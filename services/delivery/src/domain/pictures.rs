@@ -73,10 +73,13 @@ pub fn evolve(pictures: &mut Pictures, event: &DeliveryEvent) {
     match event {
         DeliveryEvent::PicturesCompared(compared) => {
             pictures.compared.insert(compared.facet_id);
-            for found in &compared.matches {
-                let new = Matched { found: found.clone(), verdicts: BTreeMap::new() };
-                pictures.matches.entry(found.match_id).or_insert(new);
-            }
+            // What digests that were replaced looked like goes; what people said of a match that is the same stays.
+            let mut before = std::mem::take(&mut pictures.matches);
+            pictures.matches.extend(compared.matches.iter().map(|found| {
+                let same = before.remove(&found.match_id).filter(|matched| matched.found == *found);
+                let new = || Matched { found: found.clone(), verdicts: BTreeMap::new() };
+                (found.match_id, same.unwrap_or_else(new))
+            }));
         }
         DeliveryEvent::MatchJudged(judged) => {
             if let Some(matched) = pictures.matches.get_mut(&judged.match_id) {

@@ -9,7 +9,7 @@ use chassis::front::{Answer, AtPosition, IdempotencyKey};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use schemas::codes::MatchVerdict;
-use schemas::delivery::{JudgeMatch, PictureMatch};
+use schemas::delivery::{JudgeMatch, PictureMatch, ReadMatches};
 use schemas::ids::{AgencyId, IncidentId, PictureMatchId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -59,7 +59,10 @@ pub async fn picture_matches(
     pages.front.await_position(at.0.as_ref()).await?;
     let state = pages.front.state(&incident.to_string())?;
     let (directory, now) = (pages.reference.snapshot().directory, pages.front.clock().now());
-    let seen = state.state.matches_for(&caller.agency.id, &directory, now).ok_or_else(Problem::not_found)?;
+    let seen = state.state.matches_for(&caller.agency.id, &directory, now).ok_or_else(|| {
+        pages.front.record_attempt(&caller, incident, ReadMatches { incident_id: incident });
+        Problem::not_found()
+    })?;
     let mut matches: Vec<MatchView> = seen.values().map(view).collect();
     matches.sort_by_key(|one| one.found.distance);
     let sealed = state.state.pictures_facet();

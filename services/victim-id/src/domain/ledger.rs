@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 
 use chassis::decider::{Context, Rejection};
-use schemas::Timestamp;
 use schemas::codes::{ActorKind, RejectionCode};
-use schemas::directory::Wellbeing;
+use schemas::directory::{Agency, Wellbeing};
 use schemas::ids::{AgencyId, IncidentId};
 use schemas::time::Date;
 use schemas::victim_id::{
     CountExposure, ExposureCounted, ExposureLimitReached, ExposureRecorded, RecordExposure, VictimIdEvent,
 };
+use schemas::{Actor, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{Decided, Incident};
@@ -52,9 +52,19 @@ pub fn record(context: &Context<'_>, ledger: &Ledger, command: &RecordExposure) 
     let limit = limit_of(context);
     let before = limit.map_or(0, |limit| ledger.within(limit.days, context.now));
     let items = before + i64::from(command.items);
-    let passed = limit.filter(|limit| items > i64::from(limit.items) && before <= i64::from(limit.items));
+    let passed = limit.filter(|limit| is_over(limit, items) && !is_over(limit, before));
     let passed = passed.map(|limit| ExposureLimitReached { viewer: command.viewer, items, days: limit.days });
     Ok(std::iter::once(recorded.into()).chain(passed.map(VictimIdEvent::from)).collect())
+}
+
+/// Whether so many items, viewed within the days of the limit, are more than it allows.
+pub fn is_over(limit: &Wellbeing, items: i64) -> bool {
+    items > i64::from(limit.items)
+}
+
+/// Whether the agency has named somebody as looking after its people.
+pub fn looks_after(agency: &Agency, actor: &Actor) -> bool {
+    agency.wellbeing.as_ref().is_some_and(|wellbeing| wellbeing.leads.contains(&actor.id))
 }
 
 fn limit_of<'a>(context: &Context<'a>) -> Option<&'a Wellbeing> {

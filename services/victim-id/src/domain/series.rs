@@ -46,7 +46,7 @@ pub fn hear(context: &Context<'_>, series: &Series, news: &MemberNews) -> Decide
     let (member, address) = (&news.member, news.member.member);
     let full = series.opened_by.is_none() || series.members.len() >= MAX_MEMBERS;
     let found = is_found(member.status);
-    let said = match (news.said, series.members.get(&address)) {
+    let concerns = match (news.said, series.members.get(&address)) {
         (MemberSaid::Left, before) => {
             return Ok(before.map(|_| MemberLeft { member: address }.into()).into_iter().collect());
         }
@@ -54,25 +54,28 @@ pub fn hear(context: &Context<'_>, series: &Series, news: &MemberNews) -> Decide
         // It has left meanwhile.
         (MemberSaid::Changed, None) => return Ok(Vec::new()),
         (_, Some(before)) if before == member => return Ok(Vec::new()),
-        (_, Some(before)) => (found && !is_found(before.status)).then_some(SeriesSaid::Identified),
-        (_, None) => Some(if found { SeriesSaid::Identified } else { SeriesSaid::Grew }),
+        (_, Some(before)) => found && !is_found(before.status),
+        (_, None) => true,
     };
-    let told = said.into_iter().flat_map(|said| tell(series, member, said));
+    // Of a child that was found before, what concerns its custodian is that there is more material.
+    let joined = !series.members.contains_key(&address);
+    let said = |other: &MemberNoted| {
+        let grew = !found || (joined && is_found(other.status));
+        if grew { SeriesSaid::Grew } else { SeriesSaid::Identified }
+    };
+    let told = others_that_hear(series, member)
+        .filter(|_| concerns)
+        .map(|other| MemberTold { member: other.member, about: address, said: said(other) }.into());
     Ok(std::iter::once(member.clone().into()).chain(told).collect())
 }
 
-/// The custodians of the other children, as far as they may hear of it and do not know it themselves.
-fn tell<'a>(
-    series: &'a Series,
-    about: &'a MemberNoted,
-    said: SeriesSaid,
-) -> impl Iterator<Item = VictimIdEvent> + 'a {
+/// The other children whose custodians may hear of one, and do not know it themselves.
+fn others_that_hear<'a>(series: &'a Series, about: &'a MemberNoted) -> impl Iterator<Item = &'a MemberNoted> {
     let others = series.members.values().filter(|other| other.member != about.member);
-    let hears = others.filter(|other| {
+    others.filter(|other| {
         let never = other.country.as_ref().is_none_or(|country| about.never_told.contains(country));
         !never && other.custodian != about.custodian
-    });
-    hears.map(move |other| MemberTold { member: other.member, about: about.member, said }.into())
+    })
 }
 
 /// Takes one event in. Total, and holds no rule.

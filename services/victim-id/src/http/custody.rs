@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
-use chassis::front::IdempotencyKey;
+use chassis::front::{AtPosition, IdempotencyKey};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use schemas::Timestamp;
@@ -127,6 +127,7 @@ macro_rules! pages {
                 .routes(routes!(offer))
                 .routes(routes!(record))
                 .routes(routes!(refer))
+                .routes(routes!(join))
                 $(.routes(routes!($name)))+
         }
     };
@@ -181,9 +182,6 @@ pages! {
     end "/v1/incidents/{incident}/children/{child}/links/{link}/end"
         "Declines a link, or takes back one that the caller has proposed."
         ["link": LinkId] Nothing |place, _asked| EndLink { child_ref: place.1, link_id: place.2 };
-    join "/v1/incidents/{incident}/children/{child}/series"
-        "Puts the child into a series; the custodians of its other children are told."
-        [] InSeries |place, asked| JoinSeries { child_ref: place.1, series_id: asked.series_id };
     leave "/v1/incidents/{incident}/children/{child}/series/{series}/leave"
         "Takes the child out of a series."
         ["series": SeriesId] Nothing |place, _asked| LeaveSeries { child_ref: place.1, series_id: place.2 };
@@ -246,6 +244,30 @@ async fn record(
     let (child_ref, status, cold) = (place.1, asked.status, asked.cold);
     let command = |reference| RecordStatus { child_ref, status, cold, reference }.into();
     pages.submit(&caller, &key, place, (&("status", &asked), text), command).await
+}
+
+/// Puts the child into a series that exists; the custodians of its other children are told.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/children/{child}/series", tag = "victim-id",
+    params(("incident" = IncidentId, Path), ("child" = ChildRef, Path), ("Idempotency-Key" = String, Header)),
+    request_body = InSeries,
+    responses((status = 201, body = ChildView), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
+async fn join(
+    caller: Caller,
+    key: IdempotencyKey,
+    at: AtPosition,
+    State(pages): State<Pages>,
+    Path(place): Path<(IncidentId, ChildRef)>,
+    Body(asked): Body<InSeries>,
+) -> Result<Response, Problem> {
+    pages.front.await_position(at.0.as_ref()).await?;
+    let (child_ref, series_id) = (place.1, asked.series_id);
+    if pages.front.state(&series_id.to_string())?.state.series().opened_by.is_none() {
+        let told = "no series has this id: ask whoever has opened it, or open one";
+        return Err(Problem::invalid().field("/series_id", told));
+    }
+    let command = |_| JoinSeries { child_ref, series_id }.into();
+    pages.submit(&caller, &key, place, (&("join", &asked), None), command).await
 }
 
 /// Asks a support service of the custodian's own State to receive the child.

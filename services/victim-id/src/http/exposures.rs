@@ -18,7 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Pages;
-use crate::domain::Ledger;
+use crate::domain::{Ledger, ledger};
 use crate::{VictimId, index};
 
 /// Most people of one answer.
@@ -113,11 +113,14 @@ async fn record_exposure(
     Body(asked): Body<Exposure>,
 ) -> Result<Response, Problem> {
     pages.view(&caller, incident_id, child_ref)?;
+    if asked.person.as_deref().is_some_and(str::is_empty) {
+        return Err(Problem::invalid().field("/person", "the actor of the person's tokens, or nothing"));
+    }
     let (person, items) = (asked.person.as_deref().unwrap_or(&caller.actor.id), asked.items);
     let viewer = pages.viewer(&caller, person);
     let command = RecordExposure { viewer, incident_id, child_ref, items };
     let answer = pages.front.submit(key.request::<VictimId>(&caller, viewer, command)).await?;
-    let reads = person == caller.actor.id || looks_after(&caller);
+    let reads = person == caller.actor.id || ledger::looks_after(&caller.agency, &caller.actor);
     let recorded = match &answer {
         Answer::Done { .. } => {
             let person = reads.then(|| pages.person(&caller, viewer)).transpose()?.flatten();
@@ -153,7 +156,7 @@ async fn people(
 ) -> Result<Json<People>, Problem> {
     pages.front.await_position(at.0.as_ref()).await?;
     caller.must_be_human()?;
-    if !looks_after(&caller) {
+    if !ledger::looks_after(&caller.agency, &caller.actor) {
         let named = "this is for whoever the agency's directory entry names under wellbeing.leads";
         return Err(Problem::forbidden().detail(named));
     }
@@ -165,12 +168,6 @@ async fn people(
         None => pages.everybody(&caller),
     });
     found.await.map_err(|_| Problem::internal())?.map(Json)
-}
-
-/// Whether the agency has named the caller as looking after its people.
-fn looks_after(caller: &Caller) -> bool {
-    let wellbeing = caller.agency.wellbeing.as_ref();
-    wellbeing.is_some_and(|wellbeing| wellbeing.leads.contains(&caller.actor.id))
 }
 
 impl Pages {
@@ -188,15 +185,14 @@ impl Pages {
 
     fn person_view(&self, caller: &Caller, viewer: ViewerId, ledger: &Ledger) -> PersonView {
         let wellbeing = caller.agency.wellbeing.as_ref();
-        let limit = wellbeing.map(|set| LimitView { items: set.items, days: set.days });
-        let within = limit.map(|limit| ledger.within(limit.days, self.front.clock().now()));
+        let within = wellbeing.map(|limit| ledger.within(limit.days, self.front.clock().now()));
         let days = ledger.days.iter().map(|(day, items)| DayView { day: *day, items: *items });
         PersonView {
             viewer,
             items: ledger.items,
             within,
-            limit,
-            over: limit.zip(within).is_some_and(|(limit, within)| within > i64::from(limit.items)),
+            limit: wellbeing.map(|set| LimitView { items: set.items, days: set.days }),
+            over: wellbeing.zip(within).is_some_and(|(limit, within)| ledger::is_over(limit, within)),
             last: ledger.last,
             days: days.collect(),
         }

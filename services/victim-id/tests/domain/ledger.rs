@@ -76,24 +76,22 @@ fn the_incident_counts_what_was_viewed_and_nothing_of_it_is_a_sign_of_life() {
     assert_eq!(of, incident_id(0));
     let mut state = Aggregate::Incident(incident(0, &["de-unit"], 1));
     let id = of.to_string();
-    let mut heard = |by: &str, actor: &Actor| {
-        let by = agency(by);
-        let context = Context {
-            aggregate_id: &id,
-            cause: "told",
-            now: moment(0),
-            agency: &by,
-            actor,
-            directory: &DIRECTORY,
-        };
-        let events = aggregate::decide(&context, &state, &count.clone().into());
-        events.map(|events| events.iter().for_each(|event| aggregate::evolve(&mut state, event, moment(0))))
+    let mut take = |by: &str, actor: &Actor, day, command: VictimIdCommand| {
+        let (by, now) = (agency(by), moment(day));
+        let context =
+            Context { aggregate_id: &id, cause: "told", now, agency: &by, actor, directory: &DIRECTORY };
+        let events = aggregate::decide(&context, &state, &command);
+        events.map(|events| events.iter().for_each(|event| aggregate::evolve(&mut state, event, now)))
     };
-    assert_eq!(heard("de-unit", &person()).unwrap_err().code, RejectionCode::NotEntitled);
-    heard("causeway", &Actor::service("victim-id")).unwrap();
-    heard("causeway", &Actor::service("victim-id")).unwrap();
+    let custody = TakeCustody { child_ref: child_ref(0, 0), limit_days: 30 };
+    take("de-unit", &person(), 0, custody.into()).unwrap();
+    let forged = take("de-unit", &person(), 1, count.clone().into());
+    assert_eq!(forged.unwrap_err().code, RejectionCode::NotEntitled);
+    for _ in 0..2 {
+        take("causeway", &Actor::service("victim-id"), 1, count.clone().into()).unwrap();
+    }
     let child = &state.incident().children[&child_ref(0, 0)];
     let viewed = &child.viewed[&agency("de-unit")];
     assert_eq!((viewed.viewers.len(), viewed.items), (1, 8));
-    assert!(child.history.is_empty());
+    assert_eq!(child.custody.as_ref().unwrap().last_sign, moment(0));
 }

@@ -154,6 +154,23 @@ fn new_material_of_a_child_that_was_found_comes_first_before_its_custodian() {
 }
 
 #[test]
+fn a_child_that_was_found_before_it_joins_is_more_material_of_those_that_were_found_too() {
+    let mut world = World::start();
+    world.join(0);
+    world.join(1);
+    for number in [1, 2] {
+        for status in [ChildStatus::Tentative, ChildStatus::Identified] {
+            world.status(number, status);
+        }
+    }
+    let mut told = news(&world.join(2));
+    told.sort();
+    let (searched, found) =
+        (to("de-unit", ChildNews::SeriesIdentified), to("fr-unit", ChildNews::NewMaterial));
+    assert_eq!(told, [searched, found]);
+}
+
+#[test]
 fn a_state_that_is_never_told_hears_of_no_child() {
     let mut world = World::start();
     world.join(0);
