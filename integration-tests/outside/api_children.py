@@ -32,6 +32,7 @@ class Children:
         self.found(first)
         self.viewed(first)
         self.known()
+        self.logged(first)
         self.series(first, second)
         self.one_child(first, second)
         self.story.act("GET /v1/children", self.unit)
@@ -116,6 +117,16 @@ class Children:
         self.act(self.unit, place, "exposures", {"items": 3})
         self.story.act("GET /v1/exposures/own", self.unit)
         self.story.act("GET /v1/exposures", self.unit, query={"person": "somebody"})
+
+    def logged(self, place):
+        """What happened stands in the audit log, and its parties read it."""
+        incident = {"incident": place["incident"]}
+        headers = {"Authorization": f"Bearer {self.story.tokens[self.unit]}"}
+        address = f"{self.story.service.address}/v1/incidents/{incident['incident']}/trail"
+        self.story.wait_for("the trail", lambda: self.story.service.session.get(address, headers=headers).ok)
+        self.story.act("GET /v1/incidents/{incident}/trail", self.unit, incident)
+        ever = {"from": "2020-01-01T00:00:00Z", "to": "2120-01-01T00:00:00Z"}
+        self.story.act("GET /v1/acts", self.unit, query=ever)
 
     def known(self):
         """An entry of a digest set: published, agreed with, and taken back."""

@@ -36,6 +36,7 @@ LONGEST_WAIT_SECONDS = 5.0
 # How long a stream is listened to for its first event: what is there already comes at once.
 LISTEN_SECONDS = 2.0
 STREAM = "text/event-stream"
+TRAIL = "application/jsonl"
 LINES = "application/x-ndjson"
 CONFIG = schemathesis.Config.from_dict({
     "max-stream-events": 1,
@@ -147,6 +148,12 @@ def described(failure, case, response):
 @schemathesis.deserializer(STREAM)
 def read_stream(_context, response):
     """A stream is text to the document: OpenAPI has no words for its events."""
+    return response.content.decode()
+
+
+@schemathesis.deserializer(TRAIL)
+def read_trail(_context, response):
+    """A trail is text to the document: its lines are of several kinds."""
     return response.content.decode()
 
 

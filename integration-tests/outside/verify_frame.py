@@ -39,7 +39,7 @@ MANY = {
     "LinkEnded",
 }
 # Commands that put an attempt on record: whoever asks is not entitled.
-ATTEMPTS = {"ReadReferral", "ReadRouting", "ReadRequest", "ReadChild", "ReadMatches"}
+ATTEMPTS = {"ReadReferral", "ReadRouting", "ReadRequest", "ReadChild", "ReadMatches", "ReadTrail"}
 # Commands that may come to nothing: a clock that no longer runs, news of a link that was heard before.
 CLOCK = "ClockDue"
 CLOCKS = {CLOCK, "MomentCame", "PeriodDue", "ChildClockDue", "LinkNews"}

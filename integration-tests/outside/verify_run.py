@@ -20,6 +20,7 @@ from verify_reading import (
     subject_of,
     topic_of,
 )
+from verify_log import HEADS, LOG, Log
 from verify_requests import Requests
 
 # In the order in which the services follow each other.
@@ -53,6 +54,7 @@ class Verification:
         self.incidents = Incidents(self.directory, self.key_sets, self.dead_letters, findings)
         self.requests = Requests(self.key_sets, findings)
         self.children = Children(self.key_sets, findings)
+        self.log = Log(findings)
 
     def run(self, markers=(), ledger=None, others=0, dead_letters=0):
         self.must_be_whole()
@@ -65,6 +67,8 @@ class Verification:
         self.incidents.finish(self.frame.silent_clocks(self.dead_letters))
         self.requests.finish()
         self.children.finish()
+        if LOG in self.topics:
+            self.log.finish()
         if ledger:
             ledger.check(self.incidents, others, self.findings)
         self.count_dead_letters(dead_letters)
@@ -99,6 +103,13 @@ class Verification:
                 self.take_event(record)
         for record in self.committed(lambda topic: subject_of(topic) == NOTICES):
             self.take_notice(record)
+        for record in self.committed(lambda topic: topic == LOG):
+            sequenced = self.decode(record)
+            if sequenced is not None:
+                self.log.take_leaves(record, sequenced)
+        # Their signatures are for tools that have the key.
+        for _ in self.committed(lambda topic: topic == HEADS):
+            pass
 
     def committed(self, wanted):
         topics = [topic for topic in self.topics if wanted(topic)]
@@ -107,6 +118,7 @@ class Verification:
             yield record
 
     def take_event(self, record):
+        self.log.take_event(record)
         event = self.decode(record)
         if event is None:
             return

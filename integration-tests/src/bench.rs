@@ -10,6 +10,7 @@ mod hops;
 mod intake;
 mod latency;
 mod limit;
+mod log;
 mod near;
 mod plain;
 mod rebuild;
@@ -56,7 +57,13 @@ pub enum Measure {
     /// Lookups of known pictures.
     #[value(name = "i")]
     Near,
+    /// The audit log: leaves, proofs, and how it grows.
+    #[value(name = "j")]
+    Log,
 }
+
+/// Leaves of the log with which (j) is measured.
+const LEAVES: [usize; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 
 /// Known pictures with which (i) is measured.
 const PICTURES: [usize; 3] = [10_000, 100_000, 1_000_000];
@@ -115,6 +122,12 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
             report.near.insert(pictures, near::measure(pictures, options.python.as_deref())?);
         }
     }
+    if options.wants(Measure::Log) {
+        for leaves in LEAVES {
+            say!("(j) {leaves} leaves");
+            report.log.insert(leaves, log::grow(leaves)?);
+        }
+    }
     for incidents in &options.sizes {
         if options.wants_any(&[
             Measure::Limit,
@@ -122,6 +135,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
             Measure::Intake,
             Measure::Rebuild,
             Measure::Memory,
+            Measure::Log,
         ]) {
             report.rounds.push(round(options, *incidents).await?);
         }
@@ -143,7 +157,13 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
     if options.wants(Measure::Intake) {
         round.plain_intake_per_s = Some(plain::measure(&ground, incidents).await?);
     }
-    if !options.wants_any(&[Measure::Limit, Measure::Routing, Measure::Rebuild, Measure::Memory]) {
+    if !options.wants_any(&[
+        Measure::Limit,
+        Measure::Routing,
+        Measure::Rebuild,
+        Measure::Memory,
+        Measure::Log,
+    ]) {
         return Ok(round);
     }
 
@@ -151,7 +171,10 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
     round.routing_per_s = Some(routing::answer_all(&ground, &process, "referral.events", incidents).await?);
     round.memory.insert("routing", process.memory_at_rest().await?);
     process.stop()?;
-    if options.wants(Measure::Limit) {
+    if options.wants(Measure::Log) {
+        round.leaves_per_s = Some(log::sequence(&ground).await?);
+    }
+    if options.wants_any(&[Measure::Limit, Measure::Log]) {
         round.limit = Some(limit::measure(&ground, incidents).await?);
     }
     if options.wants(Measure::Rebuild) {

@@ -92,6 +92,8 @@ pub struct Deployment {
     pub through: Vec<String>,
     /// Where each of them logs, to `<service>.<instance>.log`; otherwise with the test.
     pub logs: Option<PathBuf>,
+    /// Settings of services in processes of their own beside those of the world.
+    pub settings: String,
     state: tempfile::TempDir,
     running: Vec<Running>,
     /// Where each service answers.
@@ -140,6 +142,7 @@ impl Deployment {
             adjust,
             through: Vec::new(),
             logs: None,
+            settings: String::new(),
             state,
             running,
             addresses,
@@ -207,6 +210,8 @@ impl Deployment {
 
     fn spawn(&mut self, service: &'static str, instance: &str, address: SocketAddr) -> anyhow::Result<()> {
         let config = self.world.config(&self.place(instance, address))?;
+        let text = std::fs::read_to_string(&config)?;
+        std::fs::write(&config, text + &self.settings)?;
         let program = program()?;
         let mut command = match self.through.split_first() {
             Some((first, rest)) => {
@@ -238,6 +243,20 @@ impl Deployment {
         })
     }
 
+    /// Ends one service that runs in a process of its own with SIGKILL.
+    ///
+    /// # Errors
+    /// When it runs in none.
+    pub fn kill_apart(&mut self, service: &str) -> anyhow::Result<()> {
+        let child = self.process(service).context("no such service runs apart")?;
+        child.kill()?;
+        child.wait()?;
+        self.running.retain(
+            |running| !matches!(running, Running::Process { service: named, .. } if *named == service),
+        );
+        Ok(())
+    }
+
     /// Stops one service that runs in a process of its own: it drains.
     ///
     /// # Errors
@@ -263,6 +282,42 @@ impl Deployment {
             registry: self.registry.clone(),
             erase_within_seconds: self.erase_within_seconds,
         }
+    }
+
+    /// The public key of the audit log.
+    ///
+    /// # Errors
+    /// When the world has none.
+    pub fn log_key(&self) -> anyhow::Result<String> {
+        let settings = self.world.settings(&self.place("key", free_address()?))?;
+        Ok(settings.audit.signing_key()?.public().to_string())
+    }
+
+    /// Goes on with an empty Kafka, as after a restore of nothing: other topics, no store, and no file that says what
+    /// was there. The secrets stay.
+    ///
+    /// # Errors
+    /// When Kafka is not there.
+    pub async fn begin_anew(&mut self, name: &str) -> anyhow::Result<()> {
+        self.prefix = format!("{name}-{}.", std::process::id());
+        std::fs::remove_dir_all(self.stores())?;
+        for file in std::fs::read_dir(self.state())? {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "head") {
+                std::fs::remove_file(path)?;
+            }
+        }
+        let settings = self.world.settings(&self.place("topics", free_address()?))?;
+        settings.host.kafka.create_topics([]).await?;
+        Ok(())
+    }
+
+    /// The configuration file of one of its instances.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn config(&self, instance: &str) -> anyhow::Result<PathBuf> {
+        self.world.config(&self.place(instance, free_address()?))
     }
 
     async fn await_ready(&self, address: SocketAddr) -> anyhow::Result<()> {
@@ -334,8 +389,8 @@ fn show_logs() {
 }
 
 /// Every service there is.
-pub const SERVICES: [&str; 7] =
-    ["directory", "intake", "routing", "mla", "victim-id", "digest-sets", "delivery"];
+pub const SERVICES: [&str; 8] =
+    ["directory", "intake", "routing", "mla", "victim-id", "digest-sets", "delivery", "audit"];
 
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
     if let Some(status) = child.try_wait()? {

@@ -53,6 +53,8 @@ subjects! {
     "victim-id.events": "v1";
     "digest-sets.commands": "v1";
     "digest-sets.events": "v1";
+    "audit.log": "v1";
+    "audit.checkpoints": "v1";
 }
 
 /// The ids of the checked-in table: subject, then an id per version.
@@ -202,6 +204,15 @@ impl Codec {
     /// The id that new records of a subject carry.
     pub fn newest_id(&self, subject: &str) -> Option<i32> {
         self.inner.newest.get(subject).map(|newest| newest.id)
+    }
+
+    /// The schema that records with this id were written with, as JSON.
+    ///
+    /// # Errors
+    /// When the id is unknown.
+    pub fn schema_text(&self, id: i32) -> Result<String, CodecError> {
+        let schema = self.known(id)?.schema;
+        Ok(serde_json::to_string(schema).expect("a schema that was read is written"))
     }
 
     fn newest(&self, subject: &'static str) -> Result<&Newest, CodecError> {

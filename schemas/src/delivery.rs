@@ -445,6 +445,24 @@ pub struct ReportKeysErased {
     pub facets: Vec<FacetId>,
 }
 
+/// An agency was given the incident's trail, as far as it may see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct TrailRead {
+    pub agency: AgencyId,
+    /// Leaves of the log that it was shown under.
+    pub size: i64,
+}
+
+/// The audit log says that an agency has asked for an incident's trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.delivery")]
+pub struct ReadTrail {
+    /// Leaves of the log that it is shown under; none where there is no such incident for it: then it is rejected, and
+    /// so on record.
+    pub size: Option<i64>,
+}
+
 command_bodies! {
     /// What stands in `delivery.commands`.
     DeliveryCommand in "delivery.commands" {
@@ -461,6 +479,7 @@ command_bodies! {
         ComparePictures,
         JudgeMatch,
         ReadMatches,
+        ReadTrail,
     }
 }
 
@@ -497,5 +516,6 @@ event_bodies! {
         HandoverClosed,
         PicturesCompared,
         MatchJudged,
+        TrailRead,
     }
 }

@@ -7,8 +7,8 @@
 //! - [`codes`]: the code lists, whose data stands in `code-lists/`
 //! - [`envelope`]: the one frame around every event and every command
 //! - [`topics`]: the topics, their keys and their retention
-//! - [`directory`], [`referral`], [`routing`], [`mla`], [`victim_id`], [`digest_sets`], [`delivery`], [`sealed_keys`],
-//!   [`jurisdiction`], [`dead_letter`]: the bodies, a module per topic family
+//! - [`directory`], [`referral`], [`routing`], [`mla`], [`victim_id`], [`digest_sets`], [`delivery`], [`audit`],
+//!   [`sealed_keys`], [`jurisdiction`], [`dead_letter`]: the bodies, a module per topic family
 //! - [`legal`]: instruments and calendars, as entries of the directory
 //! - [`codec`]: the Confluent wire format
 //! - [`content`]: what is never carried
@@ -21,6 +21,7 @@ pub mod codes;
 pub mod envelope;
 pub mod topics;
 
+pub mod audit;
 pub mod dead_letter;
 pub mod delivery;
 pub mod directory;

@@ -56,7 +56,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::One,
         kept: Kept::ForGood,
         written_by: &["directory"],
-        read_by: &["directory", "intake", "routing", "mla", "victim-id", "delivery"],
+        read_by: &["directory", "intake", "routing", "mla", "victim-id", "delivery", "audit"],
         holds: "agencies, keys, policies and legal data, with their whole history",
     },
     Topic {
@@ -74,7 +74,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["intake"],
-        read_by: &["intake", "routing", "delivery"],
+        read_by: &["intake", "routing", "delivery", "audit"],
         holds: "referrals received and refused, and the reporter's feedback",
     },
     Topic {
@@ -92,7 +92,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["routing"],
-        read_by: &["routing", "intake", "mla", "victim-id", "delivery"],
+        read_by: &["routing", "intake", "mla", "victim-id", "delivery", "audit"],
         holds: "jurisdictions, assignments, answers, the lead",
     },
     Topic {
@@ -110,7 +110,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["mla"],
-        read_by: &["mla", "delivery"],
+        read_by: &["mla", "delivery", "audit"],
         holds: "requests for legal assistance, orders to providers, and their legal periods",
     },
     Topic {
@@ -128,7 +128,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["victim-id"],
-        read_by: &["victim-id", "delivery"],
+        read_by: &["victim-id", "delivery", "audit"],
         holds: "custody of the search for each child, what it is owed, series, and who had to view how much",
     },
     Topic {
@@ -146,7 +146,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["digest-sets"],
-        read_by: &["digest-sets", "intake", "delivery"],
+        read_by: &["digest-sets", "intake", "delivery", "audit"],
         holds: "digests of known material, with who has published each and who agrees or disputes",
     },
     Topic {
@@ -164,8 +164,26 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["delivery"],
-        read_by: &["delivery"],
+        read_by: &["delivery", "audit"],
         holds: "what was put before whom, disclosed to whom, and opened",
+    },
+    Topic {
+        name: "audit.log",
+        key: "nothing",
+        partitions: Partitions::One,
+        kept: Kept::ForGood,
+        written_by: &["audit"],
+        read_by: &["audit"],
+        holds: "every event's place in one log, as a commitment that tells nobody what happened",
+    },
+    Topic {
+        name: "audit.checkpoints",
+        key: "nothing",
+        partitions: Partitions::One,
+        kept: Kept::ForGood,
+        written_by: &["audit"],
+        read_by: &["audit"],
+        holds: "the signed heads of the log",
     },
     Topic {
         name: "sealed-keys",

@@ -9,6 +9,7 @@ use apache_avro::AvroSchema;
 use apache_avro::Schema;
 use apache_avro::schema::Name;
 use apache_avro::schema_compatibility::SchemaCompatibility;
+use schemas::audit::{Checkpoint, Sequenced};
 use schemas::codec::{self, Codec, SUBJECTS};
 use schemas::dead_letter::DeadLetter;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
@@ -42,6 +43,8 @@ fn described(subject: &str) -> Schema {
         "victim-id.events" => Event::<VictimIdEvent>::get_schema(),
         "digest-sets.commands" => Command::<DigestSetsCommand>::get_schema(),
         "digest-sets.events" => Event::<DigestSetsEvent>::get_schema(),
+        "audit.log" => Sequenced::get_schema(),
+        "audit.checkpoints" => Checkpoint::get_schema(),
         other => panic!("no Rust type for {other}"),
     };
     name_after_its_topic(&mut schema, subject);

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use schemas::audit::{Checkpoint, Sequenced};
 use schemas::codec::{Codec, CodecError, SUBJECTS, SchemaSource};
 use schemas::dead_letter::DeadLetter;
 use schemas::delivery::{DeliveryCommand, DeliveryEvent};
@@ -70,6 +71,8 @@ fn known_records_are_the_same_bytes() {
     check::<DeliveryCommand, Command<DeliveryCommand>>();
     check::<DeliveryEvent, Event<DeliveryEvent>>();
     check::<KeySet, KeySet>();
+    check::<Sequenced, Sequenced>();
+    check::<Checkpoint, Checkpoint>();
     check::<Notice, Notice>();
     check::<DeadLetter, DeadLetter>();
 }

@@ -29,6 +29,9 @@ const PACKAGES: &[Package] = &[
     ("zlib1g-dev", || has_header("zlib.h")),
     ("python3", || on_path("python3").is_some()),
     ("python3-venv", has_python_venv),
+    // The tests look at pages as people do.
+    ("chromium", || on_path("chromium").is_some()),
+    ("chromium-driver", || on_path("chromedriver").is_some()),
 ];
 
 /// Installs the packages that are missing. Asks nothing; needs root or sudo, and apt, only when there is

@@ -1,6 +1,7 @@
 //! What the integration tests run beside Kafka and share no code with: a schema registry that speaks
-//! Confluent's protocol, a Python with a Kafka client, an API checker and the messages of telemetry, and a Node
-//! with the AsyncAPI parser. Fetched once; when all is there, a few small files are read.
+//! Confluent's protocol, a Python with a Kafka client, an API checker and the messages of telemetry, a Node
+//! with the AsyncAPI parser, and a client of the audit log in Go. Fetched once; when all is there, a few small files
+//! are read.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ const PYTHON: &str = "CAUSEWAY_TEST_PYTHON";
 /// Where the tests find a Node, and the packages that it is to use.
 const NODE: &str = "CAUSEWAY_TEST_NODE";
 const NODE_MODULES: &str = "CAUSEWAY_TEST_NODE_MODULES";
+/// Where the tests find the log's client.
+const LOG_CLIENT: &str = "CAUSEWAY_TEST_LOG_CLIENT";
 
 /// Written last, and holds what it was made from: what an interruption has left is made anew.
 const MARKER: &str = "complete";
@@ -29,6 +32,7 @@ pub struct Parts {
     python: PathBuf,
     node: PathBuf,
     node_modules: PathBuf,
+    log_client: PathBuf,
 }
 
 impl Parts {
@@ -43,16 +47,19 @@ impl Parts {
         let python = ensure_python(&sources.join("requirements.txt"), &directory)?;
         let node = Node::of(&python)?;
         let node_modules = ensure_node_modules(&sources.join("node"), &directory, &node)?;
-        Ok(Self { registry_jar, python, node: node.program, node_modules })
+        let log_client =
+            ensure_log_client(&root.join("integration-tests/outside/log_client"), &directory, &python)?;
+        Ok(Self { registry_jar, python, node: node.program, node_modules, log_client })
     }
 
     /// How a test learns where the parts are.
-    pub fn environment(&self) -> [(&'static str, &Path); 4] {
+    pub fn environment(&self) -> [(&'static str, &Path); 5] {
         [
             (REGISTRY_JAR, &self.registry_jar),
             (PYTHON, &self.python),
             (NODE, &self.node),
             (NODE_MODULES, &self.node_modules),
+            (LOG_CLIENT, &self.log_client),
         ]
     }
 }
@@ -140,6 +147,28 @@ fn ensure_node_modules(sources: &Path, parts: &Path, node: &Node) -> Result<Path
     })
     .context("failed to install the node packages for the tests")?;
     Ok(modules)
+}
+
+/// Built by the Go that is one of the Python packages, from modules that its `go.sum` pins.
+fn ensure_log_client(sources: &Path, parts: &Path, python: &Path) -> Result<PathBuf> {
+    let read = |name: &str| {
+        let path = sources.join(name);
+        fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
+    };
+    let text = [read("go.mod")?, read("go.sum")?, read("main.go")?].concat();
+    let directory = parts.join(format!("log-client-{:016x}", fingerprint(&text)));
+    let program = directory.join("log_client");
+    make(&directory, &text, &program, || {
+        println!("building the log's client in Go");
+        let go = python.with_file_name("go");
+        let mut build = Command::new(&go);
+        build.args(["build", "-v", "-mod=readonly", "-trimpath", "-o"]).arg(&program).arg(".");
+        build.current_dir(sources).env("GOTOOLCHAIN", "local").env("GOFLAGS", "");
+        build.env("GOCACHE", parts.join("go/cache")).env("GOPATH", parts.join("go"));
+        progress::run(build, &Steps { name: "packages", is_one: |line| !line.is_empty() })
+    })
+    .context("failed to build the log's client")?;
+    Ok(program)
 }
 
 const PACKAGES: Steps = Steps { name: "packages", is_one: |line| line.starts_with("Collecting ") };

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::clocks::Ticks;
 use super::ground::Memory;
 use super::limit::Limit;
+use super::log::Growth;
 use super::near::Lookups;
 use super::rebuild::Rebuild;
 
@@ -19,6 +20,8 @@ const GOAL_SINGLE_PER_S: f64 = 2_000.0;
 const GOAL_OF_DECODE: f64 = 0.5;
 const GOAL_RESIDENT_MIB: f64 = 256.0;
 const GOAL_INCIDENTS: usize = 1_000_000;
+const GOAL_LEAVES_OF_LIMIT: f64 = 0.5;
+const GOAL_PROOF_US: f64 = 1_000.0;
 const GOAL_PICTURES: usize = 1_000_000;
 const GOAL_LOOKUPS_PER_S: f64 = 2_000.0;
 /// Records a second of a plain loop at its best on two such cores, by the size of its transactions.
@@ -39,6 +42,8 @@ pub struct Report {
     pub clocks: BTreeMap<usize, Ticks>,
     /// By known pictures.
     pub near: BTreeMap<usize, Lookups>,
+    /// By leaves.
+    pub log: BTreeMap<usize, Growth>,
 }
 
 /// Milliseconds from the due time of a request to its entry on the inbox stream.
@@ -70,6 +75,8 @@ pub struct Round {
     pub routing_per_s: Option<f64>,
     /// Incidents a second.
     pub delivery_per_s: Option<f64>,
+    /// Events a second that become leaves of the audit log.
+    pub leaves_per_s: Option<f64>,
     /// By service, in events a second.
     pub rebuild: BTreeMap<&'static str, Rebuild>,
     /// By service, alone and at rest after the run.
@@ -98,6 +105,11 @@ impl Report {
             "clocks": self.clocks.iter().map(|(requests, ticks)| {
                 let Ticks { idle_us, restart_s } = ticks;
                 (requests.to_string(), json!({ "idle_us": idle_us, "restart_s": restart_s }))
+            }).collect::<serde_json::Map<_, _>>(),
+            "log": self.log.iter().map(|(leaves, growth)| {
+                let Growth { append_per_s, root_us, proof_us, extends_us, disk_mib } = growth;
+                (leaves.to_string(), json!({ "append_per_s": append_per_s, "root_us": root_us,
+                    "proof_us": proof_us, "extends_us": extends_us, "disk_mib": disk_mib }))
             }).collect::<serde_json::Map<_, _>>(),
             "near": self.near.iter().map(|(pictures, lookups)| {
                 let Lookups { build_s, mib, per_s, found, one_by_one_per_s, .. } = lookups;
@@ -135,6 +147,7 @@ impl Round {
             "copy_limit": limit,
             "routing_per_s": self.routing_per_s,
             "delivery_per_s": self.delivery_per_s,
+            "leaves_per_s": self.leaves_per_s,
             "intake_batch_per_s": self.intake_batch_per_s,
             "plain_intake_per_s": self.plain_intake_per_s,
             "rebuild": self.rebuild.iter().map(|(service, rebuild)| {
@@ -172,6 +185,9 @@ impl Round {
         }
         if let Some(delivery) = self.delivery_per_s {
             row(f, "    delivery, incidents/s", delivery, "")?;
+        }
+        if let Some(leaves) = self.leaves_per_s {
+            row(f, "(j) audit, leaves/s", leaves, &share(leaves, limit, "(a)", GOAL_LEAVES_OF_LIMIT))?;
         }
         let batch = self.intake_batch_per_s;
         row(f, "(c) intake in batches, referrals/s", batch, &at_least(batch, GOAL_BATCH_PER_S))?;
@@ -226,6 +242,13 @@ impl fmt::Display for Report {
         for (requests, ticks) in &self.clocks {
             row(f, &format!("(h) {requests} open requests, us a tick"), ticks.idle_us, "")?;
             row(f, "    s to open the store again", ticks.restart_s, "")?;
+        }
+        for (leaves, growth) in &self.log {
+            row(f, &format!("(j) {leaves} leaves, appended/s"), growth.append_per_s, "")?;
+            row(f, "    us a proof, checked", growth.proof_us, &at_most(growth.proof_us, GOAL_PROOF_US))?;
+            row(f, "    us a head", growth.root_us, "")?;
+            row(f, "    us a proof that half of it is its beginning", growth.extends_us, "")?;
+            row(f, "    MiB on disk", growth.disk_mib, "")?;
         }
         for (pictures, lookups) in &self.near {
             let goal = if *pictures == GOAL_PICTURES {

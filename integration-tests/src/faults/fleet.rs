@@ -287,6 +287,16 @@ impl Fleet {
         stores
     }
 
+    /// The configuration of one of a service's instances.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn config(&self, service: &str) -> anyhow::Result<PathBuf> {
+        let members = self.members();
+        let member = members.iter().find(|member| member.service == service);
+        Ok(member.context("the service has a member")?.config.clone())
+    }
+
     /// Inputs that nobody has answered yet; `None` while somebody does not say, or a partition has no owner.
     pub async fn behind(&self) -> Option<u64> {
         let (mut lag, mut owned) = (0, 0);
@@ -295,9 +305,7 @@ impl Fleet {
             lag += metric(&page, "causeway_consumer_lag")?;
             owned += metric(&page, "causeway_partitions_owned")?;
         }
-        // The directory has one partition, every other service the count.
-        let others = u64::try_from(crate::SERVICES.len() - 1).ok()?;
-        let all = 1 + others * u64::try_from(PARTITIONS).ok()?;
+        let all: u64 = crate::SERVICES.into_iter().map(partitions).sum();
         (owned == all).then_some(lag)
     }
 
@@ -313,7 +321,7 @@ impl Fleet {
         };
         let others = self.addresses(service).into_iter().filter(|address| *address != own);
         let owned = self.0.runtime.block_on(futures::future::join_all(others.map(owned)));
-        owned.into_iter().flatten().sum::<u64>() == PARTITIONS as u64
+        owned.into_iter().flatten().sum::<u64>() == partitions(service)
     }
 
     /// Notes how a process has ended: by SIGKILL, by draining, or by itself, as it never should.
@@ -557,6 +565,14 @@ fn replace_setting(text: &str, name: &str, value: &str) -> String {
 }
 
 /// The sum over all lines of a metric.
+/// How many partitions a service decides on, or writes.
+fn partitions(service: &str) -> u64 {
+    match service {
+        "directory" | "audit" => 1,
+        _ => PARTITIONS.unsigned_abs().into(),
+    }
+}
+
 fn metric(page: &str, name: &str) -> Option<u64> {
     let values = page.lines().filter(|line| line.starts_with(name)).map(|line| line.rsplit(' ').next());
     let values: Option<Vec<f64>> = values.map(|value| value?.parse().ok()).collect();

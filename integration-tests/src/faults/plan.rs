@@ -11,7 +11,7 @@ use super::network::Weather;
 
 /// Who runs: two of each that take turns, and guests that come for a while. Those whose names end with 1 reach the
 /// brokers through the network that fails.
-pub const MEMBERS: [(&str, &str); 14] = [
+pub const MEMBERS: [(&str, &str); 16] = [
     ("directory", "d0"),
     ("digest-sets", "s0"),
     ("intake", "i0"),
@@ -24,17 +24,19 @@ pub const MEMBERS: [(&str, &str); 14] = [
     ("victim-id", "v1"),
     ("delivery", "l0"),
     ("delivery", "l1"),
+    ("audit", "a0"),
+    ("audit", "a1"),
     ("routing", "r2"),
     ("delivery", "l2"),
 ];
 /// Those of [`MEMBERS`] that run from the beginning.
-pub const RESIDENTS: std::ops::Range<usize> = 0..12;
+pub const RESIDENTS: std::ops::Range<usize> = 0..14;
 /// Those that join for a while, with a store of their own.
-const GUESTS: std::ops::Range<usize> = 12..14;
+const GUESTS: std::ops::Range<usize> = 14..16;
 /// Those of [`MEMBERS`] whose runners have something to do all the time.
 const WORKERS: std::ops::Range<usize> = 2..12;
 /// Those that may leave while the reporters go on: nobody sends to them.
-const LEAVERS: std::ops::Range<usize> = 4..12;
+const LEAVERS: std::ops::Range<usize> = 4..14;
 /// What stands behind the steps of a transaction.
 pub const FAILPOINTS: [&str; 8] = [
     "begin:kill",

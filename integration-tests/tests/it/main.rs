@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod apart;
+mod audit;
 mod bad_input;
+mod browser;
 mod corrections;
 mod danger;
 mod digest_sets;

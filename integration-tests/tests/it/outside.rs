@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use causeway::example::IMMINENT_DANGER;
 use integration_tests::collector::Collector;
 use integration_tests::{Deployment, await_some};
+use schemas::codec::SUBJECTS;
 use serde_json::{Value, json};
 
 pub fn script(name: &str) -> PathBuf {
@@ -105,7 +106,7 @@ async fn a_registry_that_disagrees_with_ids_in_use_is_refused() {
 
     // Now it has, and means something else.
     let client = reqwest::Client::new();
-    for number in 0..16 {
+    for number in 0..SUBJECTS.len() {
         let schema = format!(r#"{{"type":"record","name":"Stranger{number}","fields":[]}}"#);
         let subject = format!("{}/subjects/stranger-{number}/versions", registry.address);
         let registered = client.post(subject).json(&json!({ "schema": schema })).send().await.unwrap();

@@ -425,7 +425,7 @@ async fn a_service_whose_offsets_are_gone_goes_on_where_its_events_say() {
     for number in 3..5 {
         receipts.push(refer(&deployment, &format!("OFFSETS-{number}")).await);
     }
-    for service in ["intake", "mla", "victim-id", "digest-sets", "directory"] {
+    for service in ["intake", "mla", "victim-id", "digest-sets", "audit", "directory"] {
         deployment.stop_apart(service).unwrap();
     }
     for service in SERVICES {

@@ -24,7 +24,7 @@ use crate::corrections::reader;
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 const PARTITIONS: i32 = 4;
 
-fn producer(deployment: &Deployment) -> FutureProducer {
+pub fn producer(deployment: &Deployment) -> FutureProducer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &deployment.brokers).set("message.max.bytes", MOST_BYTES.to_string());
     config.create().unwrap()

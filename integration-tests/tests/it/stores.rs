@@ -19,7 +19,7 @@ use serde_json::json;
 /// The service whose store is lost while it runs.
 const SERVICE: &str = "routing";
 /// Every store there is, with the service that keeps it.
-const STORES: [(&str, &str); 8] = [
+const STORES: [(&str, &str); 9] = [
     ("directory", "directory"),
     ("intake", "intake"),
     ("routing", "routing"),
@@ -28,6 +28,7 @@ const STORES: [(&str, &str); 8] = [
     ("digest-sets", "digest-sets"),
     ("delivery", "delivery"),
     ("delivery", "sealed-keys"),
+    ("audit", "audit"),
 ];
 /// The instance whose store is damaged, and one that nobody touches.
 const DAMAGED: &str = "0";

@@ -24,7 +24,7 @@ fn referral(reference: &str) -> Vec<u8> {
     serde_json::to_vec(&value).unwrap()
 }
 
-async fn assignment(client: &Client, incident: IncidentId) -> AssignmentEntry {
+pub async fn assignment(client: &Client, incident: IncidentId) -> AssignmentEntry {
     let entry = || async {
         let inbox = client.inbox("?limit=500").await.unwrap();
         inbox.entries.into_iter().find_map(|entry| match entry {

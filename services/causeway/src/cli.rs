@@ -1,6 +1,7 @@
 //! The command line: arguments, and which command does what.
 
 mod agency;
+mod audit;
 mod catalogue;
 mod child;
 mod development;
@@ -209,6 +210,21 @@ enum Command {
         #[command(subcommand)]
         action: series::Series,
     },
+    /// The audit log: its head, and what your agency did.
+    Audit {
+        #[command(subcommand)]
+        action: audit::Audit,
+    },
+    /// Write the trail of an incident into a file that `verify` checks offline.
+    ///
+    /// Example: causeway export INCIDENT --output trail.jsonl
+    Export(audit::Export),
+    /// Watch audit logs for your agency, and cosign each head that extends the last.
+    Witness(audit::WitnessCommand),
+    /// Check a trail offline: each event, and that none is missing in between.
+    ///
+    /// Example: causeway verify trail.jsonl --log-key "audit.example+0a1b2c3d+..."
+    Verify(audit::Verify),
     /// The directory: list, show, apply a change, confirm another's.
     Directory {
         #[command(subcommand)]
@@ -290,6 +306,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::DigestSets { action } => action.run(&client, &output).await,
         Command::Exposure { action } => action.run(&client, &output).await,
         Command::Series { action } => action.run(&client, &output).await,
+        Command::Audit { action } => action.run(&client, &output).await,
+        Command::Export(export) => export.run(&client).await,
+        Command::Witness(witness) => {
+            let stop = stop_sign().context("failed to listen for the sign to stop")?;
+            witness.run(stop).await
+        }
+        Command::Verify(verify) => verify.run(&output),
         Command::Directory { action } => action.run(&client, &output).await,
         Command::Store { action } => action.run(&output),
         Command::Token(token) => token.run(&output),

@@ -32,6 +32,9 @@ const DIRECTORY: &str = include_str!("../example/directory.json");
 /// Documentation addresses (RFC 5737, RFC 3849) to countries.
 const ADDRESSES: &[u8] = include_bytes!("../example/documentation-addresses.mmdb");
 
+/// The name of the example's audit log.
+const ORIGIN: &str = "audit.causeway.example";
+
 /// How long an example token lives: a working day.
 const TOKEN_SECONDS: i64 = 12 * 3_600;
 
@@ -68,7 +71,7 @@ impl World {
     /// When the directory cannot be written or read.
     pub fn open(state: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(state).with_context(|| format!("failed to create {}", state.display()))?;
-        for secret in ["identity", "network", "cursor"] {
+        for secret in ["identity", "network", "cursor", "audit", "receipts"] {
             make(&state.join(format!("{secret}.secret")), || development::secret().into_bytes())?;
         }
         let vault = key_pair(&state.join("vault.key"))?;
@@ -103,6 +106,8 @@ impl World {
              replication = {}\n[http]\nlisten = \"{}\"\n\
              [store]\npath = {}\n[secrets]\nidentity_file = {}\nnetwork_file = {}\ncursor_file = {}\n\
              [seal]\nvault_public_key_file = {}\nvault_private_key_file = {}\n[intake]\nip_database = {}\n\
+             [audit]\norigin = \"{ORIGIN}\"\nkey_file = {}\nhead_file = {}\n\
+             [receipts]\nname = \"{ORIGIN}/receipts\"\nkey_file = {}\n\
              [directory]\ngenesis_file = {}\n[development]\nclock = true\n[log]\njson = false\nfilter = \"warn\"\n",
             place.instance,
             place.brokers,
@@ -117,6 +122,9 @@ impl World {
             at("vault.public"),
             at("vault.key"),
             at("addresses.mmdb"),
+            at("audit.secret"),
+            at(&format!("audit.{}.head", place.instance)),
+            at("receipts.secret"),
             at("directory.json"),
         );
         if let Some(registry) = &place.registry {

@@ -24,10 +24,11 @@ pub enum ServiceName {
     VictimId,
     DigestSets,
     Delivery,
+    Audit,
 }
 
 impl ServiceName {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Directory,
         Self::Intake,
         Self::Routing,
@@ -35,6 +36,7 @@ impl ServiceName {
         Self::VictimId,
         Self::DigestSets,
         Self::Delivery,
+        Self::Audit,
     ];
 
     /// As its topics and its address say it.
@@ -47,6 +49,7 @@ impl ServiceName {
             Self::VictimId => victim_id::VictimId::NAME,
             Self::DigestSets => digest_sets::DigestSets::NAME,
             Self::Delivery => delivery::Delivery::NAME,
+            Self::Audit => audit::NAME,
         }
     }
 }
@@ -58,6 +61,7 @@ pub struct Settings {
     pub sealing: sealing::Settings,
     pub intake: intake::settings::Settings,
     pub delivery: delivery::settings::Settings,
+    pub audit: audit::settings::Settings,
     /// The first directory, loaded once on an empty topic.
     pub genesis: Option<PathBuf>,
 }
@@ -73,9 +77,10 @@ impl Settings {
         let sealing = sealing::Settings::read(&mut reader);
         let intake = intake::settings::Settings::read(&mut reader);
         let delivery = delivery::settings::Settings::read(&mut reader, sealing.vault_key_id.clone());
+        let audit = audit::settings::Settings::read(&mut reader);
         let genesis = reader.optional("directory.genesis_file");
         reader.finish()?;
-        Ok(Self { host, sealing, intake, delivery, genesis })
+        Ok(Self { host, sealing, intake, delivery, audit, genesis })
     }
 }
 
@@ -114,6 +119,7 @@ pub async fn serve(
             ServiceName::VictimId => victim_id::start(&mut host, &settings.sealing),
             ServiceName::DigestSets => digest_sets::start(&mut host),
             ServiceName::Delivery => delivery::start(&mut host, &settings.delivery),
+            ServiceName::Audit => audit::start(&mut host, &settings.audit),
         };
         let Pages { described, status } = started
             .map_err(anyhow::Error::from_boxed)

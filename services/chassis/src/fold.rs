@@ -52,6 +52,9 @@ pub struct Outcome {
     /// The last event that answers the command.
     pub partition: i32,
     pub offset: i64,
+    /// That event's sequence, and its digest.
+    pub sequence: i64,
+    pub event: Vec<u8>,
     /// Digest over what the command asked.
     pub digest: Vec<u8>,
     pub verdict: Verdict,

@@ -464,6 +464,8 @@ mod tests {
             agency: AgencyId::try_new("nl-hotline").unwrap(),
             partition: 1,
             offset: 7,
+            sequence: 2,
+            event: Vec::new(),
             digest: b"asked first".to_vec(),
             verdict,
         };

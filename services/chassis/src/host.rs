@@ -28,9 +28,11 @@ use crate::http::{self, Check};
 use crate::kafka::{Kafka, TopicError};
 use crate::known::KnownMaterial;
 use crate::limits::{BodyTime, Limits};
+use crate::receipts::{self, Receipts};
 use crate::reference::Reference;
 use crate::registry::{BlockingSource, Registry, RegistryError};
 use crate::runner::{Runner, Status};
+use crate::sequencer::{Ledger, Sequencer};
 use crate::store::{Store, StoreError};
 use crate::telemetry;
 
@@ -57,6 +59,7 @@ pub struct Settings {
     pub requests_per_second: NonZeroU32,
     pub body_time: BodyTime,
     pub telemetry: telemetry::Settings,
+    pub receipts: receipts::Settings,
 }
 
 impl Settings {
@@ -94,6 +97,7 @@ impl Settings {
             failpoints: failpoint::Settings::read(reader),
             requests_per_second: reader.or("limits.requests_per_second", REQUESTS_PER_SECOND),
             body_time: reader.optional("limits.body_seconds").map_or(BodyTime::DEFAULT, BodyTime::seconds),
+            receipts: receipts::Settings::read(reader),
             telemetry: telemetry::Settings {
                 log: reader.or("log.filter", "info".to_owned()),
                 log_json: reader.or("log.json", true),
@@ -143,6 +147,8 @@ pub enum HostError {
     Thread(#[source] std::io::Error),
     #[error("failed to open the file of failpoints hit")]
     Failpoints(#[source] std::io::Error),
+    #[error("receipts.name cannot be the name of a key")]
+    Receipts(#[from] audit_log::keys::KeyError),
     #[error("serving http broke off")]
     Http(#[source] std::io::Error),
 }
@@ -233,7 +239,7 @@ impl Host {
         let (follower, complete) = (known.clone(), known.clone());
         let (kafka, codec) = (self.settings.kafka.clone(), self.codec.clone());
         let is_there = move || complete.is_complete();
-        self.follow("digest-sets", is_there, move |stopping| follower.follow(&kafka, &codec, stopping))?;
+        self.follow("known-material", is_there, move |stopping| follower.follow(&kafka, &codec, stopping))?;
         self.known = Some(known.clone());
         Ok(known)
     }
@@ -289,9 +295,31 @@ impl Host {
         let front = Front::new(fold, self.settings.kafka.clone(), self.codec.clone(), self.clock.clone())?;
         let caught_up = Arc::clone(&status);
         self.checks.push((S::NAME, Arc::new(move || caught_up.is_caught_up())));
-        observe::<S>(&status);
+        observe(S::NAME, &status);
         self.runners.push((status, runner.spawn().map_err(HostError::Thread)?));
         Ok(front)
+    }
+
+    /// Starts what writes a topic of its own over all that it reads.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn sequence<L: Ledger>(
+        &mut self,
+        service: &'static str,
+        sequencer: impl FnOnce(Arc<Status>) -> Sequencer<L>,
+    ) -> Result<(), HostError> {
+        let status = Arc::new(Status::default());
+        let caught_up = Arc::clone(&status);
+        self.checks.push((service, Arc::new(move || caught_up.is_caught_up())));
+        observe(service, &status);
+        let sequencer = sequencer(Arc::clone(&status));
+        let thread = std::thread::Builder::new()
+            .name(format!("{service}-sequencer"))
+            .spawn(move || sequencer.run())
+            .map_err(HostError::Thread)?;
+        self.runners.push((status, thread));
+        Ok(())
     }
 
     /// Serves the pages until the stop sign, then drains: requests first, then the runners.
@@ -305,7 +333,12 @@ impl Host {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HostError> {
         let (authenticator, body_time) = (self.authenticator.clone(), self.settings.body_time);
-        let router = http::shell(pages, authenticator, body_time, self.checks.clone());
+        let receipts = Receipts {
+            key: self.settings.receipts.signing_key()?,
+            within: self.settings.receipts.within,
+            clock: self.clock.clone(),
+        };
+        let router = http::shell(pages, authenticator, body_time, receipts, self.checks.clone());
         let served = http::serve(listener, router, stop).await.map_err(HostError::Http);
         info!("draining");
         for (status, _) in &self.runners {
@@ -326,9 +359,9 @@ impl Host {
 }
 
 /// Partitions owned and inputs behind, per service.
-fn observe<S: Service>(status: &Arc<Status>) {
+fn observe(service: &'static str, status: &Arc<Status>) {
     let meter = opentelemetry::global::meter("causeway");
-    let service = || [opentelemetry::KeyValue::new("service", S::NAME)];
+    let service = move || [opentelemetry::KeyValue::new("service", service)];
     let owned = Arc::clone(status);
     let _owned = meter
         .u64_observable_gauge("causeway.partitions.owned")

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use schemas::codes::RejectionCode;
+use schemas::envelope::Body as _;
 use schemas::ids::CommandId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,7 @@ use crate::fold::Verdict;
 use crate::front::{self, Answer, Front, Position};
 use crate::limits::BodyTime;
 use crate::problem::Problem;
+use crate::receipts::{Promised, Receipts, promise};
 use crate::telemetry;
 
 /// Largest body of a request, where a page does not say otherwise: 2 MiB.
@@ -37,7 +39,13 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub type Check = (&'static str, Arc<dyn Fn() -> bool + Send + Sync>);
 
 /// A service's pages with the shell around them.
-pub fn shell(pages: Router, authenticator: Authenticator, body_time: BodyTime, checks: Vec<Check>) -> Router {
+pub fn shell(
+    pages: Router,
+    authenticator: Authenticator,
+    body_time: BodyTime,
+    receipts: Receipts,
+    checks: Vec<Check>,
+) -> Router {
     let checks = Arc::new(checks);
     let ready = move || {
         let checks = Arc::clone(&checks);
@@ -53,6 +61,7 @@ pub fn shell(pages: Router, authenticator: Authenticator, body_time: BodyTime, c
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(authenticator))
         .layer(Extension(body_time))
+        .layer(middleware::from_fn_with_state(receipts, promise))
         .layer(middleware::from_fn(trace))
 }
 
@@ -259,6 +268,11 @@ pub fn answered<S: Service>(answer: &Answer, done: StatusCode, body: &impl Seria
             let status = if *again { StatusCode::OK } else { done };
             let mut response = (status, Json(body)).into_response();
             response.headers_mut().insert(front::POSITION, Position::of::<S>(outcome).header());
+            if let Ok(digest) = outcome.event.as_slice().try_into() {
+                let (aggregate_id, sequence) = (outcome.aggregate_id.clone(), outcome.sequence);
+                let promised = Promised { topic: S::Event::TOPIC, aggregate_id, sequence, digest };
+                response.extensions_mut().insert(promised);
+            }
             response
         }
         Answer::Pending(command) => {

@@ -11,7 +11,7 @@
 //! - an uncertain commit replaces the producers and takes everything over anew.
 
 mod batch;
-mod group;
+pub(crate) mod group;
 mod lag;
 mod session;
 
@@ -100,6 +100,15 @@ impl Status {
 
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn note(&self, caught_up: bool, owned: usize) {
+        self.caught_up.send_replace(caught_up);
+        self.owned.store(owned, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_lag(&self, lag: usize) {
+        self.lag.store(lag, Ordering::Relaxed);
     }
 
     /// Whether the fold was read to the topic's end once since the start.

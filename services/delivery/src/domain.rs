@@ -13,7 +13,7 @@ use schemas::codes::{AgencyKind, AssignmentState, Authorisation, FacetKind, Reje
 use schemas::delivery::{
     AccessReported, AlertDelivered, CallDelivered, DeliveryCommand, DeliveryEvent, EarlyOpeningDelivered,
     FacetAdded, FacetsDisclosed, IncidentRegistered, IncidentUpdated, ItemChanged, ItemDelivered, ItemRaised,
-    OpenFacets, ReportAccess, RetractionDelivered,
+    OpenFacets, ReadTrail, ReportAccess, RetractionDelivered, TrailRead,
 };
 use schemas::directory::Policy;
 use schemas::directory::view::Directory;
@@ -255,6 +255,10 @@ pub fn decide(
         DeliveryCommand::ComparePictures(command) => pictures::compare(context, incident, command),
         DeliveryCommand::JudgeMatch(command) => pictures::judge(context, incident, command),
         DeliveryCommand::ReadMatches(_) => Err(RejectionCode::NotEntitled.into()),
+        DeliveryCommand::ReadTrail(ReadTrail { size: Some(size) }) => {
+            Ok(vec![TrailRead { agency: context.agency.clone(), size: *size }.into()])
+        }
+        DeliveryCommand::ReadTrail(ReadTrail { size: None }) => Err(RejectionCode::NotEntitled.into()),
     }
 }
 
@@ -399,6 +403,7 @@ pub fn evolve(incident: &mut Incident, event: &DeliveryEvent, time: Timestamp) {
         | DeliveryEvent::RetractionDelivered(_)
         | DeliveryEvent::EarlyOpeningDelivered(_)
         | DeliveryEvent::AccessReported(_)
+        | DeliveryEvent::TrailRead(_)
         | DeliveryEvent::ErasureDelivered(_)
         | DeliveryEvent::RequestStepDelivered(_)
         | DeliveryEvent::RequestPeriodDelivered(_)

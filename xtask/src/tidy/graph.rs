@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::{Files, TextFile, Violation};
 
-const SERVICES: [&str; 11] = [
+const SERVICES: [&str; 13] = [
     "schemas",
     "known-material",
     "chassis",
@@ -18,12 +18,14 @@ const SERVICES: [&str; 11] = [
     "digest-sets",
     "paper",
     "delivery",
+    "audit-log",
+    "audit",
 ];
 
 /// Every crate of the workspace, and those of its siblings that it may use.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("schemas", &[]),
-    ("chassis", &["schemas", "known-material"]),
+    ("chassis", &["schemas", "known-material", "audit-log"]),
     ("directory", &["schemas", "chassis"]),
     ("intake", &["schemas", "chassis"]),
     ("routing", &["schemas", "chassis"]),
@@ -32,6 +34,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("digest-sets", &["schemas", "chassis", "known-material"]),
     ("paper", &["schemas"]),
     ("known-material", &[]),
+    ("audit-log", &[]),
+    ("audit", &["schemas", "chassis", "audit-log"]),
     ("delivery", &["schemas", "chassis", "known-material"]),
     ("causeway", &SERVICES),
     (
@@ -47,6 +51,8 @@ const MAY_USE: [(&str, &[&str]); 14] = [
             "digest-sets",
             "known-material",
             "delivery",
+            "audit-log",
+            "audit",
             "causeway",
         ],
     ),

@@ -61,6 +61,8 @@ struct Ready<'a> {
     http: &'a str,
     tokens: serde_json::Map<String, serde_json::Value>,
     incidents: &'a [Named],
+    /// The public key of the audit log.
+    log_key: String,
 }
 
 impl Up {
@@ -81,7 +83,9 @@ impl Up {
         let listener = listen(&settings).await?;
         tell("creating topics");
         settings.host.kafka.create_topics([]).await?;
-        tell("starting directory, intake, routing, mla, victim-id, digest-sets and delivery in one process");
+        tell(
+            "starting directory, intake, routing, mla, victim-id, digest-sets, delivery and audit in one process",
+        );
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move {
@@ -114,17 +118,18 @@ impl Up {
         night::play(&story, world, &incidents[0]).await?;
         assistance::play(&story, world, &incidents[0]).await?;
         search::play(&story, world, &incidents[0]).await?;
-        self.ready(world, http, &incidents)?;
-        goodbye(world, http, &incidents)
+        let head: audit::http::LogHead = story.hotline.get("/v1/log").await?;
+        self.ready(world, http, &incidents, head.key.clone())?;
+        goodbye(world, http, &incidents, &head.key)
     }
 
-    fn ready(&self, world: &World, http: &str, incidents: &[Named]) -> anyhow::Result<()> {
+    fn ready(&self, world: &World, http: &str, incidents: &[Named], log_key: String) -> anyhow::Result<()> {
         let Some(path) = &self.ready_file else { return Ok(()) };
         let token = |agency: &schemas::directory::Agency| {
             Ok((agency.id.to_string(), world.token(agency.id.as_str(), "developer")?.into()))
         };
         let tokens = world.agencies().iter().map(token).collect::<anyhow::Result<_>>()?;
-        let ready = serde_json::to_vec_pretty(&Ready { http, tokens, incidents })?;
+        let ready = serde_json::to_vec_pretty(&Ready { http, tokens, incidents, log_key })?;
         std::fs::write(path, ready).with_context(|| format!("failed to write {}", path.display()))
     }
 }
@@ -230,7 +235,7 @@ pub fn tell(what: &str) {
     println!("· {what}");
 }
 
-fn goodbye(world: &World, http: &str, incidents: &[Named]) -> anyhow::Result<()> {
+fn goodbye(world: &World, http: &str, incidents: &[Named], log_key: &str) -> anyhow::Result<()> {
     let incident = incidents[0].id;
     println!(
         "\nCauseway is up at {http} (OpenAPI: {http}/openapi.json). A token of de-police, good for a day's work:\n\n  \
@@ -238,6 +243,8 @@ fn goodbye(world: &World, http: &str, incidents: &[Named]) -> anyhow::Result<()>
          target/debug/causeway inbox --follow\n  \
          target/debug/causeway incident {incident}\n  \
          target/debug/causeway child show {incident}\n  \
+         target/debug/causeway export {incident} --output trail.jsonl\n  \
+         target/debug/causeway verify trail.jsonl --log-key '{log_key}'\n  \
          target/debug/causeway directory list\n\nCtrl-C drains and stops.",
         world.token("de-police", "developer")?
     );

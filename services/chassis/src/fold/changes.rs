@@ -107,7 +107,7 @@ impl<S: Service> Changes<S> {
             S::evolve(&mut aggregate.state, event);
             aggregate.sequence = event.sequence;
             aggregate.predecessor = record.digest.to_vec();
-            Noted::of::<S>(&aggregate.state, event, place.partition)
+            Noted::of::<S>(aggregate, event, place.partition)
         };
         self.answered.take(&event.input, [&noted]);
         Ok(noted)
@@ -133,14 +133,19 @@ impl Answered {
 }
 
 impl Noted {
-    /// Of an event, and the state after it.
-    pub fn of<S: Service>(state: &S::State, event: &Event<S::Event>, partition: i32) -> Self {
-        Self { partition, outcome: outcome_of::<S>(event, partition), index: S::index(state, event) }
+    /// Of an event, and its aggregate after it.
+    pub fn of<S: Service>(after: &Aggregate<S::State>, event: &Event<S::Event>, partition: i32) -> Self {
+        let outcome = outcome_of::<S>(after, event, partition);
+        Self { partition, outcome, index: S::index(&after.state, event) }
     }
 }
 
 /// Only commands have an outcome to be asked for; other causes are events of other services.
-fn outcome_of<S: Service>(event: &Event<S::Event>, partition: i32) -> Option<(CommandId, Outcome)> {
+fn outcome_of<S: Service>(
+    after: &Aggregate<S::State>,
+    event: &Event<S::Event>,
+    partition: i32,
+) -> Option<(CommandId, Outcome)> {
     if event.input.topic != S::Command::TOPIC {
         return None;
     }
@@ -155,6 +160,8 @@ fn outcome_of<S: Service>(event: &Event<S::Event>, partition: i32) -> Option<(Co
         agency: event.agency.clone(),
         partition,
         offset: 0,
+        sequence: after.sequence,
+        event: after.predecessor.clone(),
         digest: event.cause_digest.clone(),
         verdict,
     };

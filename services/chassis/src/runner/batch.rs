@@ -323,7 +323,7 @@ impl<'a, S: Service> Batch<'a, S> {
         let type_name = format!("{}.{}", S::NAME, event.body.name());
         let headers = Some(self.headers(&event.event_id.to_string(), &type_name, event.time, &key));
         let (partition, topic) = (input.position.partition, Arc::clone(&self.event_topic));
-        let noted = Some(Noted::of::<S>(&aggregate.state, &event, partition));
+        let noted = Some(Noted::of::<S>(aggregate, &event, partition));
         drafts.push(Draft { topic, partition, key, value, headers, noted });
         let time = request.time;
         drafts.extend(told.into_iter().map(|outgoing| self.draft_outgoing(outgoing, time)));

@@ -1,0 +1,126 @@
+//! The keys that checkpoints, trails and receipts are signed with: Ed25519, written as C2SP `signed-note` has them.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+pub use signed_note::NoteError;
+use signed_note::{Note, Signer, SignerError, StandardSigner, StandardVerifier, Verifier};
+use signed_note::{VerifierError, VerifierList, Verifiers, key_id, new_ed25519_verifier_key};
+
+/// Before every key of this kind where it is written: Ed25519.
+const ALGORITHM: u8 = 1;
+
+/// A public key with its name, such as `audit.example+1f2e3d4c+AbC...`.
+#[derive(Clone)]
+pub struct LogKey {
+    text: String,
+    verifier: StandardVerifier,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    #[error("not a public key: expected NAME+ID+KEY as the log shows it")]
+    Public(#[from] VerifierError),
+    #[error("not a private key: expected PRIVATE+KEY+NAME+ID+KEY")]
+    Private(#[from] SignerError),
+    #[error("{0} is no name for a key: it has neither spaces nor + in it")]
+    Name(String),
+}
+
+impl LogKey {
+    /// # Errors
+    /// When the text is no key, or its id is not that of the key.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        Ok(Self { text: text.to_owned(), verifier: StandardVerifier::new(text)? })
+    }
+
+    /// Whom it belongs to.
+    pub fn name(&self) -> &str {
+        self.verifier.name()
+    }
+
+    /// The text of a note that this key has signed, whoever else has.
+    ///
+    /// # Errors
+    /// When it is no note, or this key's signature is missing or wrong.
+    pub fn open(&self, note: &[u8]) -> Result<String, NoteError> {
+        let note = Note::from_bytes(note)?;
+        note.verify(&self.verifiers())?;
+        Ok(String::from_utf8_lossy(note.text()).into_owned())
+    }
+
+    pub fn verifiers(&self) -> impl Verifiers + use<> {
+        VerifierList::new(vec![Box::new(self.verifier.clone())])
+    }
+}
+
+impl std::fmt::Display for LogKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::fmt::Debug for LogKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A private key with its name. Never printed.
+#[derive(Clone)]
+pub struct SigningKey {
+    signer: StandardSigner,
+    public: LogKey,
+}
+
+impl SigningKey {
+    /// # Errors
+    /// When the text is no key, or its id is not that of the key.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let signer = StandardSigner::new(text)?;
+        // Behind PRIVATE, KEY, name and id: base64, in which there may be a + too.
+        let secret = text.splitn(5, '+').nth(4).and_then(|key| BASE64_STANDARD.decode(key).ok());
+        let secret = secret.and_then(|key| <[u8; 32]>::try_from(key.get(1..)?).ok());
+        let secret = secret.ok_or(SignerError::Format)?;
+        let public = ed25519_dalek::SigningKey::from_bytes(&secret).verifying_key();
+        let public = LogKey::parse(&new_ed25519_verifier_key(signer.name(), &public))?;
+        Ok(Self { signer, public })
+    }
+
+    /// A new one as it is written down, from 32 random bytes.
+    ///
+    /// # Errors
+    /// When the name cannot be a key's.
+    pub fn written(name: &str, random: &[u8; 32]) -> Result<String, KeyError> {
+        if !signed_note::is_key_name_valid(name) {
+            return Err(KeyError::Name(name.to_owned()));
+        }
+        let public = ed25519_dalek::SigningKey::from_bytes(random).verifying_key().to_bytes();
+        let id = key_id(name, &[&[ALGORITHM], public.as_slice()].concat());
+        let secret = BASE64_STANDARD.encode([&[ALGORITHM], random.as_slice()].concat());
+        Ok(format!("PRIVATE+KEY+{name}+{id:08x}+{secret}"))
+    }
+
+    pub const fn public(&self) -> &LogKey {
+        &self.public
+    }
+
+    pub const fn signer(&self) -> &dyn Signer {
+        &self.signer
+    }
+
+    /// A note of the text, which ends with a new line.
+    ///
+    /// # Errors
+    /// When the text cannot be a note's: it is too long, or has control characters in it.
+    pub fn sign(&self, text: &str) -> Result<String, NoteError> {
+        let mut note = Note::new(text.as_bytes(), &[])?;
+        note.add_sigs(&[&self.signer])?;
+        Ok(String::from_utf8_lossy(&note.to_bytes()).into_owned())
+    }
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SigningKey({})", self.public)
+    }
+}

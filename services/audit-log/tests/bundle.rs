@@ -1,0 +1,254 @@
+//! A bundle that is as it was made proves its events; one in which any byte was changed is refused, by its line.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use audit_log::bundle::{self, Event, Head, Line, Schema};
+use audit_log::receipt::Receipt;
+use audit_log::verify::{Fault, verify};
+use audit_log::{Disclosed, Envelope, Frame, LogKey, Place, Root, SigningKey};
+use tlog_tiles::{Hash, HashReader, prove_record, stored_hashes, tree_hash};
+
+const TOPIC: &str = "routing.events";
+const INCIDENT: &str = "018f0000-0000-7000-8000-000000000001";
+
+fn key(name: &str, seed: u8) -> SigningKey {
+    SigningKey::parse(&SigningKey::written(name, &[seed; 32]).unwrap()).unwrap()
+}
+
+fn log() -> SigningKey {
+    key("audit.example", 7)
+}
+
+/// As Avro writes a number.
+fn number(value: i64) -> Vec<u8> {
+    let mut bits = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    let mut bytes = Vec::new();
+    while bits > 0x7f {
+        bytes.push(u8::try_from(bits & 0x7f).unwrap() | 0x80);
+        bits >>= 7;
+    }
+    bytes.push(u8::try_from(bits).unwrap());
+    bytes
+}
+
+fn text(value: &[u8]) -> Vec<u8> {
+    [number(i64::try_from(value.len()).unwrap()), value.to_vec()].concat()
+}
+
+fn value(aggregate: &str, sequence: i64, predecessor: &[u8]) -> Vec<u8> {
+    let salt = [u8::try_from(sequence).unwrap(); 16];
+    let fields = [
+        vec![0, 0, 0, 0, 9],
+        text(format!("event {sequence}").as_bytes()),
+        text(aggregate.as_bytes()),
+        number(sequence),
+        text(predecessor),
+        text(&salt),
+        text(b"routing.commands"),
+        number(3),
+        number(1_000_000 + sequence),
+        text(b"command"),
+        text(&[5; 32]),
+        number(1_790_000_000_000),
+        text(b"de-police"),
+        text(b"officer"),
+        text(b"human"),
+        number(-1),
+        number(1),
+        text(b"signed"),
+        number(8),
+        text(b"what happened"),
+    ];
+    fields.concat()
+}
+
+struct Log {
+    hashes: Vec<Hash>,
+    size: u64,
+    /// Frame, leaf and record of each event of the incident.
+    events: Vec<(Frame, u64, Disclosed)>,
+}
+
+impl HashReader for Log {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<Hash>, tlog_tiles::Error> {
+        Ok(indexes.iter().map(|index| self.hashes[usize::try_from(*index).unwrap()]).collect())
+    }
+}
+
+impl Log {
+    /// Of an incident of six events, between those of others.
+    fn grown() -> Self {
+        let mut log = Self { hashes: Vec::new(), size: 0, events: Vec::new() };
+        let mut predecessor = Vec::new();
+        for sequence in 1..=6 {
+            log.append(&[u8::try_from(sequence).unwrap(); 32]);
+            let value = value(INCIDENT, sequence, &predecessor);
+            let place = Place { partition: 3, offset: sequence, timestamp: 1_790_000_000_000 + sequence };
+            let frame = Frame::of(TOPIC, place, INCIDENT.as_bytes(), &value).unwrap();
+            predecessor = frame.digest.to_vec();
+            let record = Disclosed::Record { place, key: INCIDENT.to_owned(), value };
+            log.events.push((frame.clone(), log.size, record));
+            log.append(&frame.commitment());
+        }
+        log
+    }
+
+    fn append(&mut self, leaf: &[u8]) {
+        let new = stored_hashes(self.size, leaf, self).unwrap();
+        self.hashes.extend(new);
+        self.size += 1;
+    }
+
+    fn root(&self) -> Root {
+        Root { size: self.size, hash: tree_hash(self.size, self).unwrap() }
+    }
+
+    fn event(&self, number: usize, shown: Disclosed) -> Line {
+        let (frame, leaf, _) = &self.events[number];
+        let proof = prove_record(self.size, *leaf, self).unwrap();
+        Line::Event(Event {
+            topic: TOPIC.to_owned(),
+            aggregate: INCIDENT.to_owned(),
+            sequence: frame.sequence,
+            name: None,
+            leaf: *leaf,
+            proof: proof.into_iter().map(|hash| bundle::Bytes32(hash.0)).collect(),
+            shown: shown.into(),
+        })
+    }
+
+    /// Every second event by its frame, the fifth by its body.
+    fn lines(&self) -> Vec<Line> {
+        let head = Head {
+            incident: INCIDENT.to_owned(),
+            agency: "de-police".to_owned(),
+            made: "2026-11-29T10:00:00Z".to_owned(),
+            checkpoint: self.root().sign(&log()).unwrap(),
+        };
+        let schema = Schema { id: 9, topic: TOPIC.to_owned(), text: "{\"type\":\"record\"}".to_owned() };
+        let shown = |number: usize| {
+            let (frame, _, record) = &self.events[number];
+            match number {
+                4 => body(record, frame),
+                _ if number % 2 == 1 => Disclosed::Frame(frame.clone()),
+                _ => record.clone(),
+            }
+        };
+        let events = (0..self.events.len()).map(|number| self.event(number, shown(number)));
+        [Line::Trail(head), Line::Schema(schema)].into_iter().chain(events).collect()
+    }
+}
+
+fn body(record: &Disclosed, frame: &Frame) -> Disclosed {
+    let Disclosed::Record { value, .. } = record else { panic!("it is shown whole") };
+    let envelope = Envelope::read(value).unwrap();
+    Disclosed::Body {
+        frame: frame.clone(),
+        salt: audit_log::leaf::body_salt(envelope.salt),
+        schema_id: envelope.schema_id,
+        body: envelope.body.to_vec(),
+    }
+}
+
+fn sealed(lines: &[Line]) -> String {
+    bundle::write(lines, &log()).unwrap()
+}
+
+fn faults(file: &str) -> Vec<Fault> {
+    verify(file, log().public(), &[]).unwrap_err()
+}
+
+#[test]
+fn what_was_exported_is_proven_whoever_sees_how_much_of_it() {
+    let log_now = Log::grown();
+    let proven = verify(&sealed(&log_now.lines()), log().public(), &[]).unwrap();
+    assert_eq!(proven.root, log_now.root());
+    assert_eq!(proven.signers, ["audit.example"]);
+    let [chain] = &proven.chains[..] else { panic!("one chain") };
+    assert_eq!((chain.last, chain.records, chain.bodies, chain.frames), (6, 2, 1, 3));
+}
+
+#[test]
+fn a_byte_that_was_changed_is_named_by_its_line() {
+    let file = sealed(&Log::grown().lines());
+    let mut line = 1;
+    for place in 0..file.len() {
+        let mut bytes = file.clone().into_bytes();
+        bytes[place] ^= 1;
+        if file.as_bytes()[place] == b'\n' {
+            line += 1;
+            continue;
+        }
+        let Ok(changed) = String::from_utf8(bytes) else { continue };
+        let found = faults(&changed);
+        assert!(found.iter().any(|fault| fault.line == line), "byte {place} of line {line}: {found:?}");
+    }
+    for (number, _) in file.match_indices('\n') {
+        let joined = [&file[..number], &file[number + 1..]].concat();
+        faults(&joined);
+    }
+}
+
+#[test]
+fn an_event_that_was_taken_out_is_missed_even_by_whoever_could_seal_the_file_anew() {
+    let lines = Log::grown().lines();
+    for number in 2..lines.len() - 1 {
+        let mut fewer = lines.clone();
+        fewer.remove(number);
+        let found = faults(&sealed(&fewer));
+        assert!(found.iter().any(|fault| fault.what.contains("is missing")), "{found:?}");
+    }
+    // The last one leaves no gap: that nothing came later is not proven.
+    verify(&sealed(&lines[..lines.len() - 1]), log().public(), &[]).unwrap();
+}
+
+#[test]
+fn an_event_that_was_invented_does_not_stand_in_the_log() {
+    let log_now = Log::grown();
+    let lines = log_now.lines();
+    let value = value(INCIDENT, 7, &log_now.events[5].0.digest);
+    let place = Place { partition: 3, offset: 9, timestamp: 1_790_000_000_009 };
+    let Line::Event(last) = &lines[lines.len() - 1] else { panic!("an event comes last") };
+    let record = Disclosed::Record { place, key: INCIDENT.to_owned(), value };
+    let invented = Event { sequence: 7, shown: record.into(), ..last.clone() };
+    let found = faults(&sealed(&[lines, vec![Line::Event(invented)]].concat()));
+    assert!(found[0].what.contains("does not stand in the log"), "{found:?}");
+}
+
+#[test]
+fn whatever_its_bytes_a_key_is_read_as_it_is_written() {
+    for seed in 0..=255 {
+        let key = key("audit.example", seed);
+        assert_eq!(key.public().open(key.sign("text\n").unwrap().as_bytes()).unwrap(), "text\n");
+    }
+}
+
+#[test]
+fn another_log_s_key_opens_nothing() {
+    let file = sealed(&Log::grown().lines());
+    let other = key("audit.example", 8);
+    assert!(verify(&file, other.public(), &[]).is_err());
+    assert!(LogKey::parse("audit.example+00000000+AAAA").is_err());
+}
+
+#[test]
+fn a_receipt_is_kept_by_its_event_and_by_no_other() {
+    let log_now = Log::grown();
+    let file = sealed(&log_now.lines());
+    let promise = key("audit.example", 9);
+    let receipt = |sequence: i64, digest| {
+        let receipt = Receipt {
+            topic: TOPIC.to_owned(),
+            aggregate_id: INCIDENT.to_owned(),
+            sequence,
+            digest,
+            by: "2026-11-29T10:05:00Z".to_owned(),
+        };
+        (receipt.sign(&promise).unwrap(), promise.public().clone())
+    };
+    let kept = receipt(2, log_now.events[1].0.digest);
+    assert_eq!(verify(&file, log().public(), std::slice::from_ref(&kept)).unwrap().receipts, 1);
+    for broken in [receipt(2, [1; 32]), receipt(7, [1; 32]), (kept.0.replace('2', "3"), kept.1)] {
+        assert!(verify(&file, log().public(), &[broken]).is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! Who may see how much of which event of an incident.
+
+pub mod audience;
+pub mod trail;

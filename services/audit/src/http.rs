@@ -1,0 +1,340 @@
+//! The pages of the audit log: the log itself, which everybody may read, and the trail of an incident, which its
+//! parties may.
+
+use std::sync::Arc;
+
+use audit_log::bundle::Bytes32;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use chassis::auth::Caller;
+use chassis::http::{Path, Query};
+use chassis::problem::{Problem, chain};
+use chassis::publish::Publisher;
+use schemas::delivery::{DeliveryCommand, ReadTrail};
+use schemas::ids::{CommandId, IncidentId};
+use schemas::{Command, Timestamp};
+use serde::{Deserialize, Serialize};
+use tlog_tiles::Tile;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::log::Entry;
+use crate::signing::Signed;
+use crate::trail::{Asked, TrailError, Trails};
+use crate::witnesses::Witness;
+
+/// Most entries of one answer.
+const MAX_ENTRIES: usize = 1_000;
+/// How long a tile may be kept, and the last head.
+const FULL: &str = "public, max-age=31536000, immutable";
+const CHANGES: &str = "no-cache";
+/// Hashes of a tile: 256, as C2SP `tlog-tiles` has them.
+const TILE_HEIGHT: u8 = 8;
+const MINUTE_MILLIS: i64 = 60_000;
+
+#[derive(Clone)]
+pub struct Pages {
+    pub trails: Arc<Trails>,
+    pub witnesses: Arc<[Witness]>,
+    pub receipt_key: Option<String>,
+    pub publisher: Arc<Publisher>,
+}
+
+pub fn pages(pages: Pages) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(log_head))
+        .routes(routes!(consistency))
+        .routes(routes!(incident_trail))
+        .routes(routes!(own_acts))
+        .with_state(pages)
+}
+
+/// The log as static resources, as C2SP `tlog-tiles` lays them out under `/log`.
+pub fn log_pages(pages: Pages) -> Router {
+    Router::new()
+        .route("/log/checkpoint", get(checkpoint))
+        .route("/log/tile/{*path}", get(tile))
+        .with_state(pages)
+}
+
+/// The log, and its last head.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditLogHead)]
+pub struct LogHead {
+    pub origin: String,
+    /// The public key that heads and trails are checked with.
+    pub key: String,
+    /// The public key that receipts are checked with, where this process knows it.
+    pub receipt_key: Option<String>,
+    /// A signed note (C2SP tlog-checkpoint); none before the first.
+    pub checkpoint: Option<String>,
+    /// How many leaves it covers.
+    pub size: u64,
+    /// Other parties that hold the operator to it.
+    pub witnesses: Vec<WitnessView>,
+}
+
+/// A witness of the log.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditLogWitness)]
+pub struct WitnessView {
+    /// Its public key.
+    pub key: String,
+    /// When it has cosigned the last head, in seconds since 1970-01-01T00:00:00Z; none where it has not.
+    pub cosigned: Option<u64>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Sizes {
+    /// Leaves of the earlier head; 0 when it is not told.
+    #[serde(default)]
+    from: u64,
+    /// Leaves of the later one; those of the last when it is not told.
+    to: Option<u64>,
+}
+
+/// That the log of one head begins with that of an earlier one.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditLogConsistency)]
+pub struct Consistency {
+    /// RFC 6962, section 2.1.2; base64.
+    #[schema(value_type = Vec<String>)]
+    pub proof: Vec<Bytes32>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Acts {
+    /// The first moment.
+    from: Timestamp,
+    /// The first moment after the last.
+    to: Timestamp,
+    /// The actor of one person's tokens.
+    actor: Option<String>,
+}
+
+/// What somebody of the agency did.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditedAct)]
+pub struct Act {
+    pub time: Timestamp,
+    pub actor: String,
+    pub topic: String,
+    /// What it was done to: an incident, in most topics.
+    pub aggregate: String,
+    pub sequence: i64,
+    /// Its place in the log.
+    pub leaf: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditedActs)]
+pub struct AllActs {
+    pub acts: Vec<Act>,
+    /// Whether there are more than the limit of 1000: ask for a shorter time.
+    pub more: bool,
+}
+
+/// The log's name, its key and its last head. For everybody.
+#[utoipa::path(get, path = "/v1/log", tag = "audit", security(()), responses((status = 200, body = LogHead)))]
+async fn log_head(State(pages): State<Pages>) -> Json<LogHead> {
+    let key = pages.trails.key.public();
+    let signed = pages.signed();
+    let witness = |witness: &Witness| WitnessView {
+        key: witness.key.to_string(),
+        cosigned: signed.as_ref().and_then(|signed| witness.key.cosigned(&signed.note)),
+    };
+    Json(LogHead {
+        witnesses: pages.witnesses.iter().map(witness).collect(),
+        origin: key.name().to_owned(),
+        key: key.to_string(),
+        receipt_key: pages.receipt_key.clone(),
+        size: signed.as_ref().map_or(0, |signed| signed.root.size),
+        checkpoint: signed.map(|signed| signed.note),
+    })
+}
+
+/// Proves that the log only grew from one head to a later one. For everybody.
+#[utoipa::path(get, path = "/v1/log/consistency", tag = "audit", security(()), params(Sizes),
+    responses((status = 200, body = Consistency), (status = 400, body = Problem)))]
+async fn consistency(
+    State(pages): State<Pages>,
+    Query(Sizes { from, to }): Query<Sizes>,
+) -> Result<Json<Consistency>, Problem> {
+    let size = pages.signed().map_or(0, |signed| signed.root.size);
+    let to = to.unwrap_or(size);
+    if to > size {
+        return Err(Problem::malformed().field("to", format!("the last head has {size} leaves")));
+    }
+    if from > to {
+        return Err(Problem::malformed().field("from", "the earlier head has no more leaves than the later"));
+    }
+    let tree = Arc::clone(&pages.trails.log);
+    let proof = tokio::task::spawn_blocking(move || tree.tree().prove_extends(from, to)).await;
+    let proof = proof.map_err(|_| Problem::internal())?.map_err(|error| broken(&error))?;
+    Ok(Json(Consistency { proof: proof.into_iter().map(|hash| Bytes32(hash.0)).collect() }))
+}
+
+/// The trail of an incident as far as the caller may see it: lines of JSON, sealed, each event with the proof that it
+/// stands in the log. `causeway verify` checks it offline.
+#[utoipa::path(get, path = "/v1/incidents/{incident}/trail", tag = "audit",
+    params(("incident" = IncidentId, Path)),
+    responses((status = 200, body = String, content_type = "application/jsonl"), (status = 404, body = Problem)))]
+async fn incident_trail(
+    caller: Caller,
+    State(pages): State<Pages>,
+    Path(incident): Path<IncidentId>,
+) -> Result<Response, Problem> {
+    let (trails, agency) = (Arc::clone(&pages.trails), caller.agency.clone());
+    let made = tokio::task::spawn_blocking(move || trails.of(incident, &agency)).await;
+    match made.map_err(|_| Problem::internal())? {
+        Ok(Asked::Shown { file, size }) => {
+            // On record before it is given.
+            pages.record(&caller, incident, Some(size)).await?;
+            Ok(([(header::CONTENT_TYPE, "application/jsonl")], file).into_response())
+        }
+        Ok(Asked::Hidden) => {
+            // Nobody waits for it, so that the answer does not tell by its time that there is something.
+            let pages = pages.clone();
+            tokio::spawn(async move { pages.record(&caller, incident, None).await });
+            Err(Problem::not_found())
+        }
+        Ok(Asked::Unknown) => Err(Problem::not_found()),
+        Err(TrailError::TooLong) => {
+            Err(Problem::too_large().detail("the trail is longer than one file holds"))
+        }
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+/// What people and machines of the caller's agency did, from the log.
+#[utoipa::path(get, path = "/v1/acts", tag = "audit", params(Acts),
+    responses((status = 200, body = AllActs), (status = 400, body = Problem)))]
+async fn own_acts(
+    caller: Caller,
+    State(pages): State<Pages>,
+    Query(Acts { from, to, actor }): Query<Acts>,
+) -> Result<Json<AllActs>, Problem> {
+    let log = Arc::clone(&pages.trails.log);
+    let read = tokio::task::spawn_blocking(move || {
+        let acts = log.of_agency(&caller.agency.id, from, to);
+        let wanted = |entry: &Entry| actor.as_ref().is_none_or(|actor| entry.actor == *actor);
+        let wanted = acts.filter(|entry| entry.as_ref().map_or(true, wanted)).take(MAX_ENTRIES + 1);
+        wanted.collect::<Result<Vec<Entry>, _>>()
+    });
+    let mut entries = read.await.map_err(|_| Problem::internal())?.map_err(|error| broken(&error))?;
+    let more = entries.len() > MAX_ENTRIES;
+    entries.truncate(MAX_ENTRIES);
+    Ok(Json(AllActs { acts: entries.into_iter().map(act).collect(), more }))
+}
+
+fn act(entry: Entry) -> Act {
+    Act {
+        time: entry.time,
+        actor: entry.actor,
+        topic: entry.topic,
+        aggregate: entry.aggregate_id,
+        sequence: entry.sequence,
+        leaf: entry.leaf,
+    }
+}
+
+async fn checkpoint(State(pages): State<Pages>) -> Result<Response, Problem> {
+    let signed = pages.signed().ok_or_else(Problem::not_found)?;
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, CHANGES)];
+    Ok((headers, signed.note).into_response())
+}
+
+async fn tile(State(pages): State<Pages>, Path(path): Path<String>) -> Result<Response, Problem> {
+    let size = pages.signed().map_or(0, |signed| signed.root.size);
+    let tile = named(&path).filter(|tile| reaches(tile, size)).ok_or_else(Problem::not_found)?;
+    let trails = Arc::clone(&pages.trails);
+    let read = tokio::task::spawn_blocking(move || read(&trails, &tile)).await;
+    let bytes = read.map_err(|_| Problem::internal())?.map_err(|error| broken(&*error))?;
+    // A tile of this width never changes: once there is more, it is another one.
+    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, FULL)];
+    Ok((headers, Bytes::from(bytes)).into_response())
+}
+
+/// C2SP leaves the height out, which is always the same, and calls the leaves' own tiles entries.
+fn named(path: &str) -> Option<Tile> {
+    let path = match path.strip_prefix("entries/") {
+        Some(rest) => format!("data/{rest}"),
+        None if path.starts_with("data/") => return None,
+        None => path.to_owned(),
+    };
+    Tile::from_path(&format!("tile/{TILE_HEIGHT}/{path}")).ok()
+}
+
+/// Whether the log has every hash of the tile.
+fn reaches(tile: &Tile, size: u64) -> bool {
+    let levels = u32::from(tile.level()) * u32::from(TILE_HEIGHT);
+    let first = tile.level_index().checked_mul(1 << TILE_HEIGHT);
+    let end = first.and_then(|first| first.checked_add(u64::from(tile.width())));
+    tile.width() > 0 && end.is_some_and(|end| end <= size.checked_shr(levels).unwrap_or(0))
+}
+
+fn read(trails: &Trails, tile: &Tile) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
+    let tree = trails.log.tree();
+    if !tile.is_data() {
+        return Ok(tile.read_data(tree)?);
+    }
+    let first = tile.level_index() << TILE_HEIGHT;
+    let leaves = tree.leaves(first, usize::try_from(tile.width())?)?;
+    // Each after its length (two bytes, big endian).
+    Ok(leaves.iter().flat_map(|leaf| [&[0, 32], leaf.as_slice()].concat()).collect())
+}
+
+impl Pages {
+    /// Who asked for a trail is on record, once a minute for each person.
+    async fn record(&self, caller: &Caller, incident: IncidentId, size: Option<u64>) -> Result<(), Problem> {
+        let now = self.trails.clock.now();
+        let (agency, actor) = (caller.agency.id.clone(), caller.actor.clone());
+        let shown = [u8::from(size.is_some())];
+        let minute = (now.as_millis() / MINUTE_MILLIS).to_be_bytes();
+        let parts: [&[u8]; 6] = [
+            b"read trail",
+            agency.as_str().as_bytes(),
+            actor.id.as_bytes(),
+            incident.as_uuid().as_bytes(),
+            &shown,
+            &minute,
+        ];
+        let size = size.map(|size| i64::try_from(size).unwrap_or(i64::MAX));
+        let command = Command::<DeliveryCommand> {
+            command_id: CommandId::derive(&parts),
+            aggregate_id: incident.to_string(),
+            // The same asked twice within the minute is the same, whatever the log has grown to.
+            digest: Vec::new(),
+            time: now,
+            agency,
+            actor,
+            signature: None,
+            body: ReadTrail { size }.into(),
+        };
+        let sent = self.publisher.command(&self.trails.codec, &command).await;
+        sent.map_err(|error| {
+            tracing::warn!(error = %chain(&error), "a reading of a trail was not put on record");
+            Problem::unavailable()
+                .detail("Kafka does not take the record that the trail was read")
+                .retry_after(2)
+        })
+    }
+
+    fn signed(&self) -> Option<Signed> {
+        self.trails.latest.borrow().clone()
+    }
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> Problem {
+    tracing::error!(error = %chain(error), "a page of the audit log failed");
+    Problem::internal()
+}

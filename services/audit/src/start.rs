@@ -1,0 +1,75 @@
+//! The audit log's part of a process.
+
+use std::sync::Arc;
+
+use chassis::host::{Host, Pages, StartError};
+use chassis::publish::Publisher;
+use chassis::reader::RecordReader;
+use chassis::sequencer::Sequencer;
+use schemas::topics;
+
+use crate::NAME;
+use crate::http;
+use crate::log::Log;
+use crate::sequencing::Sequencing;
+use crate::settings::Settings;
+use crate::signing::{Latest, Signer};
+use crate::trail::Trails;
+use crate::witnesses::Witnesses;
+
+/// # Errors
+/// When what the log stands on cannot be set up.
+pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> {
+    let key = settings.signing_key()?;
+    let log = Arc::new(Log::open(host.store(NAME)?)?);
+    let latest = Arc::new(Latest::new(None));
+    let kafka = host.settings.kafka.clone();
+    let witnesses = Witnesses {
+        all: settings.witnesses.clone(),
+        runtime: tokio::runtime::Handle::current(),
+        http: reqwest::Client::new(),
+    };
+    let signer = Signer {
+        key: key.clone(),
+        kept: settings.head()?,
+        records: RecordReader::new(&kafka)?,
+        codec: host.codec.clone(),
+        publisher: Publisher::new(&kafka)?,
+        witnesses: witnesses.clone(),
+        signed: Latest::new(None),
+        clock: host.clock.clone(),
+        latest: Arc::clone(&latest),
+        last: None,
+        looked: None,
+    };
+    let heads = signer.signed.subscribe();
+    tokio::spawn(witnesses.run(Arc::clone(&log), heads, Arc::clone(&latest)));
+    let events = topics::TOPICS.iter().map(|topic| topic.name).filter(|name| topics::is_event_topic(name));
+    let ledger = Sequencing {
+        log: Arc::clone(&log),
+        codec: host.codec.clone(),
+        signer,
+        inputs: events.collect(),
+        is_rebuilt: false,
+        promised: host.settings.receipts.within,
+        is_late: false,
+    };
+    let (kafka_of, instance) = (kafka.clone(), host.settings.instance.clone());
+    host.sequence(NAME, |status| Sequencer { ledger, kafka: kafka_of, service: NAME, instance, status })?;
+    let receipt_key = host.settings.receipts.signing_key()?.map(|key| key.public().to_string());
+    let trails = Trails {
+        log,
+        records: RecordReader::new(&kafka)?,
+        codec: host.codec.clone(),
+        key,
+        latest,
+        clock: host.clock.clone(),
+    };
+    let pages = http::Pages {
+        trails: Arc::new(trails),
+        witnesses: settings.witnesses.clone().into(),
+        receipt_key,
+        publisher: Arc::new(Publisher::new(&kafka)?),
+    };
+    Ok(Pages { described: http::pages(pages.clone()), status: http::log_pages(pages) })
+}

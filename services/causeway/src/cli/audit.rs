@@ -1,0 +1,330 @@
+//! The audit log on the command line: a trail exported, and verified offline.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use audit::fsck::Fsck;
+use audit::http::{AllActs, LogHead, WitnessView};
+use audit::witness::Witness;
+use audit_log::LogKey;
+use audit_log::cosignature::Cosigner;
+use audit_log::verify::{Proven, verify};
+use causeway::client::Client;
+use causeway::development;
+use causeway::serve::Settings;
+use clap::{Args, Subcommand};
+use schemas::codec::Codec;
+use schemas::ids::IncidentId;
+use serde::Serialize;
+
+use super::Output;
+use super::table::table;
+
+#[derive(Subcommand)]
+pub enum Audit {
+    /// The log's name, its key, and its last head.
+    Log,
+    /// What people and machines of your agency did.
+    Acts {
+        /// The first moment, such as 2026-11-01T00:00:00Z.
+        #[arg(long)]
+        from: jiff::Timestamp,
+        /// The first moment after the last.
+        #[arg(long)]
+        to: jiff::Timestamp,
+        /// The actor of one person's tokens.
+        #[arg(long)]
+        actor: Option<String>,
+    },
+    /// For the operator: derive the log again from Kafka, and say what does not fit.
+    Fsck {
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// A broker's data directory: then its files are read too, to tell what is missing from what was aborted.
+        #[arg(long)]
+        kafka_files: Option<PathBuf>,
+    },
+}
+
+impl Audit {
+    pub async fn run(self, client: &Client, output: &Output) -> anyhow::Result<()> {
+        match self {
+            Self::Log => {
+                let head: LogHead = client.get("/v1/log").await?;
+                output.print(&head, || head_text(&head))
+            }
+            Self::Acts { from, to, actor } => {
+                let mut page = format!("/v1/acts?from={from}&to={to}");
+                if let Some(actor) = actor {
+                    page += &format!("&actor={actor}");
+                }
+                let acts: AllActs = client.get(&page).await?;
+                output.print(&acts, || acts_text(&acts))
+            }
+            Self::Fsck { config, kafka_files } => fsck(config.as_deref(), kafka_files.as_deref(), output),
+        }
+    }
+}
+
+/// What `fsck` found, for scripts.
+#[derive(Serialize)]
+struct Checked {
+    leaves: u64,
+    checkpoints: usize,
+    records: u64,
+    not_yet_sequenced: u64,
+    aborted: Option<u64>,
+    faults: Vec<String>,
+}
+
+fn fsck(config: Option<&Path>, files: Option<&Path>, output: &Output) -> anyhow::Result<()> {
+    let settings = Settings::read(config)?;
+    let (key, codec) = (settings.audit.signing_key()?, Codec::with_table());
+    let fsck = Fsck { kafka: &settings.host.kafka, codec: &codec, key: key.public(), files };
+    let found = fsck.run(&mut |doing| eprintln!("{doing}"))?;
+    let checked = Checked {
+        leaves: found.leaves,
+        checkpoints: found.checkpoints,
+        records: found.records,
+        not_yet_sequenced: found.unsequenced,
+        aborted: files.map(|_| found.aborted),
+        faults: found.faults.iter().map(ToString::to_string).collect(),
+    };
+    output.print(&checked, || checked_text(&checked))?;
+    anyhow::ensure!(checked.faults.is_empty(), "{} faults", checked.faults.len());
+    Ok(())
+}
+
+fn checked_text(checked: &Checked) -> String {
+    let aborted = checked.aborted.map_or_else(
+        || "Kafka's files were not read: name them with --kafka-files".to_owned(),
+        |aborted| format!("{aborted} records of aborted transactions have none, as it has to be"),
+    );
+    format!(
+        "{} leaves, {} heads, {} committed records; {} of them are yet to be sequenced\n{aborted}\n{}",
+        checked.leaves,
+        checked.checkpoints,
+        checked.records,
+        checked.not_yet_sequenced,
+        if checked.faults.is_empty() {
+            "each record has exactly one leaf, and each head is that of the log".to_owned()
+        } else {
+            checked.faults.join("\n")
+        }
+    )
+}
+
+fn head_text(head: &LogHead) -> String {
+    format!(
+        "{}\nkey: {}\n{} leaves\n\n{}",
+        head.origin,
+        head.key,
+        head.size,
+        head.checkpoint.as_deref().unwrap_or("nothing was signed yet")
+    ) + &head.witnesses.iter().map(witness_text).collect::<String>()
+}
+
+fn witness_text(witness: &WitnessView) -> String {
+    let stands = if witness.cosigned.is_some() { "has cosigned it" } else { "has not cosigned it" };
+    format!("\n{}: {stands}", witness.key)
+}
+
+fn acts_text(acts: &AllActs) -> String {
+    let rows = acts.acts.iter().map(|act| {
+        let (sequence, leaf) = (act.sequence.to_string(), act.leaf.to_string());
+        vec![
+            act.time.to_string(),
+            act.actor.clone(),
+            act.topic.clone(),
+            act.aggregate.clone(),
+            sequence,
+            leaf,
+        ]
+    });
+    let mut text = table(&["time", "actor", "topic", "of", "event", "leaf"], &rows.collect::<Vec<_>>());
+    if acts.more {
+        text += "\nthere are more: ask for a shorter time";
+    }
+    text
+}
+
+/// Writes the trail of an incident as your agency may see it into one file, with the proof of each event.
+#[derive(Args)]
+pub struct Export {
+    incident: IncidentId,
+    #[arg(long)]
+    output: PathBuf,
+}
+
+impl Export {
+    pub async fn run(self, client: &Client) -> anyhow::Result<()> {
+        let file = client.text(&format!("/v1/incidents/{}/trail", self.incident)).await?;
+        std::fs::write(&self.output, &file)
+            .with_context(|| format!("failed to write {}", self.output.display()))?;
+        let events = file.lines().filter(|line| line.starts_with("{\"event\":")).count();
+        eprintln!("{events} events in {}; check them with `causeway verify`", self.output.display());
+        Ok(())
+    }
+}
+
+/// Watches logs for your agency: cosigns each head that extends what was seen before (C2SP tlog-witness).
+///
+/// Its public key is printed first: it goes to whoever runs the log, and to whoever checks it.
+#[derive(Args)]
+pub struct WitnessCommand {
+    /// Its name, such as witness.agency.example.
+    #[arg(long)]
+    name: String,
+    /// A file with 32 secret bytes in hexadecimal digits; it is made where there is none.
+    #[arg(long)]
+    key: PathBuf,
+    /// A log's public key; may be given several times.
+    #[arg(long, required = true)]
+    log_key: Vec<String>,
+    /// Where the last head of each log is kept. Not a cache: back it up.
+    #[arg(long)]
+    state: PathBuf,
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+}
+
+impl WitnessCommand {
+    pub async fn run(&self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let cosigner = Cosigner::new(&self.name, &secret(&self.key)?).context("--name")?;
+        let logs = self.log_key.iter().map(|key| LogKey::parse(key)).collect::<Result<Vec<_>, _>>();
+        std::fs::create_dir_all(&self.state)
+            .with_context(|| format!("failed to create {}", self.state.display()))?;
+        println!("{}", cosigner.public());
+        let witness = Witness::open(cosigner, logs.context("--log-key")?, &self.state)?;
+        let listener = tokio::net::TcpListener::bind(self.listen).await;
+        let listener = listener.with_context(|| format!("failed to listen on {}", self.listen))?;
+        eprintln!("watching at http://{}", listener.local_addr()?);
+        axum::serve(listener, Arc::new(witness).pages()).with_graceful_shutdown(stop).await?;
+        Ok(())
+    }
+}
+
+fn secret(path: &Path) -> anyhow::Result<[u8; 32]> {
+    if !path.exists() {
+        std::fs::write(path, development::secret())
+            .with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    let text = read(path)?;
+    let bytes = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.with_context(|| format!("{} does not hold 32 bytes in hexadecimal digits", path.display()))
+}
+
+/// Checks a trail offline: that its events stand in the log, unchanged and without a gap. No network is used.
+#[derive(Args)]
+pub struct Verify {
+    file: PathBuf,
+    /// The log's public key: from the operator, from a witness, or from an earlier trail; never from the file itself.
+    #[arg(long)]
+    log_key: String,
+    /// A receipt that was given for an event of the incident; may be given several times.
+    #[arg(long)]
+    receipt: Vec<PathBuf>,
+    /// The public key that receipts are signed with.
+    #[arg(long, requires = "receipt")]
+    receipt_key: Option<String>,
+}
+
+/// What was proven, for scripts.
+#[derive(Serialize)]
+struct Verdict<'a> {
+    incident: &'a str,
+    agency: &'a str,
+    made: &'a str,
+    size: u64,
+    signers: &'a [String],
+    receipts_kept: usize,
+    chains: Vec<ChainVerdict<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChainVerdict<'a> {
+    topic: &'a str,
+    aggregate: &'a str,
+    events: i64,
+    records: usize,
+    bodies: usize,
+    frames: usize,
+}
+
+impl Verify {
+    pub fn run(&self, output: &Output) -> anyhow::Result<()> {
+        let file = read(&self.file)?;
+        let key = LogKey::parse(&self.log_key).context("--log-key")?;
+        let receipt_key =
+            self.receipt_key.as_deref().map(LogKey::parse).transpose().context("--receipt-key")?;
+        let receipt_key = receipt_key.unwrap_or_else(|| key.clone());
+        let receipts = self.receipt.iter().map(|path| Ok((read(path)?, receipt_key.clone())));
+        let receipts = receipts.collect::<anyhow::Result<Vec<_>>>()?;
+        match verify(&file, &key, &receipts) {
+            Ok(proven) => output.print(&verdict(&proven), || proven_text(&proven)),
+            Err(faults) => {
+                let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                anyhow::bail!("{} does not prove what it says:\n  {}", self.file.display(), told.join("\n  "))
+            }
+        }
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
+}
+
+fn verdict(proven: &Proven) -> Verdict<'_> {
+    Verdict {
+        incident: &proven.head.incident,
+        agency: &proven.head.agency,
+        made: &proven.head.made,
+        size: proven.root.size,
+        signers: &proven.signers,
+        receipts_kept: proven.receipts,
+        chains: proven
+            .chains
+            .iter()
+            .map(|chain| ChainVerdict {
+                topic: &chain.topic,
+                aggregate: &chain.aggregate,
+                events: chain.last,
+                records: chain.records,
+                bodies: chain.bodies,
+                frames: chain.frames,
+            })
+            .collect(),
+    }
+}
+
+fn proven_text(proven: &Proven) -> String {
+    let rows = proven.chains.iter().map(|chain| {
+        let count = |number: usize| number.to_string();
+        let (records, bodies, frames) = (count(chain.records), count(chain.bodies), count(chain.frames));
+        vec![chain.topic.clone(), chain.last.to_string(), records, bodies, frames]
+    });
+    let chains =
+        table(&["topic", "events", "whole", "what they say", "only there"], &rows.collect::<Vec<_>>());
+    format!(
+        "The trail of incident {} for {}, made {}.\n\n{chains}\n\
+         Proven, under a head of {} leaves signed by {}:\n\
+         - each event stands in the log as it is shown here, and was not changed since;\n\
+         - each topic's events follow each other from the first on: none is missing in between, and none was slipped \
+         in.\n\
+         Not proven:\n\
+         - that nothing came later, or in topics that are not shown;\n\
+         - that what the events say is true: only that it was said, and when the log had it;\n\
+         - that everybody is shown the same log: for that compare the head with what others hold, or ask a witness.{}",
+        proven.head.incident,
+        proven.head.agency,
+        proven.head.made,
+        proven.root.size,
+        proven.signers.join(" and "),
+        match proven.receipts {
+            0 => String::new(),
+            kept => format!("\nReceipts that were kept: {kept}."),
+        }
+    )
+}
