@@ -134,7 +134,7 @@ class Children:
         body = {"entry": "story", "classification": "A1", "digests": [digest]}
         place = {"set": "story"}
         entry = self.story.act("POST /v1/digest-sets/{set}/entries", self.unit, place, body).json()["entry_id"]
-        one = "/v1/digest-sets/entries/{entry}"
+        one = "/v1/digest-set-entries/{entry}"
         self.story.act(f"POST {one}/vote", self.other, {"entry": entry}, {"vote": "agreed"})
         self.story.act(f"GET {one}", self.unit, {"entry": entry})
         self.story.act("GET /v1/known-material", self.unit, query=digest)

@@ -10,7 +10,10 @@ use audit::http::LogHead;
 use audit_log::LogKey;
 use audit_log::cosignature::WitnessKey;
 use audit_log::verify::{Chain, Proven, verify};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use causeway::client::Client;
+use delivery::inbox::AssignmentEntry;
 use fantoccini::Locator;
 use integration_tests::{Deployment, SERVICES, await_some, calm_referral, kafka_data, program};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -55,7 +58,7 @@ async fn each_party_proves_its_part_of_a_trail_offline() {
     let (_, reporters) = trail(&hotline, receipt.incident_id, "referral.events", 1).await;
     let referral = reporters.chains.iter().find(|chain| chain.topic == "referral.events").unwrap();
     assert_eq!((referral.records, referral.frames), (1, 0), "its own referral whole");
-    let (file, police) = trail(&german, receipt.incident_id, "routing.events", 4).await;
+    let (_, police) = trail(&german, receipt.incident_id, "routing.events", 4).await;
     let routing = police.chains.iter().find(|chain| chain.topic == "routing.events").unwrap();
     assert!(routing.records >= 1 && routing.bodies >= 1 && routing.frames >= 1, "{routing:?}");
     assert!(
@@ -70,6 +73,17 @@ async fn each_party_proves_its_part_of_a_trail_offline() {
     let untold = deployment.client("audit", "ke-police").unwrap();
     let refused = untold.text(&format!("/v1/incidents/{}/trail", receipt.incident_id)).await.unwrap_err();
     assert_eq!(refused.code(), Some("not-found"));
+
+    // What was promised with an answer is kept, and held against the trail.
+    let last = routing.last;
+    let promised = promise(&deployment, &offered).await;
+    let (file, _) = trail(&german, receipt.incident_id, "routing.events", last + 1).await;
+    let head: LogHead = german.get("/v1/log").await.unwrap();
+    let receipt_key = LogKey::parse(&head.receipt_key.unwrap()).unwrap();
+    let kept = verify(&file, &key(&german).await, &[(promised.clone(), receipt_key.clone())]).unwrap();
+    assert_eq!(kept.receipts, 1);
+    let other = promised.replacen("routing.events", "delivery.events", 1);
+    assert!(verify(&file, &key(&german).await, &[(other, receipt_key)]).is_err());
 
     // The page that a party opens from disk says the same.
     let path = deployment.state().join("trail.jsonl");
@@ -97,6 +111,18 @@ async fn each_party_proves_its_part_of_a_trail_offline() {
         String::from_utf8_lossy(&said.stderr)
     );
     deployment.stop().await.unwrap();
+}
+
+/// The receipt that comes with the answer to a command: a case number of the agency's own.
+async fn promise(deployment: &Deployment, offered: &AssignmentEntry) -> String {
+    let page = format!("/v1/incidents/{}/case-numbers", offered.incident_id);
+    let token = deployment.world.token("de-police", "tester").unwrap();
+    let request =
+        reqwest::Client::new().post(format!("{}{page}", deployment.url("routing"))).bearer_auth(token);
+    let answer = request.header("idempotency-key", "case").json(&json!({ "number": "Synthetic-1" })).send();
+    let answer = answer.await.unwrap();
+    let receipt = answer.headers().get("causeway-receipt").unwrap_or_else(|| panic!("{answer:?}"));
+    String::from_utf8(BASE64_STANDARD.decode(receipt.as_bytes()).unwrap()).unwrap()
 }
 
 /// What the page that needs no server says of a trail.

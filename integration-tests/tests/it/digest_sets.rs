@@ -22,7 +22,7 @@ impl Case {
 
     async fn act(&self, agency: &str, page: &str, key: &str, body: &Value) -> Result<EntryView, String> {
         let client = self.client("digest-sets", agency);
-        client.command(&format!("/v1/digest-sets/{page}"), key, body).await.map_err(|error| error.to_string())
+        client.command(&format!("/v1/{page}"), key, body).await.map_err(|error| error.to_string())
     }
 
     /// Files a referral with an item that is known and one that is new, and says which are closed.
@@ -51,7 +51,7 @@ impl Case {
         let entry = json!({
             "entry": "2", "digests": [{ "algorithm": "pdq", "value": format!("{:064x}", 0x5e) }],
         });
-        let known = self.act("nl-hotline", "confirmed/entries", "picture", &entry).await.unwrap();
+        let known = self.act("nl-hotline", "digest-sets/confirmed/entries", "picture", &entry).await.unwrap();
         let mut referral = calm_referral("KNOWN-PICTURE");
         let digest = json!({ "algorithm": "pdq", "value": format!("{:064x}", 0x5d) });
         referral["items"] = json!([{ "media_kind": "image", "digests": [digest] }]);
@@ -105,14 +105,14 @@ async fn what_two_states_have_seen_closes_its_own_item_until_one_disputes_it() {
     let entry = json!({
         "entry": "1", "classification": "A1", "digests": [{ "algorithm": "sha-256", "value": KNOWN }],
     });
-    let published = case.act("nl-hotline", "confirmed/entries", "publish", &entry).await.unwrap();
+    let published = case.act("nl-hotline", "digest-sets/confirmed/entries", "publish", &entry).await.unwrap();
     assert!(!published.closes);
-    let again = case.act("nl-hotline", "confirmed/entries", "again", &entry).await.unwrap_err();
+    let again = case.act("nl-hotline", "digest-sets/confirmed/entries", "again", &entry).await.unwrap_err();
     assert!(again.contains("unchanged"), "{again}");
     case.await_closing(false).await;
     assert_eq!(case.closed("KNOWN-1").await, [false, false], "one State alone closes nothing");
 
-    let vote = format!("entries/{}/vote", published.entry_id);
+    let vote = format!("digest-set-entries/{}/vote", published.entry_id);
     let own = case.act("nl-hotline", &vote, "own", &json!({ "vote": "agreed" })).await.unwrap_err();
     assert!(own.contains("/vote"), "{own}");
     let agreed = case.act("fr-victim-id", &vote, "agree", &json!({ "vote": "agreed" })).await.unwrap();
@@ -125,10 +125,12 @@ async fn what_two_states_have_seen_closes_its_own_item_until_one_disputes_it() {
     case.await_closing(false).await;
     assert_eq!(case.closed("KNOWN-3").await, [false, false]);
     let by_name = json!({ "entry": published.entry });
-    let gone = case.act("nl-hotline", "confirmed/withdrawals", "withdraw", &by_name).await.unwrap();
+    let gone =
+        case.act("nl-hotline", "digest-sets/confirmed/withdrawals", "withdraw", &by_name).await.unwrap();
     assert!(gone.withdrawn);
     // Sets are for those whose people see material.
-    let provider = case.act("ie-provider", "confirmed/entries", "provider", &entry).await.unwrap_err();
+    let provider =
+        case.act("ie-provider", "digest-sets/confirmed/entries", "provider", &entry).await.unwrap_err();
     assert!(provider.contains("forbidden"), "{provider}");
     case.deployment.stop().await.unwrap();
 }

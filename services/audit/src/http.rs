@@ -93,10 +93,10 @@ pub struct WitnessView {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Sizes {
-    /// Leaves of the earlier head; 0 when it is not told.
+    /// Leaves of one head; 0 when it is not told.
     #[serde(default)]
     from: u64,
-    /// Leaves of the later one; those of the last when it is not told.
+    /// Leaves of the other; those of the last when it is not told.
     to: Option<u64>,
 }
 
@@ -162,20 +162,18 @@ async fn log_head(State(pages): State<Pages>) -> Json<LogHead> {
     })
 }
 
-/// Proves that the log only grew from one head to a later one. For everybody.
+/// Proves that the log only grew from one head to a later one, whichever is named first. For everybody.
 #[utoipa::path(get, path = "/v1/log/consistency", tag = "audit", security(()), params(Sizes),
-    responses((status = 200, body = Consistency), (status = 400, body = Problem)))]
+    responses((status = 200, body = Consistency), (status = 400, body = Problem), (status = 404, body = Problem)))]
 async fn consistency(
     State(pages): State<Pages>,
     Query(Sizes { from, to }): Query<Sizes>,
 ) -> Result<Json<Consistency>, Problem> {
     let size = pages.signed().map_or(0, |signed| signed.root.size);
     let to = to.unwrap_or(size);
+    let (from, to) = (from.min(to), from.max(to));
     if to > size {
-        return Err(Problem::malformed().field("to", format!("the last head has {size} leaves")));
-    }
-    if from > to {
-        return Err(Problem::malformed().field("from", "the earlier head has no more leaves than the later"));
+        return Err(Problem::not_found().detail(format!("the last head has {size} leaves")));
     }
     let tree = Arc::clone(&pages.trails.log);
     let proof = tokio::task::spawn_blocking(move || tree.tree().prove_extends(from, to)).await;

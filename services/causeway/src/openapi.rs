@@ -51,7 +51,7 @@ pub fn pages(document: &utoipa::openapi::OpenApi, services: &[ServiceName], cloc
 fn complete(document: &utoipa::openapi::OpenApi, services: &[ServiceName], development: bool) -> Value {
     let mut document = serde_json::to_value(document).expect("a document is plain data");
     if let Some(paths) = document["paths"].as_object_mut() {
-        for service in services {
+        for service in services.iter().filter(|service| service.takes_commands()) {
             let name = service.name();
             paths.insert(format!("/v1/{name}/commands/{{command}}"), json!({ "get": status_page(name) }));
         }

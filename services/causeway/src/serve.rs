@@ -39,6 +39,11 @@ impl ServiceName {
         Self::Audit,
     ];
 
+    /// Whether people and machines ask it to do something: the audit log only reads.
+    pub fn takes_commands(self) -> bool {
+        self != Self::Audit
+    }
+
     /// As its topics and its address say it.
     pub const fn name(self) -> &'static str {
         match self {

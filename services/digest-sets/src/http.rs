@@ -139,7 +139,7 @@ async fn withdraw_entry(
 }
 
 /// Says whether another agency's entry is right, after having seen the material. One dispute, and it closes no item.
-#[utoipa::path(post, path = "/v1/digest-sets/entries/{entry}/vote", tag = "digest-sets",
+#[utoipa::path(post, path = "/v1/digest-set-entries/{entry}/vote", tag = "digest-sets",
     params(("entry" = SetEntryId, Path), ("Idempotency-Key" = String, Header)), request_body = Vote,
     responses((status = 201, body = EntryView), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem)))]
@@ -154,7 +154,7 @@ async fn vote(
 }
 
 /// One entry.
-#[utoipa::path(get, path = "/v1/digest-sets/entries/{entry}", tag = "digest-sets",
+#[utoipa::path(get, path = "/v1/digest-set-entries/{entry}", tag = "digest-sets",
     params(("entry" = SetEntryId, Path)),
     responses((status = 200, body = EntryView), (status = 403, body = Problem), (status = 404, body = Problem)))]
 async fn show_entry(

@@ -11,6 +11,8 @@ use audit::witness::Witness;
 use audit_log::LogKey;
 use audit_log::cosignature::Cosigner;
 use audit_log::verify::{Proven, verify};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use causeway::client::Client;
 use causeway::development;
 use causeway::serve::Settings;
@@ -223,7 +225,8 @@ pub struct Verify {
     /// The log's public key: from the operator, from a witness, or from an earlier trail; never from the file itself.
     #[arg(long)]
     log_key: String,
-    /// A receipt that was given for an event of the incident; may be given several times.
+    /// A receipt that was given for an event of the incident, as it came in the header Causeway-Receipt; may be given
+    /// several times.
     #[arg(long)]
     receipt: Vec<PathBuf>,
     /// The public key that receipts are signed with.
@@ -260,7 +263,7 @@ impl Verify {
         let receipt_key =
             self.receipt_key.as_deref().map(LogKey::parse).transpose().context("--receipt-key")?;
         let receipt_key = receipt_key.unwrap_or_else(|| key.clone());
-        let receipts = self.receipt.iter().map(|path| Ok((read(path)?, receipt_key.clone())));
+        let receipts = self.receipt.iter().map(|path| Ok((receipt(path)?, receipt_key.clone())));
         let receipts = receipts.collect::<anyhow::Result<Vec<_>>>()?;
         match verify(&file, &key, &receipts) {
             Ok(proven) => output.print(&verdict(&proven), || proven_text(&proven)),
@@ -270,6 +273,13 @@ impl Verify {
             }
         }
     }
+}
+
+/// A note, in base64 or as it is.
+fn receipt(path: &Path) -> anyhow::Result<String> {
+    let text = read(path)?;
+    let decoded = BASE64_STANDARD.decode(text.trim()).ok().and_then(|note| String::from_utf8(note).ok());
+    Ok(decoded.unwrap_or(text))
 }
 
 fn read(path: &Path) -> anyhow::Result<String> {

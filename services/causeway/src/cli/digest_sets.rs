@@ -69,11 +69,11 @@ impl DigestSets {
                 publish(client, &set, imported.context("the set cannot be taken")?).await
             }
             Self::Show { entry } => {
-                let view: EntryView = client.get(&format!("/v1/digest-sets/entries/{entry}")).await?;
+                let view: EntryView = client.get(&format!("/v1/digest-set-entries/{entry}")).await?;
                 output.print(&view, || text(&view))
             }
             Self::Vote { entry, vote } => {
-                let path = format!("/v1/digest-sets/entries/{entry}/vote");
+                let path = format!("/v1/digest-set-entries/{entry}/vote");
                 let view: EntryView = client.command(&path, &anew("vote"), &json!({ "vote": vote })).await?;
                 output.print(&view, || text(&view))
             }
