@@ -72,6 +72,9 @@ impl Log {
         directory.push(".tree");
         let directory = PathBuf::from(directory);
         let position = position(&store)?;
+        if position.next == 0 {
+            tracing::info!("the store is empty, making the log's files of its topic from the beginning");
+        }
         let tree = Tree::open(&directory, position.size)?;
         let log = Self { tree, store, directory };
         if log.tree.size() < position.size {
