@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use audit::fsck::Found;
 use causeway::example::World;
 use serde::Deserialize;
 
@@ -293,19 +294,11 @@ fn fsck(options: &Options, fleet: &Fleet) -> anyhow::Result<()> {
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the log does not fit what is in Kafka: {said}{failed}");
-    let checked: Checked = serde_json::from_str(&said).context("what fsck says does not read")?;
-    let Checked { leaves, checkpoints, not_yet_sequenced } = checked;
+    let found: Found = serde_json::from_str(&said).context("what fsck says does not read")?;
+    let Found { leaves, checkpoints, not_yet_sequenced, .. } = found;
     ensure!(not_yet_sequenced == 0, "{not_yet_sequenced} records have no leaf");
     eprintln!("faults: {leaves} leaves under {checkpoints} heads, one for each committed record");
     Ok(())
-}
-
-/// What fsck found.
-#[derive(Deserialize)]
-struct Checked {
-    leaves: u64,
-    checkpoints: usize,
-    not_yet_sequenced: u64,
 }
 
 /// `others`: referrals that the senders know nothing of.

@@ -38,7 +38,7 @@ async fn trail(client: &Client, incident: IncidentId, topic: &str, events: i64) 
     let key = key(client).await;
     let enough = || async {
         let file = client.text(&format!("/v1/incidents/{incident}/trail")).await.ok()?;
-        let proven = verify(&file, &key, &[]).unwrap();
+        let proven = verify(&file, &key, &[], &[]).unwrap();
         let chain = proven.chains.iter().find(|chain| chain.topic == topic)?;
         (chain.last >= events).then_some((file, proven.clone()))
     };
@@ -80,10 +80,10 @@ async fn each_party_proves_its_part_of_a_trail_offline() {
     let (file, _) = trail(&german, receipt.incident_id, "routing.events", last + 1).await;
     let head: LogHead = german.get("/v1/log").await.unwrap();
     let receipt_key = LogKey::parse(&head.receipt_key.unwrap()).unwrap();
-    let kept = verify(&file, &key(&german).await, &[(promised.clone(), receipt_key.clone())]).unwrap();
+    let kept = verify(&file, &key(&german).await, &[], &[(promised.clone(), receipt_key.clone())]).unwrap();
     assert_eq!(kept.receipts, 1);
     let other = promised.replacen("routing.events", "delivery.events", 1);
-    assert!(verify(&file, &key(&german).await, &[(other, receipt_key)]).is_err());
+    assert!(verify(&file, &key(&german).await, &[], &[(other, receipt_key)]).is_err());
 
     // The page that a party opens from disk says the same.
     let path = deployment.state().join("trail.jsonl");
@@ -328,7 +328,8 @@ async fn a_witness_cosigns_what_only_grows_and_a_log_that_lost_what_it_saw_is_no
         deployment.serve_apart(service, "0").await.unwrap();
     }
     let hotline = deployment.client("intake", "nl-hotline").unwrap();
-    hotline.refer(serde_json::to_vec(&calm_referral("WITNESS")).unwrap()).await.unwrap();
+    let referral = serde_json::to_vec(&calm_referral("WITNESS")).unwrap();
+    let receipt = hotline.refer(referral).await.unwrap();
     let anybody = deployment.client("audit", "nl-hotline").unwrap();
     let cosigned = || async {
         let head: LogHead = anybody.get("/v1/log").await.ok()?;
@@ -337,6 +338,10 @@ async fn a_witness_cosigns_what_only_grows_and_a_log_that_lost_what_it_saw_is_no
     let head = await_some("the witness's signature", cosigned).await.unwrap();
     let key = WitnessKey::parse(&witness.key).unwrap();
     assert!(key.cosigned(head.checkpoint.as_deref().unwrap()).is_some());
+
+    let (file, _) = trail(&anybody, receipt.incident_id, "referral.events", 1).await;
+    let proven = verify(&file, &LogKey::parse(&log_key).unwrap(), &[key], &[]).unwrap();
+    assert!(proven.cosigned.contains_key("witness.example"), "{proven:?}");
 
     // Kafka, the store and the signer's file are gone, as after a restore of nothing: the witness remembers.
     deployment.stop().await.unwrap();

@@ -3,8 +3,10 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 pub use signed_note::NoteError;
-use signed_note::{Note, Signer, SignerError, StandardSigner, StandardVerifier, Verifier};
-use signed_note::{VerifierError, VerifierList, Verifiers, key_id, new_ed25519_verifier_key};
+use signed_note::{
+    Note, SignerError, StandardSigner, StandardVerifier, Verifier, VerifierError, VerifierList,
+    is_key_name_valid, key_id, new_ed25519_verifier_key,
+};
 
 /// Before every key of this kind where it is written: Ed25519.
 const ALGORITHM: u8 = 1;
@@ -20,9 +22,9 @@ pub struct LogKey {
 pub enum KeyError {
     #[error("not a public key: expected NAME+ID+KEY as the log shows it")]
     Public(#[from] VerifierError),
-    #[error("not a private key: expected PRIVATE+KEY+NAME+ID+KEY")]
+    #[error("not a private key")]
     Private(#[from] SignerError),
-    #[error("{0} is no name for a key: it has neither spaces nor + in it")]
+    #[error("{0:?} is no name for a key: expected one without spaces and +")]
     Name(String),
 }
 
@@ -44,12 +46,8 @@ impl LogKey {
     /// When it is no note, or this key's signature is missing or wrong.
     pub fn open(&self, note: &[u8]) -> Result<String, NoteError> {
         let note = Note::from_bytes(note)?;
-        note.verify(&self.verifiers())?;
+        note.verify(&VerifierList::new(vec![Box::new(self.verifier.clone())]))?;
         Ok(String::from_utf8_lossy(note.text()).into_owned())
-    }
-
-    pub fn verifiers(&self) -> impl Verifiers + use<> {
-        VerifierList::new(vec![Box::new(self.verifier.clone())])
     }
 }
 
@@ -73,39 +71,24 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// # Errors
-    /// When the text is no key, or its id is not that of the key.
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let signer = StandardSigner::new(text)?;
-        // Behind PRIVATE, KEY, name and id: base64, in which there may be a + too.
-        let secret = text.splitn(5, '+').nth(4).and_then(|key| BASE64_STANDARD.decode(key).ok());
-        let secret = secret.and_then(|key| <[u8; 32]>::try_from(key.get(1..)?).ok());
-        let secret = secret.ok_or(SignerError::Format)?;
-        let public = ed25519_dalek::SigningKey::from_bytes(&secret).verifying_key();
-        let public = LogKey::parse(&new_ed25519_verifier_key(signer.name(), &public))?;
-        Ok(Self { signer, public })
-    }
-
-    /// A new one as it is written down, from 32 random bytes.
+    /// Of 32 secret bytes.
     ///
     /// # Errors
     /// When the name cannot be a key's.
-    pub fn written(name: &str, random: &[u8; 32]) -> Result<String, KeyError> {
-        if !signed_note::is_key_name_valid(name) {
+    pub fn new(name: &str, secret: &[u8; 32]) -> Result<Self, KeyError> {
+        if !is_key_name_valid(name) {
             return Err(KeyError::Name(name.to_owned()));
         }
-        let public = ed25519_dalek::SigningKey::from_bytes(random).verifying_key().to_bytes();
-        let id = key_id(name, &[&[ALGORITHM], public.as_slice()].concat());
-        let secret = BASE64_STANDARD.encode([&[ALGORITHM], random.as_slice()].concat());
-        Ok(format!("PRIVATE+KEY+{name}+{id:08x}+{secret}"))
+        let public = ed25519_dalek::SigningKey::from_bytes(secret).verifying_key();
+        let id = key_id(name, &[&[ALGORITHM], public.to_bytes().as_slice()].concat());
+        // The library takes a key only as it is written.
+        let secret = BASE64_STANDARD.encode([&[ALGORITHM], secret.as_slice()].concat());
+        let signer = StandardSigner::new(&format!("PRIVATE+KEY+{name}+{id:08x}+{secret}"))?;
+        Ok(Self { signer, public: LogKey::parse(&new_ed25519_verifier_key(name, &public))? })
     }
 
     pub const fn public(&self) -> &LogKey {
         &self.public
-    }
-
-    pub const fn signer(&self) -> &dyn Signer {
-        &self.signer
     }
 
     /// A note of the text, which ends with a new line.

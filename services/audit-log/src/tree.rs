@@ -52,25 +52,20 @@ impl Root {
     /// # Errors
     /// When it is none, of another log, or not signed by the key.
     pub fn open(checkpoint: &str, key: &LogKey) -> Result<Self, TreeError> {
-        let root = Self::read(&key.open(checkpoint.as_bytes())?)?;
-        if root.0 != key.name() {
-            return Err(TreeError::Origin { expected: key.name().to_owned(), found: root.0 });
-        }
-        Ok(root.1)
-    }
-
-    /// Of a checkpoint's text, whoever has signed it; and its origin.
-    ///
-    /// # Errors
-    /// When it is none.
-    pub fn read(text: &str) -> Result<(String, Self), TreeError> {
+        let text = key.open(checkpoint.as_bytes())?;
         // The format ends its text where the signatures begin; extensions are of no concern here.
         let mut lines = text.as_bytes();
         let read = Checkpoint::from_reader(&mut lines, false).map_err(|_| TreeError::Checkpoint)?;
-        if read.size() > MAX_SIZE {
-            return Err(TreeError::Size(read.size()));
+        if read.origin() != key.name() {
+            let (expected, found) = (key.name().to_owned(), read.origin().to_owned());
+            return Err(TreeError::Origin { expected, found });
         }
-        Ok((read.origin().to_owned(), Self { size: read.size(), hash: *read.hash() }))
+        let root = Self { size: read.size(), hash: *read.hash() };
+        root.must_be_possible().map(|()| root)
+    }
+
+    fn must_be_possible(&self) -> Result<(), TreeError> {
+        if self.size > MAX_SIZE { Err(TreeError::Size(self.size)) } else { Ok(()) }
     }
 
     /// Whether the leaf stands at this place of the tree.
@@ -78,9 +73,7 @@ impl Root {
     /// # Errors
     /// When the proof does not show it.
     pub fn check_leaf(&self, index: u64, commitment: &Digest, proof: &[Hash]) -> Result<(), TreeError> {
-        if self.size > MAX_SIZE {
-            return Err(TreeError::Size(self.size));
-        }
+        self.must_be_possible()?;
         Ok(check_record(&proof.to_vec(), self.size, self.hash, index, record_hash(commitment))?)
     }
 
@@ -89,9 +82,7 @@ impl Root {
     /// # Errors
     /// When the proof does not show it.
     pub fn check_extends(&self, earlier: &Self, proof: &[Hash]) -> Result<(), TreeError> {
-        if self.size > MAX_SIZE {
-            return Err(TreeError::Size(self.size));
-        }
+        self.must_be_possible()?;
         // Every tree begins with nothing, and with itself.
         if earlier.size == 0 || self == earlier {
             return Ok(());

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::bundle::{Event, Head, Line, Shown, seal_text};
+use crate::cosignature::WitnessKey;
 use crate::keys::LogKey;
 use crate::leaf::{Envelope, Frame};
 use crate::receipt::Receipt;
@@ -30,7 +33,7 @@ impl fmt::Display for Fault {
 }
 
 /// The events of one aggregate in one topic.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Chain {
     pub topic: String,
     pub aggregate: String,
@@ -48,20 +51,26 @@ pub struct Proven {
     pub head: Head,
     pub root: Root,
     pub chains: Vec<Chain>,
-    /// Who has signed the checkpoint.
-    pub signers: Vec<String>,
+    /// Those of the witnesses asked for that have cosigned the head, by name, and when: seconds since
+    /// 1970-01-01T00:00:00Z.
+    pub cosigned: BTreeMap<String, u64>,
     /// Receipts that were kept.
     pub receipts: usize,
 }
 
-/// Checks a bundle, and receipts against it. Nothing is asked of anybody: the file, and the keys of whoever is to be
-/// held to it.
+/// Checks a bundle, and receipts against it, each with the key that it is signed with. Nothing is asked of anybody: the
+/// file, and the keys of whoever is to be held to it. A witness whose key is not given is not believed.
 ///
 /// # Errors
 /// Everything that is not as it has to be, in the order of the file.
-pub fn verify(file: &str, key: &LogKey, receipts: &[(String, LogKey)]) -> Result<Proven, Vec<Fault>> {
+pub fn verify(
+    file: &str,
+    key: &LogKey,
+    witnesses: &[WitnessKey],
+    receipts: &[(String, LogKey)],
+) -> Result<Proven, Vec<Fault>> {
     let mut check = Check { faults: Vec::new(), chains: BTreeMap::new() };
-    let mut head = None;
+    let mut head: Option<Head> = None;
     let lines: Vec<&str> = file.lines().collect();
     if !file.ends_with('\n') {
         check.fault(lines.len(), None, "the last line does not end");
@@ -73,7 +82,12 @@ pub fn verify(file: &str, key: &LogKey, receipts: &[(String, LogKey)]) -> Result
             Some(Line::Trail(_)) => check.fault(number, None, "a head stands only on the first line"),
             Some(Line::Seal(note)) if is_last => check.seal(number, &note, key, &lines[..number - 1]),
             Some(Line::Seal(_)) => check.fault(number, None, "a seal stands only on the last line"),
-            Some(Line::Event(event)) => check.chain(number, event),
+            Some(Line::Event(event)) => {
+                if head.as_ref().is_some_and(|head| head.incident != event.aggregate) {
+                    check.fault(number, Some(&event), "of another incident than the trail");
+                }
+                check.chain(number, event);
+            }
             Some(Line::Schema(_)) | None => {}
         }
         if is_last && !text.starts_with("{\"seal\":") {
@@ -91,12 +105,14 @@ pub fn verify(file: &str, key: &LogKey, receipts: &[(String, LogKey)]) -> Result
             return Err(check.faults);
         }
     };
-    let signers = head.checkpoint.lines().filter_map(|line| line.strip_prefix("— ")?.split(' ').next());
-    let signers = signers.map(str::to_owned).collect();
+    let cosigned = witnesses
+        .iter()
+        .filter_map(|witness| Some((witness.name.clone(), witness.cosigned(&head.checkpoint)?)));
+    let cosigned = cosigned.collect();
     let chains = check.chains(&root);
     let kept = check.receipts(receipts);
     if check.faults.is_empty() {
-        Ok(Proven { head, root, chains, signers, receipts: kept })
+        Ok(Proven { head, root, chains, cosigned, receipts: kept })
     } else {
         check.faults.sort_by_key(|fault| fault.line);
         Err(check.faults)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use audit_log::bundle::{self, Event, Head, Line, Schema};
+use audit_log::cosignature::{Cosigner, WitnessKey};
 use audit_log::receipt::Receipt;
 use audit_log::verify::{Fault, verify};
 use audit_log::{Disclosed, Envelope, Frame, LogKey, Place, Root, SigningKey};
@@ -12,7 +13,7 @@ const TOPIC: &str = "routing.events";
 const INCIDENT: &str = "018f0000-0000-7000-8000-000000000001";
 
 fn key(name: &str, seed: u8) -> SigningKey {
-    SigningKey::parse(&SigningKey::written(name, &[seed; 32]).unwrap()).unwrap()
+    SigningKey::new(name, &[seed; 32]).unwrap()
 }
 
 fn log() -> SigningKey {
@@ -155,15 +156,14 @@ fn sealed(lines: &[Line]) -> String {
 }
 
 fn faults(file: &str) -> Vec<Fault> {
-    verify(file, log().public(), &[]).unwrap_err()
+    verify(file, log().public(), &[], &[]).unwrap_err()
 }
 
 #[test]
 fn what_was_exported_is_proven_whoever_sees_how_much_of_it() {
     let log_now = Log::grown();
-    let proven = verify(&sealed(&log_now.lines()), log().public(), &[]).unwrap();
+    let proven = verify(&sealed(&log_now.lines()), log().public(), &[], &[]).unwrap();
     assert_eq!(proven.root, log_now.root());
-    assert_eq!(proven.signers, ["audit.example"]);
     let [chain] = &proven.chains[..] else { panic!("one chain") };
     assert_eq!((chain.last, chain.records, chain.bodies, chain.frames), (6, 2, 1, 3));
 }
@@ -199,7 +199,7 @@ fn an_event_that_was_taken_out_is_missed_even_by_whoever_could_seal_the_file_ane
         assert!(found.iter().any(|fault| fault.what.contains("is missing")), "{found:?}");
     }
     // The last one leaves no gap: that nothing came later is not proven.
-    verify(&sealed(&lines[..lines.len() - 1]), log().public(), &[]).unwrap();
+    verify(&sealed(&lines[..lines.len() - 1]), log().public(), &[], &[]).unwrap();
 }
 
 #[test]
@@ -216,6 +216,33 @@ fn an_event_that_was_invented_does_not_stand_in_the_log() {
 }
 
 #[test]
+fn a_witness_is_believed_by_its_key_alone() {
+    let lines = Log::grown().lines();
+    let (Line::Trail(head), events) = lines.split_first().unwrap() else { panic!("a head comes first") };
+    let witness = Cosigner::new("witness.example", &[3; 32]).unwrap();
+    let stranger = Cosigner::new("witness.example", &[4; 32]).unwrap();
+    let line = witness.cosign(&head.checkpoint, 1_790_000_000).unwrap();
+    let head = Head { checkpoint: head.checkpoint.clone() + &line, ..head.clone() };
+    let file = sealed(&[vec![Line::Trail(head)], events.to_vec()].concat());
+    let cosigned = |key: &WitnessKey| {
+        let proven = verify(&file, log().public(), std::slice::from_ref(key), &[]).unwrap();
+        proven.cosigned.get("witness.example").copied()
+    };
+    assert_eq!(cosigned(witness.public()), Some(1_790_000_000));
+    assert_eq!(cosigned(stranger.public()), None);
+}
+
+#[test]
+fn events_of_another_incident_are_no_part_of_the_trail() {
+    let lines = Log::grown().lines();
+    let (Line::Trail(head), events) = lines.split_first().unwrap() else { panic!("a head comes first") };
+    let head = Head { incident: "018f0000-0000-7000-8000-000000000002".to_owned(), ..head.clone() };
+    let found = faults(&sealed(&[vec![Line::Trail(head)], events.to_vec()].concat()));
+    assert!(found.iter().all(|fault| fault.what == "of another incident than the trail"), "{found:?}");
+    assert_eq!(found.len(), 6);
+}
+
+#[test]
 fn whatever_its_bytes_a_key_is_read_as_it_is_written() {
     for seed in 0..=255 {
         let key = key("audit.example", seed);
@@ -227,7 +254,7 @@ fn whatever_its_bytes_a_key_is_read_as_it_is_written() {
 fn another_log_s_key_opens_nothing() {
     let file = sealed(&Log::grown().lines());
     let other = key("audit.example", 8);
-    assert!(verify(&file, other.public(), &[]).is_err());
+    assert!(verify(&file, other.public(), &[], &[]).is_err());
     assert!(LogKey::parse("audit.example+00000000+AAAA").is_err());
 }
 
@@ -247,8 +274,8 @@ fn a_receipt_is_kept_by_its_event_and_by_no_other() {
         (receipt.sign(&promise).unwrap(), promise.public().clone())
     };
     let kept = receipt(2, log_now.events[1].0.digest);
-    assert_eq!(verify(&file, log().public(), std::slice::from_ref(&kept)).unwrap().receipts, 1);
+    assert_eq!(verify(&file, log().public(), &[], std::slice::from_ref(&kept)).unwrap().receipts, 1);
     for broken in [receipt(2, [1; 32]), receipt(7, [1; 32]), (kept.0.replace('2', "3"), kept.1)] {
-        assert!(verify(&file, log().public(), &[broken]).is_err());
+        assert!(verify(&file, log().public(), &[], &[broken]).is_err());
     }
 }

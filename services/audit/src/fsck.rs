@@ -20,6 +20,7 @@ use schemas::audit::{Checkpoint, Sequenced};
 use schemas::codec::{Codec, CodecError};
 use schemas::envelope::Body;
 use schemas::topics;
+use serde::{Deserialize, Serialize};
 use tlog_tiles::{HashReader, stored_hashes, tree_hash};
 
 use crate::sequencing;
@@ -37,7 +38,7 @@ pub enum FsckError {
 }
 
 /// Something that is not as it has to be, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// A topic and a partition.
     pub at: String,
@@ -51,15 +52,15 @@ impl fmt::Display for Fault {
 }
 
 /// What was found.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Found {
     pub leaves: u64,
     pub checkpoints: usize,
     pub records: u64,
     /// Records that came after the log was read: their leaves may be yet to come.
-    pub unsequenced: u64,
-    /// Records of aborted transactions, by Kafka's files.
-    pub aborted: u64,
+    pub not_yet_sequenced: u64,
+    /// Records of aborted transactions, by Kafka's files; none where they were not read.
+    pub aborted: Option<u64>,
     pub faults: Vec<Fault>,
 }
 
@@ -203,7 +204,7 @@ impl Fsck<'_> {
                     let what = format!("the record at {} has no leaf: it was slipped in", input.offset);
                     found.fault(topic, partition, &what);
                 }
-                None => found.unsequenced += 1,
+                None => found.not_yet_sequenced += 1,
             }
         });
         match read {
@@ -249,10 +250,11 @@ impl Fsck<'_> {
         }
         let given: std::collections::BTreeSet<i64> = committed.iter().copied().collect();
         let end = given.last().copied().unwrap_or(-1);
+        let mut aborted = found.aborted.unwrap_or_default();
         for (first, last, fate) in read.ranges() {
             for offset in first..=last {
                 match fate {
-                    Fate::Aborted => found.aborted += 1,
+                    Fate::Aborted => aborted += 1,
                     Fate::Committed if offset <= end && !given.contains(&offset) => {
                         let what =
                             format!("the committed record at {offset} is in Kafka's files, and not given");
@@ -262,6 +264,7 @@ impl Fsck<'_> {
                 }
             }
         }
+        found.aborted = Some(aborted);
         Ok(())
     }
 }

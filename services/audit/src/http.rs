@@ -2,6 +2,7 @@
 //! parties may.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use audit_log::bundle::Bytes32;
 use axum::body::Bytes;
@@ -36,6 +37,8 @@ const CHANGES: &str = "no-cache";
 /// Hashes of a tile: 256, as C2SP `tlog-tiles` has them.
 const TILE_HEIGHT: u8 = 8;
 const MINUTE_MILLIS: i64 = 60_000;
+/// So long after it was asked for, what is not there is said not to be: longer than most trails take to be read.
+const NOT_THERE_AFTER: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 pub struct Pages {
@@ -191,6 +194,7 @@ async fn incident_trail(
     State(pages): State<Pages>,
     Path(incident): Path<IncidentId>,
 ) -> Result<Response, Problem> {
+    let begun = Instant::now();
     let (trails, agency) = (Arc::clone(&pages.trails), caller.agency.clone());
     let made = tokio::task::spawn_blocking(move || trails.of(incident, &agency)).await;
     match made.map_err(|_| Problem::internal())? {
@@ -200,17 +204,22 @@ async fn incident_trail(
             Ok(([(header::CONTENT_TYPE, "application/jsonl")], file).into_response())
         }
         Ok(Asked::Hidden) => {
-            // Nobody waits for it, so that the answer does not tell by its time that there is something.
             let pages = pages.clone();
             tokio::spawn(async move { pages.record(&caller, incident, None).await });
-            Err(Problem::not_found())
+            Err(not_there(begun).await)
         }
-        Ok(Asked::Unknown) => Err(Problem::not_found()),
+        Ok(Asked::Unknown) => Err(not_there(begun).await),
         Err(TrailError::TooLong) => {
             Err(Problem::too_large().detail("the trail is longer than one file holds"))
         }
         Err(error) => Err(broken(&error)),
     }
+}
+
+/// The answer does not tell by its time whether somebody else's incident was read for it, or there is none.
+async fn not_there(begun: Instant) -> Problem {
+    tokio::time::sleep_until((begun + NOT_THERE_AFTER).into()).await;
+    Problem::not_found()
 }
 
 /// What people and machines of the caller's agency did, from the log.

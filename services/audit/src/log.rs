@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use audit_log::Root;
 use audit_log::leaf::Digest;
 use chassis::sequencer::Partition;
 use chassis::store::{Batch, Kind, Store, StoreError, after_prefix};
@@ -98,14 +97,6 @@ impl Log {
         &self.tree
     }
 
-    /// The head of everything that was taken in.
-    ///
-    /// # Errors
-    /// When the files do not give it.
-    pub fn root(&self) -> Result<Root, LogError> {
-        Ok(self.tree.root(self.tree.size())?)
-    }
-
     /// # Errors
     /// When the store does not give it.
     pub fn next(&self) -> Result<i64, LogError> {
@@ -192,9 +183,13 @@ fn index(batch: &mut Batch, place: u64, leaf: &Leaf) {
         actor: leaf.actor.clone(),
         time: leaf.time,
     };
-    let value = encode(&entry);
     let next = leaf.offset + 1;
     batch.put(Kind::Input, &input_key(&leaf.topic, leaf.partition), next.to_be_bytes());
+    // What is no event is nobody's.
+    if leaf.aggregate_id.is_empty() {
+        return;
+    }
+    let value = encode(&entry);
     let mut by_aggregate = key(OF_AGGREGATE, &[leaf.aggregate_id.as_bytes(), leaf.topic.as_bytes()]);
     by_aggregate.extend(ordered(leaf.sequence));
     batch.put(Kind::Index, &by_aggregate, &value);

@@ -65,7 +65,9 @@ impl Ledger for Sequencing {
     }
 
     fn lead(&mut self) -> Result<(), Failure> {
-        Ok(self.signer.begin(&self.log)?)
+        self.signer.begin(&self.log)?;
+        self.is_rebuilt = false;
+        Ok(())
     }
 
     fn turn(&mut self, leads: bool) -> Result<(), Failure> {

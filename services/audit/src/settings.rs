@@ -41,7 +41,7 @@ impl Settings {
     pub fn signing_key(&self) -> Result<SigningKey, SettingsError> {
         let origin = self.origin.as_ref().ok_or(SettingsError::Missing("audit.origin"))?;
         let key = self.key.as_ref().ok_or(SettingsError::Missing("audit.key_file"))?;
-        Ok(SigningKey::parse(&SigningKey::written(origin, key)?)?)
+        Ok(SigningKey::new(origin, key)?)
     }
 
     /// # Errors

@@ -26,6 +26,8 @@ use crate::witnesses::{WitnessError, Witnesses};
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How often an instance that does not sign looks for what was signed.
 const LOOK: Duration = Duration::from_secs(1);
+/// So many of the heads that were published last are looked at for the largest.
+const LAST_HEADS: i64 = 1_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
@@ -100,7 +102,9 @@ impl Signer {
     /// When the log contradicts one, or it cannot be asked: then nothing may be signed.
     pub fn begin(&mut self, log: &Log) -> Result<(), SignError> {
         let kept = read_kept(&self.kept)?.map(|note| ("the signer's file", note));
-        let published = self.published()?.map(|checkpoint| ("the topic of checkpoints", checkpoint.note));
+        // An older head that was shown again behind it does not hide the largest.
+        let published = self.published(LAST_HEADS)?.into_iter().max_by_key(|checkpoint| checkpoint.size);
+        let published = published.map(|checkpoint| ("the topic of checkpoints", checkpoint.note));
         self.witnesses.hold_against(log, &self.key)?;
         self.last = None;
         for (source_of_head, note) in kept.into_iter().chain(published) {
@@ -131,7 +135,7 @@ impl Signer {
             return Ok(());
         }
         self.looked = Some(Instant::now());
-        if let Some(checkpoint) = self.published()? {
+        if let Some(checkpoint) = self.published(1)?.pop() {
             let root = Root::open(&checkpoint.note, self.key.public())?;
             if root.size <= log.tree().size() {
                 self.latest.send_replace(Some(Signed { root, note: checkpoint.note }));
@@ -140,9 +144,11 @@ impl Signer {
         Ok(())
     }
 
-    fn published(&self) -> Result<Option<Checkpoint>, SignError> {
-        let last = self.records.last(Checkpoint::TOPIC)?;
-        Ok(last.map(|value| self.codec.decode::<Checkpoint, _>(&value)).transpose()?)
+    /// The last heads that were published, in order.
+    fn published(&self, most: i64) -> Result<Vec<Checkpoint>, SignError> {
+        let last = self.records.last(Checkpoint::TOPIC, most)?;
+        let decode = |value: Vec<u8>| Ok(self.codec.decode::<Checkpoint, _>(&value)?);
+        last.into_iter().map(decode).collect()
     }
 
     /// Signs what the log has grown to, where it has and the last head is old enough.
@@ -155,7 +161,7 @@ impl Signer {
         if size == 0 || !self.last.is_none_or(due) {
             return Ok(());
         }
-        let root = log.root()?;
+        let root = log.tree().root(size).map_err(LogError::from)?;
         // What a disk has changed meanwhile is not signed.
         if let Some((last, _)) = self.last {
             let proof = log.tree().prove_extends(last.size, root.size).map_err(LogError::from)?;

@@ -376,7 +376,11 @@ fn observe(service: &'static str, status: &Arc<Status>) {
         .build();
 }
 
-async fn codec(settings: &Settings) -> Result<(Codec, Option<Registry>), HostError> {
+/// The codec by the ids that the deployment agrees on: those of its registry, or the checked-in table.
+///
+/// # Errors
+/// When the registry disagrees with an id in use, or cannot be asked.
+pub async fn codec(settings: &Settings) -> Result<(Codec, Option<Registry>), HostError> {
     let Some(address) = &settings.registry else {
         return Ok((Codec::with_table(), None));
     };

@@ -121,10 +121,13 @@ fn of_file(digest: &SetDigest) -> Option<Digest> {
     exact(digest.algorithm, &digest.value)
 }
 
-/// A digest by which the same file is found.
-pub fn exact(algorithm: DigestAlgorithm, value: &str) -> Option<Digest> {
-    let algorithm = matched(algorithm).filter(|algorithm| *algorithm != Algorithm::Pdq)?;
-    Digest::parse(algorithm, value).ok()
+fn exact(algorithm: DigestAlgorithm, value: &str) -> Option<Digest> {
+    Digest::parse(finds_files(algorithm)?, value).ok()
+}
+
+/// The algorithms by which the same file is found.
+pub fn finds_files(algorithm: DigestAlgorithm) -> Option<Algorithm> {
+    matched(algorithm).filter(|algorithm| *algorithm != Algorithm::Pdq)
 }
 
 /// The algorithms that material is matched by.

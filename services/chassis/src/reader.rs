@@ -61,7 +61,7 @@ impl RecordReader {
             move |source| ReadError::Kafka { topic, partition, offset, source }
         };
         let late = |offset| ReadError::Late { topic: full.clone(), partition, offset };
-        let first = offsets.first().copied().unwrap_or_default();
+        let Some(first) = offsets.first().copied() else { return Ok(Vec::new()) };
         // Who waits for the readers before it waits no longer than it would by itself.
         let mut deadline = Instant::now() + TIMEOUT;
         let consumer = self.consumer.try_lock_until(deadline).ok_or_else(|| late(first))?;
@@ -84,16 +84,18 @@ impl RecordReader {
         Ok(found)
     }
 
-    /// The value of the last record of a topic of one partition that is not written in transactions. Blocks: call it
-    /// where blocking is allowed.
+    /// The values of the last records of a topic of one partition that is not written in transactions, in order.
+    /// Blocks: call it where blocking is allowed.
     ///
     /// # Errors
-    /// When Kafka does not give it in time.
-    pub fn last(&self, topic: &str) -> Result<Option<Vec<u8>>, ReadError> {
+    /// When Kafka does not give them in time.
+    pub fn last(&self, topic: &str, most: i64) -> Result<Vec<Vec<u8>>, ReadError> {
         let full = self.kafka.topic(topic);
         let failed = |source| ReadError::Kafka { topic: full.clone(), partition: 0, offset: -1, source };
         let (low, high) = self.consumer.lock().fetch_watermarks(&full, 0, TIMEOUT).map_err(failed)?;
-        if low == high { Ok(None) } else { Ok(self.read(topic, 0, high - 1)?.map(|(_, value)| value)) }
+        let offsets: Vec<i64> = (low.max(high - most)..high).collect();
+        let found = self.read_all(topic, 0, &offsets)?;
+        Ok(found.into_iter().flatten().map(|(_, value)| value).collect())
     }
 
     /// The record at the position, whatever comes before it.

@@ -48,7 +48,7 @@ impl Settings {
     /// When the name cannot be a key's.
     pub fn signing_key(&self) -> Result<Option<SigningKey>, KeyError> {
         let (Some(name), Some(key)) = (&self.name, &self.key) else { return Ok(None) };
-        Ok(Some(SigningKey::parse(&SigningKey::written(name, key)?)?))
+        SigningKey::new(name, key).map(Some)
     }
 }
 

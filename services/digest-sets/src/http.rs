@@ -9,7 +9,7 @@ use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
 use chassis::http::{Body, Path, Query, answered};
 use chassis::known::{self, KnownMaterial};
 use chassis::problem::Problem;
-use known_material::{Algorithm, Digest};
+use known_material::Digest;
 use schemas::codes::{DigestAlgorithm, EntryVote};
 use schemas::digest_sets::{
     DigestSetsCommand, KnownMatch, PublishEntry, SetDigest, SetEntry, VoteOnEntry, WithdrawEntry,
@@ -178,10 +178,9 @@ async fn find(
     Query(Asked { algorithm, value }): Query<Asked>,
 ) -> Result<Json<Matches>, Problem> {
     caller.must_be(&KINDS)?;
-    let algorithm_of_files = known::matched(algorithm).filter(|one| *one != Algorithm::Pdq);
-    let algorithm_of_files = algorithm_of_files
-        .ok_or_else(|| Problem::malformed().field("algorithm", "files are found by md5, sha1 and sha256"))?;
-    Digest::parse(algorithm_of_files, &value)
+    let unusable = || Problem::malformed().field("algorithm", "files are found by md5, sha-1 and sha-256");
+    let of_files = known::finds_files(algorithm).ok_or_else(unusable)?;
+    Digest::parse(of_files, &value)
         .map_err(|error| Problem::malformed().field("value", error.to_string()))?;
     Ok(Json(Matches { matches: pages.known.of_file(&[(algorithm, &value)]) }))
 }

@@ -17,8 +17,10 @@ pub fn shown<'a>(
     agency: &Agency,
     events: &'a [(String, i64, Told)],
 ) -> Option<BTreeMap<(&'a str, i64), Shown>> {
-    let seen = events.iter().map(|(topic, sequence, told)| Seen::by(agency, topic, *sequence, told));
-    let seen: Vec<Seen<'a>> = seen.collect();
+    let seen: Vec<Seen<'a>> = events
+        .iter()
+        .filter_map(|(topic, sequence, told)| Seen::by(agency, topic, *sequence, told))
+        .collect();
     let (is_party, watches) = (seen.iter().any(|seen| seen.tells), watches(agency, events));
     if !is_party && !watches {
         return None;
@@ -33,7 +35,7 @@ pub fn shown<'a>(
 }
 
 /// Whether the agency is a coordinator in whose scope the incident stands.
-pub fn watches(agency: &Agency, events: &[(String, i64, Told)]) -> bool {
+fn watches(agency: &Agency, events: &[(String, i64, Told)]) -> bool {
     let scope = Scope::of(events.iter().map(|(_, _, told)| told));
     agency.kind == AgencyKind::Coordinator
         && !scope.never_told.contains(&agency.country)
@@ -50,14 +52,16 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn by(agency: &Agency, topic: &'a str, sequence: i64, told: &Told) -> Self {
+    /// A provider is told neither where its report went, nor what is known of the items in it: of other topics not even
+    /// how much there is.
+    fn by(agency: &Agency, topic: &'a str, sequence: i64, told: &Told) -> Option<Self> {
         let (shown, tells) = told.shown_to(&agency.id);
-        // A provider is told neither where its report went, nor what is known of the items in it.
-        let shown = match (agency.kind, told) {
-            (AgencyKind::Provider, Told::Referral(_) | Told::Routing(_)) => Shown::Frame,
-            _ => shown,
-        };
-        let tells = tells && !(agency.kind == AgencyKind::Provider && matches!(told, Told::Routing(_)));
-        Self { topic, sequence, shown, tells }
+        match (agency.kind, told) {
+            (AgencyKind::Provider, Told::Referral(_)) => {
+                Some(Self { topic, sequence, shown: Shown::Frame, tells })
+            }
+            (AgencyKind::Provider, _) => None,
+            _ => Some(Self { topic, sequence, shown, tells }),
+        }
     }
 }

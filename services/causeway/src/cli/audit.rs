@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use audit::fsck::Fsck;
+use audit::fsck::{Found, Fsck};
 use audit::http::{AllActs, LogHead, WitnessView};
 use audit::witness::Witness;
 use audit_log::LogKey;
-use audit_log::cosignature::Cosigner;
+use audit_log::cosignature::{Cosigner, WitnessKey};
 use audit_log::verify::{Proven, verify};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -17,11 +17,11 @@ use causeway::client::Client;
 use causeway::development;
 use causeway::serve::Settings;
 use clap::{Args, Subcommand};
-use schemas::codec::Codec;
 use schemas::ids::IncidentId;
-use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Output;
+use super::development::write_private;
 use super::table::table;
 
 #[derive(Subcommand)]
@@ -65,55 +65,45 @@ impl Audit {
                 let acts: AllActs = client.get(&page).await?;
                 output.print(&acts, || acts_text(&acts))
             }
-            Self::Fsck { config, kafka_files } => fsck(config.as_deref(), kafka_files.as_deref(), output),
+            Self::Fsck { config, kafka_files } => {
+                fsck(config.as_deref(), kafka_files.as_deref(), output).await
+            }
         }
     }
 }
 
-/// What `fsck` found, for scripts.
-#[derive(Serialize)]
-struct Checked {
-    leaves: u64,
-    checkpoints: usize,
-    records: u64,
-    not_yet_sequenced: u64,
-    aborted: Option<u64>,
-    faults: Vec<String>,
-}
-
-fn fsck(config: Option<&Path>, files: Option<&Path>, output: &Output) -> anyhow::Result<()> {
+async fn fsck(config: Option<&Path>, files: Option<&Path>, output: &Output) -> anyhow::Result<()> {
     let settings = Settings::read(config)?;
-    let (key, codec) = (settings.audit.signing_key()?, Codec::with_table());
-    let fsck = Fsck { kafka: &settings.host.kafka, codec: &codec, key: key.public(), files };
-    let found = fsck.run(&mut |doing| eprintln!("{doing}"))?;
-    let checked = Checked {
-        leaves: found.leaves,
-        checkpoints: found.checkpoints,
-        records: found.records,
-        not_yet_sequenced: found.unsequenced,
-        aborted: files.map(|_| found.aborted),
-        faults: found.faults.iter().map(ToString::to_string).collect(),
-    };
-    output.print(&checked, || checked_text(&checked))?;
-    anyhow::ensure!(checked.faults.is_empty(), "{} faults", checked.faults.len());
+    let key = settings.audit.signing_key()?;
+    let (codec, _) = chassis::host::codec(&settings.host).await?;
+    let (kafka, files) = (settings.host.kafka, files.map(Path::to_owned));
+    // Schemas that it does not know are asked for of the registry, and that blocks.
+    let checking = tokio::task::spawn_blocking(move || {
+        let fsck = Fsck { kafka: &kafka, codec: &codec, key: key.public(), files: files.as_deref() };
+        fsck.run(&mut |doing| eprintln!("{doing}"))
+    });
+    let found = checking.await??;
+    output.print(&found, || found_text(&found))?;
+    anyhow::ensure!(found.faults.is_empty(), "{} faults", found.faults.len());
     Ok(())
 }
 
-fn checked_text(checked: &Checked) -> String {
-    let aborted = checked.aborted.map_or_else(
+fn found_text(found: &Found) -> String {
+    let aborted = found.aborted.map_or_else(
         || "Kafka's files were not read: name them with --kafka-files".to_owned(),
         |aborted| format!("{aborted} records of aborted transactions have none, as it has to be"),
     );
+    let faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
     format!(
         "{} leaves, {} heads, {} committed records; {} of them are yet to be sequenced\n{aborted}\n{}",
-        checked.leaves,
-        checked.checkpoints,
-        checked.records,
-        checked.not_yet_sequenced,
-        if checked.faults.is_empty() {
+        found.leaves,
+        found.checkpoints,
+        found.records,
+        found.not_yet_sequenced,
+        if faults.is_empty() {
             "each record has exactly one leaf, and each head is that of the log".to_owned()
         } else {
-            checked.faults.join("\n")
+            faults.join("\n")
         }
     )
 }
@@ -210,8 +200,7 @@ impl WitnessCommand {
 
 fn secret(path: &Path) -> anyhow::Result<[u8; 32]> {
     if !path.exists() {
-        std::fs::write(path, development::secret())
-            .with_context(|| format!("failed to write {}", path.display()))?;
+        write_private(path, &development::secret())?;
     }
     let text = read(path)?;
     let bytes = hex::decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
@@ -225,6 +214,9 @@ pub struct Verify {
     /// The log's public key: from the operator, from a witness, or from an earlier trail; never from the file itself.
     #[arg(long)]
     log_key: String,
+    /// The public key of a witness that is to have cosigned the head; may be given several times.
+    #[arg(long)]
+    witness_key: Vec<String>,
     /// A receipt that was given for an event of the incident, as it came in the header Causeway-Receipt; may be given
     /// several times.
     #[arg(long)]
@@ -232,28 +224,6 @@ pub struct Verify {
     /// The public key that receipts are signed with.
     #[arg(long, requires = "receipt")]
     receipt_key: Option<String>,
-}
-
-/// What was proven, for scripts.
-#[derive(Serialize)]
-struct Verdict<'a> {
-    incident: &'a str,
-    agency: &'a str,
-    made: &'a str,
-    size: u64,
-    signers: &'a [String],
-    receipts_kept: usize,
-    chains: Vec<ChainVerdict<'a>>,
-}
-
-#[derive(Serialize)]
-struct ChainVerdict<'a> {
-    topic: &'a str,
-    aggregate: &'a str,
-    events: i64,
-    records: usize,
-    bodies: usize,
-    frames: usize,
 }
 
 impl Verify {
@@ -265,8 +235,16 @@ impl Verify {
         let receipt_key = receipt_key.unwrap_or_else(|| key.clone());
         let receipts = self.receipt.iter().map(|path| Ok((receipt(path)?, receipt_key.clone())));
         let receipts = receipts.collect::<anyhow::Result<Vec<_>>>()?;
-        match verify(&file, &key, &receipts) {
-            Ok(proven) => output.print(&verdict(&proven), || proven_text(&proven)),
+        let witnesses = self.witness_key.iter().map(|key| WitnessKey::parse(key));
+        let witnesses = witnesses.collect::<Result<Vec<_>, _>>().context("--witness-key")?;
+        match verify(&file, &key, &witnesses, &receipts) {
+            Ok(proven) => {
+                let missing = witnesses.iter().find(|witness| !proven.cosigned.contains_key(&witness.name));
+                if let Some(WitnessKey { name, .. }) = missing {
+                    anyhow::bail!("{name} has not cosigned the head that the trail is proven by");
+                }
+                output.print(&verdict(&proven), || proven_text(&proven))
+            }
             Err(faults) => {
                 let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
                 anyhow::bail!("{} does not prove what it says:\n  {}", self.file.display(), told.join("\n  "))
@@ -286,27 +264,17 @@ fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))
 }
 
-fn verdict(proven: &Proven) -> Verdict<'_> {
-    Verdict {
-        incident: &proven.head.incident,
-        agency: &proven.head.agency,
-        made: &proven.head.made,
-        size: proven.root.size,
-        signers: &proven.signers,
-        receipts_kept: proven.receipts,
-        chains: proven
-            .chains
-            .iter()
-            .map(|chain| ChainVerdict {
-                topic: &chain.topic,
-                aggregate: &chain.aggregate,
-                events: chain.last,
-                records: chain.records,
-                bodies: chain.bodies,
-                frames: chain.frames,
-            })
-            .collect(),
-    }
+/// What was proven, for scripts.
+fn verdict(proven: &Proven) -> Value {
+    json!({
+        "incident": proven.head.incident,
+        "agency": proven.head.agency,
+        "made": proven.head.made,
+        "size": proven.root.size,
+        "cosigned": proven.cosigned,
+        "receipts_kept": proven.receipts,
+        "chains": proven.chains,
+    })
 }
 
 fn proven_text(proven: &Proven) -> String {
@@ -317,13 +285,18 @@ fn proven_text(proven: &Proven) -> String {
     });
     let chains =
         table(&["topic", "events", "whole", "what they say", "only there"], &rows.collect::<Vec<_>>());
+    let cosigned: String = proven.cosigned.keys().map(|witness| format!(", cosigned by {witness}")).collect();
+    let unnamed = proven.chains.iter().filter(|chain| chain.records == 0).map(|chain| {
+        let topic = &chain.topic;
+        format!("- that the events of {topic} are of this incident: none of them is shown whole;\n")
+    });
     format!(
         "The trail of incident {} for {}, made {}.\n\n{chains}\n\
-         Proven, under a head of {} leaves signed by {}:\n\
+         Proven, under a head of {} leaves{}:\n\
          - each event stands in the log as it is shown here, and was not changed since;\n\
          - each topic's events follow each other from the first on: none is missing in between, and none was slipped \
          in.\n\
-         Not proven:\n\
+         Not proven:\n{}\
          - that nothing came later, or in topics that are not shown;\n\
          - that what the events say is true: only that it was said, and when the log had it;\n\
          - that everybody is shown the same log: for that compare the head with what others hold, or ask a witness.{}",
@@ -331,7 +304,8 @@ fn proven_text(proven: &Proven) -> String {
         proven.head.agency,
         proven.head.made,
         proven.root.size,
-        proven.signers.join(" and "),
+        cosigned,
+        unnamed.collect::<String>(),
         match proven.receipts {
             0 => String::new(),
             kept => format!("\nReceipts that were kept: {kept}."),

@@ -1,6 +1,6 @@
 //! Keys and tokens for development; production's come from key ceremonies and identity providers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -90,7 +90,7 @@ impl Keygen {
 }
 
 /// Never over a key that is there.
-fn write_private(path: &PathBuf, text: &str) -> anyhow::Result<()> {
+pub fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
