@@ -84,8 +84,14 @@ fn data_dir() -> Result<PathBuf> {
 }
 
 fn build_tests(arguments: &[String]) -> Result<()> {
-    // The program itself too: tests start services in processes of their own, and `cargo test` does not build it.
-    process::run(Command::new("cargo").args(["build", "--bin", "causeway"]))?;
+    // The program itself too: tests start services in processes of their own, and `cargo test` does not build it. In
+    // one command with the tests, whose libraries want more of theirs: apart, half of them would be built twice.
+    let whole: &[&str] = if scope(arguments).is_some() {
+        &["--workspace", "--bins", "--tests"]
+    } else {
+        &["--bin", "causeway"]
+    };
+    process::run(Command::new("cargo").arg("build").args(whole))?;
     let own = arguments.iter().take_while(|argument| *argument != "--");
     process::run(Command::new("cargo").args(["test", "--no-run"]).args(scope(arguments)).args(own))
 }
