@@ -125,6 +125,7 @@ class Children:
         address = f"{self.story.service.address}/v1/incidents/{incident['incident']}/trail"
         self.story.wait_for("the trail", lambda: self.story.service.session.get(address, headers=headers).ok)
         self.story.act("GET /v1/incidents/{incident}/trail", self.unit, incident)
+        self.story.act("GET /v1/incidents/{incident}/readers", self.unit, incident)
         ever = {"from": "2020-01-01T00:00:00Z", "to": "2120-01-01T00:00:00Z"}
         self.story.act("GET /v1/acts", self.unit, query=ever)
 

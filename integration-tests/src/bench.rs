@@ -107,7 +107,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
         let ground = Ground::prepare(options, "single").await?;
         report.intake_single_per_s = Some(intake::single(&ground, options.duration).await?);
     }
-    if options.wants_any(&[Measure::Latency, Measure::Hops]) {
+    if options.wants_any(&[Measure::Latency, Measure::Hops, Measure::Log]) {
         latency::measure(options, &mut report).await?;
     }
     if options.wants(Measure::Clocks) {

@@ -123,13 +123,25 @@ impl Deployment {
         registry: Option<String>,
         erase_within_seconds: Option<u64>,
     ) -> anyhow::Result<Self> {
+        Self::prepare_on(brokers()?, name, registry, erase_within_seconds).await
+    }
+
+    /// As [`Deployment::prepare_erasing`], over another Kafka than the tests'.
+    ///
+    /// # Errors
+    /// When Kafka is not there.
+    pub async fn prepare_on(
+        brokers: String,
+        name: &str,
+        registry: Option<String>,
+        erase_within_seconds: Option<u64>,
+    ) -> anyhow::Result<Self> {
         show_logs();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("{name}-{}-{number}.", std::process::id());
         let state = tempfile::tempdir()?;
         let world = World::open(state.path())?;
-        let brokers = brokers()?;
         let (running, addresses, environment) = (Vec::new(), BTreeMap::new(), Vec::new());
         let adjust = |_: &mut Settings| {};
         let deployment = Self {

@@ -54,6 +54,11 @@ pub struct Agency {
     /// Public keys that facets are re-wrapped to.
     #[serde(default)]
     pub keys: Vec<AgencyKey>,
+    /// Public keys that it signs its commands with, as C2SP `signed-note` writes them, each by the agency's id:
+    /// `de-police+0a1b2c3d+...`.
+    #[serde(default)]
+    #[avro(default = "[]")]
+    pub signing_keys: Vec<String>,
     /// In the order in which they are called.
     #[serde(default)]
     pub duty_contacts: Vec<DutyContact>,

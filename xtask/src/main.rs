@@ -21,6 +21,7 @@ mod test;
 mod tidy;
 mod up;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -72,6 +73,9 @@ struct KafkaArgs {
     /// Throw away what an earlier run has left.
     #[arg(long)]
     clean: bool,
+    /// Where its data is, or is to be; .kafka/standalone without.
+    #[arg(long)]
+    data: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -102,7 +106,8 @@ fn run(command: Command) -> Result<()> {
 fn run_kafka(args: &KafkaArgs) -> Result<()> {
     let signals = Signals::catch()?;
     install::ensure_system_packages()?;
-    let data_dir = repo::root()?.join(".kafka/standalone");
+    let standalone = || Ok::<_, anyhow::Error>(repo::root()?.join(".kafka/standalone"));
+    let data_dir = args.data.clone().map_or_else(standalone, Ok)?;
     let mut kafka = Kafka::start(KafkaOptions {
         data_dir,
         nodes: args.nodes,

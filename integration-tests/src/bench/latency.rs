@@ -12,7 +12,7 @@ use tokio::time::MissedTickBehavior;
 use super::ground::{Ground, Process};
 use super::referrals::{REPORTERS, field, referral, send_one};
 use super::report::{Latency, Report, percentile};
-use super::{Measure, Options, hops, say};
+use super::{Measure, Options, hops, log, say};
 
 /// Referrals a second: the mean of the world's largest reporting system with a hundred times its load, and a burst.
 const RATES: [u64; 2] = [115, 1_000];
@@ -26,6 +26,8 @@ const WARM_UP: Duration = Duration::from_secs(5);
 /// How long the last entries may take.
 const LAST: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// After the last entry, the head that covers it has been published.
+const LAST_HEAD: Duration = Duration::from_secs(3);
 
 /// One referral on its way; times in milliseconds since 1970.
 #[derive(Clone, Debug)]
@@ -56,6 +58,14 @@ pub async fn measure(options: &Options, report: &mut Report) -> anyhow::Result<(
         let latency = Latency::of(latencies);
         say!("(d) {rate}/s: {latency:.1?}; answered {:.1?}", Latency::of(answers));
         report.latency_ms.insert(rate, latency);
+        if options.wants(Measure::Log) {
+            tokio::time::sleep(LAST_HEAD).await;
+            let since = sent.iter().map(|sent| sent.due_ms).fold(f64::INFINITY, f64::min);
+            let until = sent.iter().map(|sent| sent.arrived_ms).fold(0.0, f64::max);
+            let heads = log::heads(&ground, since, until)?;
+            say!("(j) {rate}/s: from an event to a head that covers it: {heads:.1?}");
+            report.heads_ms.insert(rate, heads);
+        }
         if options.wants(Measure::Hops) {
             report.hops_ms.insert(rate, hops::measure(&ground, &sent)?);
         }
@@ -164,7 +174,7 @@ fn now_ms() -> f64 {
 }
 
 impl Latency {
-    fn of(mut milliseconds: Vec<f64>) -> Self {
+    pub fn of(mut milliseconds: Vec<f64>) -> Self {
         milliseconds.sort_by(f64::total_cmp);
         let at = |share| percentile(&milliseconds, share);
         Self { p50: at(0.5), p99: at(0.99), p999: at(0.999) }

@@ -7,9 +7,15 @@ use audit::http::LogHead;
 use audit::tree::Tree;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use rdkafka::message::Message;
+use schemas::audit::{Checkpoint, Sequenced};
+use schemas::codec::Codec;
+use schemas::envelope::Body;
 
 use super::ground::Ground;
+use super::report::Latency;
 use super::say;
+use super::topic::Reader;
 
 /// Leaves of one transaction, about.
 const BATCH: usize = 1_000;
@@ -99,6 +105,37 @@ pub async fn sequence(ground: &Ground) -> anyhow::Result<f64> {
     say!("(j) audit: {:.0} MiB resident", memory.resident_mib);
     process.stop()?;
     Ok(per_s)
+}
+
+/// How long the events of a time took to stand under a head that was published, in milliseconds.
+///
+/// # Errors
+/// When the topics do not read, or an event has no head.
+pub fn heads(ground: &Ground, since: f64, until: f64) -> anyhow::Result<Latency> {
+    let codec = Codec::with_table();
+    let (mut reader, mut heads) = (Reader::open(&ground.kafka, Checkpoint::TOPIC)?, Vec::new());
+    while let Some(message) = reader.next()? {
+        let (Some(value), Some(time)) = (message.payload(), message.timestamp().to_millis()) else {
+            continue;
+        };
+        let head: Checkpoint = codec.decode::<Checkpoint, _>(value)?;
+        heads.push((head.size, time as f64));
+    }
+    let (mut reader, mut waits) = (Reader::open(&ground.kafka, Sequenced::TOPIC)?, Vec::new());
+    while let Some(message) = reader.next()? {
+        let Some(value) = message.payload() else { continue };
+        let sequenced: Sequenced = codec.decode::<Sequenced, _>(value)?;
+        for (place, leaf) in (sequenced.first..).zip(sequenced.leaves) {
+            let written = leaf.timestamp.as_millis() as f64;
+            if written < since || written > until {
+                continue;
+            }
+            let covering = heads.partition_point(|(size, _)| *size <= place);
+            let (_, published) = heads.get(covering).context("an event has no head")?;
+            waits.push(published - written);
+        }
+    }
+    Ok(Latency::of(waits))
 }
 
 fn micros(time: Duration) -> f64 {

@@ -21,6 +21,7 @@ const GOAL_OF_DECODE: f64 = 0.5;
 const GOAL_RESIDENT_MIB: f64 = 256.0;
 const GOAL_INCIDENTS: usize = 1_000_000;
 const GOAL_LEAVES_OF_LIMIT: f64 = 0.5;
+const GOAL_HEAD_MS: f64 = 1_000.0;
 const GOAL_PROOF_US: f64 = 1_000.0;
 const GOAL_PICTURES: usize = 1_000_000;
 const GOAL_LOOKUPS_PER_S: f64 = 2_000.0;
@@ -42,6 +43,8 @@ pub struct Report {
     pub clocks: BTreeMap<usize, Ticks>,
     /// By known pictures.
     pub near: BTreeMap<usize, Lookups>,
+    /// From an event to a head that covers it, by referrals a second, in milliseconds.
+    pub heads_ms: BTreeMap<u64, Latency>,
     /// By leaves.
     pub log: BTreeMap<usize, Growth>,
 }
@@ -95,6 +98,10 @@ impl Report {
         let mut all = json!({
             "intake_single_per_s": self.intake_single_per_s,
             "latency_ms": self.latency_ms.iter().map(|(rate, latency)| {
+                let Latency { p50, p99, p999 } = latency;
+                (rate.to_string(), json!({ "p50": p50, "p99": p99, "p999": p999 }))
+            }).collect::<serde_json::Map<_, _>>(),
+            "heads_ms": self.heads_ms.iter().map(|(rate, latency)| {
                 let Latency { p50, p99, p999 } = latency;
                 (rate.to_string(), json!({ "p50": p50, "p99": p99, "p999": p999 }))
             }).collect::<serde_json::Map<_, _>>(),
@@ -242,6 +249,10 @@ impl fmt::Display for Report {
         for (requests, ticks) in &self.clocks {
             row(f, &format!("(h) {requests} open requests, us a tick"), ticks.idle_us, "")?;
             row(f, "    s to open the store again", ticks.restart_s, "")?;
+        }
+        for (rate, latency) in &self.heads_ms {
+            row(f, &format!("(j) at {rate}/s, ms from an event to its head, p50"), latency.p50, "")?;
+            row(f, "    p99", latency.p99, &at_most(latency.p99, GOAL_HEAD_MS))?;
         }
         for (leaves, growth) in &self.log {
             row(f, &format!("(j) {leaves} leaves, appended/s"), growth.append_per_s, "")?;

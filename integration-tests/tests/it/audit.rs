@@ -1,19 +1,23 @@
 //! The audit log: every event has its leaf, and each party can prove its part of an incident's trail offline.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use audit::domain::readers::Readers;
 use audit::http::LogHead;
 use audit_log::LogKey;
 use audit_log::cosignature::WitnessKey;
-use audit_log::verify::{Chain, Proven, verify};
+use audit_log::verify::{Against, Chain, Proven, verify};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use causeway::client::Client;
-use delivery::inbox::AssignmentEntry;
+use delivery::http::Inbox;
+use delivery::inbox::{AssignmentEntry, Delivered, Entry};
 use fantoccini::Locator;
 use integration_tests::{Deployment, SERVICES, await_some, calm_referral, kafka_data, program};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -38,7 +42,7 @@ async fn trail(client: &Client, incident: IncidentId, topic: &str, events: i64) 
     let key = key(client).await;
     let enough = || async {
         let file = client.text(&format!("/v1/incidents/{incident}/trail")).await.ok()?;
-        let proven = verify(&file, &key, &[], &[]).unwrap();
+        let proven = verify(&file, &Against::log(&key)).unwrap();
         let chain = proven.chains.iter().find(|chain| chain.topic == topic)?;
         (chain.last >= events).then_some((file, proven.clone()))
     };
@@ -74,25 +78,65 @@ async fn each_party_proves_its_part_of_a_trail_offline() {
     let refused = untold.text(&format!("/v1/incidents/{}/trail", receipt.incident_id)).await.unwrap_err();
     assert_eq!(refused.code(), Some("not-found"));
 
+    // Who could see it, when: its own part from the service, everybody's from Kafka for the operator.
+    let page = format!("/v1/incidents/{}/readers", receipt.incident_id);
+    let own: Readers = german.get(&page).await.unwrap();
+    assert!(own.readers.iter().all(|reader| reader.agency.as_str() == "de-police"), "{own:?}");
+    assert!(own.readers.iter().any(|reader| !reader.may_open.is_empty()), "{own:?}");
+    assert_eq!(untold.get::<Readers>(&page).await.unwrap_err().code(), Some("not-found"));
+    let incident = receipt.incident_id.to_string();
+    let config = deployment.config("all").unwrap();
+    let mut readers = Command::new(program().unwrap());
+    readers.args(["--json", "audit", "readers", &incident, "--config"]).arg(config);
+    let all: Readers = serde_json::from_slice(&readers.output().unwrap().stdout).unwrap();
+    let agencies: BTreeSet<&str> = all.readers.iter().map(|reader| reader.agency.as_str()).collect();
+    assert!(agencies.is_superset(&["de-police", "nl-hotline", "un-coordinator"].into()), "{agencies:?}");
+    assert!(!agencies.contains("ke-police"), "{agencies:?}");
+
     // What was promised with an answer is kept, and held against the trail.
     let last = routing.last;
     let promised = promise(&deployment, &offered).await;
     let (file, _) = trail(&german, receipt.incident_id, "routing.events", last + 1).await;
     let head: LogHead = german.get("/v1/log").await.unwrap();
     let receipt_key = LogKey::parse(&head.receipt_key.unwrap()).unwrap();
-    let kept = verify(&file, &key(&german).await, &[], &[(promised.clone(), receipt_key.clone())]).unwrap();
-    assert_eq!(kept.receipts, 1);
-    let other = promised.replacen("routing.events", "delivery.events", 1);
-    assert!(verify(&file, &key(&german).await, &[], &[(other, receipt_key)]).is_err());
+    let log_key = key(&german).await;
+    let against = |receipt: String| {
+        let receipts = [(receipt, receipt_key.clone())];
+        verify(&file, &Against { receipts: &receipts, ..Against::log(&log_key) })
+    };
+    assert_eq!(against(promised.clone()).unwrap().receipts, 1);
+    assert!(against(promised.replacen("routing.events", "delivery.events", 1)).is_err());
+    // So is what came with the entry in the inbox; and a byte of a promise that was changed is found.
+    let inbox: Inbox<Delivered> = german.get("/v1/inbox?limit=500").await.unwrap();
+    let delivered = inbox.entries.iter().find(|one| matches!(&one.entry, Entry::Assignment(_))).unwrap();
+    let note = BASE64_STANDARD.decode(delivered.receipt.as_ref().unwrap()).unwrap();
+    let note = String::from_utf8(note).unwrap();
+    assert_eq!(against(note.clone()).unwrap().receipts, 1);
+    for place in
+        (0..note.len()).filter(|place| note.is_char_boundary(*place) && note.as_bytes()[*place] != b'\n')
+    {
+        let mut changed = note.clone().into_bytes();
+        changed[place] ^= 1;
+        let Ok(changed) = String::from_utf8(changed) else { continue };
+        assert!(against(changed).is_err(), "byte {place} of {note}");
+    }
+
+    // Its own signature shows that nobody has accepted in its name.
+    let agency_key = deployment.world.signing_key("de-police").unwrap().public().clone();
+    let agencies = [agency_key.clone()];
+    let accept =
+        format!("POST /v1/incidents/{}/assignments/{}/accept", receipt.incident_id, offered.assignment_id);
+    let proven = verify(&file, &Against { agencies: &agencies, ..Against::log(&log_key) }).unwrap();
+    assert!(proven.signed.iter().any(|signed| signed.command == accept), "{:?}", proven.signed);
 
     // The page that a party opens from disk says the same.
     let path = deployment.state().join("trail.jsonl");
     std::fs::write(&path, &file).unwrap();
-    let page = page_says(&path, &key(&german).await.to_string()).await;
-    assert!(page.starts_with("Proven: ") && page.contains("Not proven"), "{page}");
+    let page = page_says(&path, &key(&german).await.to_string(), &agency_key.to_string()).await;
+    assert!(page.starts_with("Proven: ") && page.contains("Not proven") && page.contains(&accept), "{page}");
     let changed = deployment.state().join("changed.jsonl");
     std::fs::write(&changed, file.replacen("\"sequence\":2", "\"sequence\":3", 1)).unwrap();
-    let page = page_says(&changed, &key(&german).await.to_string()).await;
+    let page = page_says(&changed, &key(&german).await.to_string(), "").await;
     assert!(page.contains("does not prove what it says") && page.contains("line "), "{page}");
 
     // The command line says the same, without a network; and names what was changed.
@@ -126,7 +170,7 @@ async fn promise(deployment: &Deployment, offered: &AssignmentEntry) -> String {
 }
 
 /// What the page that needs no server says of a trail.
-async fn page_says(trail: &Path, key: &str) -> String {
+async fn page_says(trail: &Path, key: &str, agency_key: &str) -> String {
     let browser = Browser::start().await;
     let client = &browser.client;
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verify.html").canonicalize().unwrap();
@@ -134,6 +178,7 @@ async fn page_says(trail: &Path, key: &str) -> String {
     let file = client.find(Locator::Id("file")).await.unwrap();
     file.send_keys(trail.to_str().unwrap()).await.unwrap();
     client.find(Locator::Id("key")).await.unwrap().send_keys(key).await.unwrap();
+    client.find(Locator::Id("agencies")).await.unwrap().send_keys(agency_key).await.unwrap();
     client.find(Locator::Css("button")).await.unwrap().click().await.unwrap();
     let said = || async {
         let verdict = client.find(Locator::Id("verdict")).await.ok()?.text().await.ok()?;
@@ -151,10 +196,20 @@ fn elsewhere(deployment: &Deployment, key: &str, trail: &Path) -> Output {
 }
 
 fn fsck(deployment: &Deployment) -> Output {
+    checking(deployment).output().unwrap()
+}
+
+/// As [`fsck`], and what the service shows is compared too.
+fn fsck_served(deployment: &Deployment) -> Output {
+    checking(deployment).arg("--served").arg(deployment.url("audit")).output().unwrap()
+}
+
+fn checking(deployment: &Deployment) -> Command {
     let mut fsck = Command::new(program().unwrap());
     fsck.args(["--json", "audit", "fsck", "--config"]).arg(deployment.config("all").unwrap());
     let files = files_of(&format!("{}routing.events", deployment.prefix));
-    fsck.arg("--kafka-files").arg(files).output().unwrap()
+    fsck.arg("--kafka-files").arg(files);
+    fsck
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,10 +291,12 @@ async fn a_writer_that_is_killed_leaves_no_leaf_out_and_doubles_none_and_what_is
         deployment.serve_apart(service, "0").await.unwrap();
     }
     let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let mut incidents = Vec::new();
     for round in 0..kills() {
         for number in 0..10 {
             let referral = calm_referral(&format!("KILLED-{round}-{number}"));
-            hotline.refer(serde_json::to_vec(&referral).unwrap()).await.unwrap();
+            let receipt = hotline.refer(serde_json::to_vec(&referral).unwrap()).await.unwrap();
+            incidents.push(receipt.incident_id);
         }
         deployment.kill_apart("audit").unwrap();
         deployment.serve_apart("audit", "0").await.unwrap();
@@ -253,6 +310,7 @@ async fn a_writer_that_is_killed_leaves_no_leaf_out_and_doubles_none_and_what_is
     let said = await_some("every record to have its leaf", whole).await.unwrap();
     assert_eq!(said["records"], said["leaves"]);
     eprintln!("{} kills: {said}", kills());
+    a_damaged_disk_is_named_and_mended(&deployment, incidents[0]).await;
     deployment.stop().await.unwrap();
 
     // A head that was signed earlier, shown again.
@@ -273,6 +331,27 @@ async fn a_writer_that_is_killed_leaves_no_leaf_out_and_doubles_none_and_what_is
     std::fs::write(&segment, bytes).unwrap();
     let told = faults(&fsck(&deployment));
     assert!(told.contains("routing.events/0") && told.contains("another checksum"), "{told}");
+}
+
+/// What the service shows from its disk is held against Kafka; whoever asks for a trail has it made anew.
+async fn a_damaged_disk_is_named_and_mended(deployment: &Deployment, incident: IncidentId) {
+    let shown = || async { (faults(&fsck_served(deployment)) == "[]").then_some(()) };
+    await_some("the service to show what it should", shown).await.unwrap();
+    let file = deployment.stores().join("audit.0.tree/hashes");
+    let hashes = std::fs::read(&file).unwrap();
+    // One byte in each of the first half of the hashes, in place: the service has the file open.
+    let writing = std::fs::OpenOptions::new().write(true).open(&file).unwrap();
+    for place in (5..hashes.len() / 2).step_by(32) {
+        writing.write_all_at(&[hashes[place] ^ 1], u64::try_from(place).unwrap()).unwrap();
+    }
+    let told = faults(&fsck_served(deployment));
+    assert!(told.contains("the tile 0/000 is not that of the log"), "{told}");
+    let reader = deployment.client("audit", "nl-hotline").unwrap();
+    let page = format!("/v1/incidents/{incident}/trail");
+    assert!(reader.text(&page).await.is_err(), "nobody is given a proof that does not hold");
+    let mended = || async { reader.text(&page).await.ok() };
+    await_some("the log to be made anew", mended).await.unwrap();
+    await_some("the service to show what it should", shown).await.unwrap();
 }
 
 /// A witness in a process of its own; it ends with the test.
@@ -340,7 +419,8 @@ async fn a_witness_cosigns_what_only_grows_and_a_log_that_lost_what_it_saw_is_no
     assert!(key.cosigned(head.checkpoint.as_deref().unwrap()).is_some());
 
     let (file, _) = trail(&anybody, receipt.incident_id, "referral.events", 1).await;
-    let proven = verify(&file, &LogKey::parse(&log_key).unwrap(), &[key], &[]).unwrap();
+    let log_key = LogKey::parse(&log_key).unwrap();
+    let proven = verify(&file, &Against { witnesses: &[key], ..Against::log(&log_key) }).unwrap();
     assert!(proven.cosigned.contains_key("witness.example"), "{proven:?}");
 
     // Kafka, the store and the signer's file are gone, as after a restore of nothing: the witness remembers.

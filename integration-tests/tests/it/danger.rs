@@ -1,5 +1,7 @@
 //! Imminent danger: what is opened with the offer, the originator hears of; and the agency's signature is kept.
 
+use audit_log::SigningKey;
+use audit_log::command::SignedCommand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use causeway::example::IMMINENT_DANGER;
@@ -14,8 +16,6 @@ use schemas::referral::ReferralEvent;
 use serde_json::Value;
 
 use crate::corrections::reader;
-
-const SIGNATURE: &[u8] = b"synthetic signature over the bytes as they were sent";
 
 /// The answer to a referral that comes with this header for its signature.
 async fn refer(deployment: &Deployment, signature: &str) -> reqwest::Response {
@@ -32,9 +32,23 @@ async fn refer(deployment: &Deployment, signature: &str) -> reqwest::Response {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_originator_hears_of_what_is_opened_with_the_offer() {
     let mut deployment = Deployment::start("danger").await.unwrap();
-    let refused: Value = refer(&deployment, "no base64!").await.json().await.unwrap();
-    assert_eq!(refused["errors"][0]["pointer"], "causeway-signature", "{refused}");
-    let receipt: Receipt = refer(&deployment, &STANDARD.encode(SIGNATURE)).await.json().await.unwrap();
+    let own = deployment.world.signing_key("nl-hotline").unwrap();
+    let strangers = deployment.world.signing_key("de-police").unwrap();
+    let signed = |key: &SigningKey, path: &str, body: &str| {
+        SignedCommand::new("POST", path, None, body.as_bytes()).sign(key).unwrap()
+    };
+    let note = signed(&own, "/v1/referrals", IMMINENT_DANGER);
+    for wrong in [
+        signed(&strangers, "/v1/referrals", IMMINENT_DANGER),
+        signed(&own, "/v1/cybertipline", IMMINENT_DANGER),
+        signed(&own, "/v1/referrals", "{}"),
+        note.replace("/v1/referrals", "/v1/referral"),
+        "not a note".to_owned(),
+    ] {
+        let refused: Value = refer(&deployment, &STANDARD.encode(wrong)).await.json().await.unwrap();
+        assert_eq!(refused["errors"][0]["pointer"], "causeway-signature", "{refused}");
+    }
+    let receipt: Receipt = refer(&deployment, &STANDARD.encode(&note)).await.json().await.unwrap();
     let incident = receipt.incident_id;
 
     let german = deployment.client("delivery", "de-police").unwrap();
@@ -68,11 +82,11 @@ async fn the_originator_hears_of_what_is_opened_with_the_offer() {
     assert_eq!(told.iter().map(AgencyId::as_str).collect::<Vec<_>>(), ["de-police"], "once");
 
     let (events, codec) = (reader(&deployment, "referral.events"), Codec::with_table());
-    let signed = || async {
+    let kept = || async {
         let message = events.poll(std::time::Duration::from_millis(50))?.ok()?;
         let event: Event<ReferralEvent> = codec.decode::<ReferralEvent, _>(message.payload()?).ok()?;
         event.signature
     };
-    assert_eq!(await_some("the signed event", signed).await.unwrap(), SIGNATURE);
+    assert_eq!(await_some("the signed event", kept).await.unwrap(), note.as_bytes());
     deployment.stop().await.unwrap();
 }

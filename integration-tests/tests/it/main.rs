@@ -18,6 +18,7 @@ mod periods;
 mod poison;
 mod privacy;
 mod report;
+mod restore;
 mod stores;
 mod straight_line;
 mod victim_id;

@@ -8,7 +8,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use delivery::inbox::Entry;
@@ -81,10 +81,13 @@ async fn offers(deployment: &Deployment) -> Option<usize> {
 /// What a stopped instance's store says.
 fn digest(deployment: &Deployment, store: &str, instance: &str) -> String {
     let store = deployment.stores().join(format!("{store}.{instance}"));
-    let output =
-        Command::new(program().unwrap()).args(["--json", "store", "digest"]).arg(&store).output().unwrap();
+    let output = said_by(&store);
     assert!(output.status.success(), "{instance}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+fn said_by(store: &Path) -> Output {
+    Command::new(program().unwrap()).args(["--json", "store", "digest"]).arg(store).output().unwrap()
 }
 
 /// What the damaged instance has logged since a mark.
@@ -210,6 +213,7 @@ async fn a_damaged_store_is_told_of_and_rebuilt() {
         let expected = digest(&deployment, name, UNTOUCHED);
         for Damage { what, apply, is_told } in DAMAGES {
             apply(&store);
+            let is_told = is_told && !is_unharmed(&deployment, &store, &expected);
             let log = Log::now(&deployment, service);
             restart(&mut deployment, service, DAMAGED).await;
             let said = log.said();
@@ -221,6 +225,21 @@ async fn a_damaged_store_is_told_of_and_rebuilt() {
         deployment.serve_apart(service, DAMAGED).await.unwrap();
     }
     deployment.stop().await.unwrap();
+}
+
+/// Whether a store says what it should in spite of its damage: a byte may fall where nothing stands any more. Asked of
+/// a copy, since opening a store may mend it.
+fn is_unharmed(deployment: &Deployment, store: &Path, expected: &str) -> bool {
+    let copy = deployment.state().join("copy");
+    fs::create_dir(&copy).unwrap();
+    if store.exists() {
+        for file in files(store) {
+            fs::copy(&file, copy.join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    let output = said_by(&copy);
+    fs::remove_dir_all(&copy).unwrap();
+    output.status.success() && String::from_utf8_lossy(&output.stdout) == expected
 }
 
 /// Starts a stopped service and stops it again, once it has all that its topics hold.

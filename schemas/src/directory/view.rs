@@ -76,6 +76,18 @@ impl Directory {
         versions.into_iter().any(|known| known.id != agency.id && same(known))
     }
 
+    /// How each agency stood from when on, as it acted: what never came to act is left out.
+    pub fn histories(&self) -> impl Iterator<Item = (AgencyId, Vec<(Timestamp, &Agency)>)> {
+        self.entries.values().filter_map(|versions| {
+            let id = versions.iter().find_map(|version| Some(version.entry.agency.as_ref()?.id.clone()))?;
+            let mut moments: Vec<Timestamp> = versions.iter().map(|version| version.acts_from).collect();
+            moments.sort_unstable();
+            moments.dedup();
+            let acted = |at: Timestamp| Some((at, acting(versions, at)?.agency.as_ref()?));
+            Some((id, moments.into_iter().filter_map(acted).collect()))
+        })
+    }
+
     pub fn agencies_in<'a>(
         &'a self,
         country: &'a Country,

@@ -61,6 +61,16 @@ impl WitnessKey {
             .find_map(|one| self.time(&text, &one))
     }
 
+    /// This witness's own line in its answer for a head, written anew; none where none holds.
+    pub fn line_of(&self, checkpoint: &str, answer: &str) -> Option<String> {
+        let (text, _) = checkpoint.rsplit_once("\n\n")?;
+        let text = format!("{text}\n");
+        let mut lines = answer.lines().filter_map(|line| Signature::from_bytes(line.as_bytes()).ok());
+        let own = lines
+            .find(|one| one.name() == self.name && one.id() == self.id && self.time(&text, one).is_some())?;
+        Some(String::from_utf8_lossy(&own.to_bytes()).into_owned())
+    }
+
     fn time(&self, text: &str, signature: &Signature) -> Option<u64> {
         let (time, signed) = signature.signature().split_at_checked(TIME_BYTES)?;
         let time = u64::from_be_bytes(time.try_into().ok()?);

@@ -11,6 +11,9 @@ use signed_note::{
 /// Before every key of this kind where it is written: Ed25519.
 const ALGORITHM: u8 = 1;
 
+/// Before a private key where it is written.
+const PRIVATE: &str = "PRIVATE+KEY+";
+
 /// A public key with its name, such as `audit.example+1f2e3d4c+AbC...`.
 #[derive(Clone)]
 pub struct LogKey {
@@ -24,6 +27,8 @@ pub enum KeyError {
     Public(#[from] VerifierError),
     #[error("not a private key")]
     Private(#[from] SignerError),
+    #[error("not a private key: expected PRIVATE+KEY+NAME+ID+KEY")]
+    Text,
     #[error("{0:?} is no name for a key: expected one without spaces and +")]
     Name(String),
 }
@@ -38,6 +43,12 @@ impl LogKey {
     /// Whom it belongs to.
     pub fn name(&self) -> &str {
         self.verifier.name()
+    }
+
+    /// Whether a note claims to be signed by somebody of this name.
+    pub fn is_named_in(&self, note: &[u8]) -> bool {
+        let claim = format!("\n\u{2014} {} ", self.name());
+        String::from_utf8_lossy(note).contains(&claim)
     }
 
     /// The text of a note that this key has signed, whoever else has.
@@ -80,11 +91,32 @@ impl SigningKey {
             return Err(KeyError::Name(name.to_owned()));
         }
         let public = ed25519_dalek::SigningKey::from_bytes(secret).verifying_key();
-        let id = key_id(name, &[&[ALGORITHM], public.to_bytes().as_slice()].concat());
         // The library takes a key only as it is written.
-        let secret = BASE64_STANDARD.encode([&[ALGORITHM], secret.as_slice()].concat());
-        let signer = StandardSigner::new(&format!("PRIVATE+KEY+{name}+{id:08x}+{secret}"))?;
+        let signer = StandardSigner::new(&Self::text(name, secret))?;
         Ok(Self { signer, public: LogKey::parse(&new_ed25519_verifier_key(name, &public))? })
+    }
+
+    /// As C2SP `signed-note` writes a private key, with its name.
+    ///
+    /// # Errors
+    /// When the text is no such key.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let secret = text.trim().strip_prefix(PRIVATE).and_then(|text| {
+            let mut parts = text.splitn(3, '+');
+            let (name, _, secret) = (parts.next()?, parts.next()?, parts.next()?);
+            let bytes = BASE64_STANDARD.decode(secret).ok()?;
+            Some((name, <[u8; 32]>::try_from(bytes.strip_prefix(&[ALGORITHM])?).ok()?))
+        });
+        let (name, secret) = secret.ok_or(KeyError::Text)?;
+        Self::new(name, &secret)
+    }
+
+    /// What [`SigningKey::parse`] reads. A secret.
+    pub fn text(name: &str, secret: &[u8; 32]) -> String {
+        let public = ed25519_dalek::SigningKey::from_bytes(secret).verifying_key();
+        let id = key_id(name, &[&[ALGORITHM], public.to_bytes().as_slice()].concat());
+        let secret = BASE64_STANDARD.encode([&[ALGORITHM], secret.as_slice()].concat());
+        format!("{PRIVATE}{name}+{id:08x}+{secret}")
     }
 
     pub const fn public(&self) -> &LogKey {

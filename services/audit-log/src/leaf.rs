@@ -192,6 +192,12 @@ pub fn foreign(topic: &str, place: Place, key: &[u8], value: &[u8]) -> Digest {
     ])
 }
 
+/// What stands in a log that was restored for the last head of the log before it: over the head's text, which is
+/// everything before its signatures.
+pub fn succession(head: &str) -> Digest {
+    parts(&[b"causeway-succession-v1", head.as_bytes()])
+}
+
 /// With which salt an event's body is committed to: whoever is given it learns nothing of the event's own.
 pub fn body_salt(salt: &[u8]) -> Digest {
     parts(&[b"causeway-body-salt-v1", salt])

@@ -11,8 +11,10 @@
 //! - [`bundle`]: a party's trail of one incident as one file
 //! - [`verify`]: whether a bundle says the truth, and which truth that is
 //! - [`receipt`]: the promise that an event will stand in the log
+//! - [`command`]: what an agency signs when it gives a command
 
 pub mod bundle;
+pub mod command;
 pub mod cosignature;
 pub mod keys;
 pub mod leaf;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::bundle::{Event, Head, Line, Shown, seal_text};
+use crate::command::{CommandError, SignedCommand};
 use crate::cosignature::WitnessKey;
 use crate::keys::LogKey;
 use crate::leaf::{Envelope, Frame};
@@ -54,24 +55,58 @@ pub struct Proven {
     /// Those of the witnesses asked for that have cosigned the head, by name, and when: seconds since
     /// 1970-01-01T00:00:00Z.
     pub cosigned: BTreeMap<String, u64>,
+    /// What was signed by one of the agencies asked for, in the order of topics and events.
+    pub signed: Vec<Signed>,
     /// Receipts that were kept.
     pub receipts: usize,
+    /// Receipts of events that are not here, and that need not be yet.
+    pub receipts_open: usize,
 }
 
-/// Checks a bundle, and receipts against it, each with the key that it is signed with. Nothing is asked of anybody: the
-/// file, and the keys of whoever is to be held to it. A witness whose key is not given is not believed.
+/// An event with its agency's own signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Signed {
+    pub topic: String,
+    pub sequence: i64,
+    /// Whose key has signed.
+    pub by: String,
+    /// What was signed, such as `POST /v1/incidents/018f.../assignments/018f.../accept`.
+    pub command: String,
+    /// What happened, as the trail names it: that it is what the command asks for is for the reader to see.
+    pub name: String,
+    /// Whether the command names the incident. Where it does not, the agency has signed such a command, and that it was
+    /// this one only its body shows: base64 of SHA-256 over it is what was signed.
+    pub names_incident: bool,
+}
+
+/// What a bundle is held against: keys that the reader has from somebody else than the bundle.
+pub struct Against<'a> {
+    pub log: &'a LogKey,
+    /// A witness whose key is not given is not believed.
+    pub witnesses: &'a [WitnessKey],
+    /// Receipts that were given for events of the incident, each with the key that it is signed with.
+    pub receipts: &'a [(String, LogKey)],
+    /// Keys of agencies, named as the agencies are: each has signed what stands in the trail as signed by it.
+    pub agencies: &'a [LogKey],
+}
+
+impl<'a> Against<'a> {
+    /// Against the log alone.
+    pub const fn log(log: &'a LogKey) -> Self {
+        Self { log, witnesses: &[], receipts: &[], agencies: &[] }
+    }
+}
+
+/// Checks a bundle. Nothing is asked of anybody.
 ///
 /// # Errors
 /// Everything that is not as it has to be, in the order of the file.
-pub fn verify(
-    file: &str,
-    key: &LogKey,
-    witnesses: &[WitnessKey],
-    receipts: &[(String, LogKey)],
-) -> Result<Proven, Vec<Fault>> {
+pub fn verify(file: &str, against: &Against) -> Result<Proven, Vec<Fault>> {
+    let key = against.log;
     let mut check = Check { faults: Vec::new(), chains: BTreeMap::new() };
     let mut head: Option<Head> = None;
-    let lines: Vec<&str> = file.lines().collect();
+    // By new lines alone: a carriage return is part of its line, and so a fault of it.
+    let lines: Vec<&str> = file.strip_suffix('\n').unwrap_or(file).split('\n').collect();
     if !file.ends_with('\n') {
         check.fault(lines.len(), None, "the last line does not end");
     }
@@ -105,19 +140,24 @@ pub fn verify(
             return Err(check.faults);
         }
     };
-    let cosigned = witnesses
+    let cosigned = against
+        .witnesses
         .iter()
         .filter_map(|witness| Some((witness.name.clone(), witness.cosigned(&head.checkpoint)?)));
     let cosigned = cosigned.collect();
     let chains = check.chains(&root);
-    let kept = check.receipts(receipts);
+    let signed = check.signatures(against.agencies);
+    let (receipts, receipts_open) = check.receipts(against.receipts, &head.made);
     if check.faults.is_empty() {
-        Ok(Proven { head, root, chains, cosigned, receipts: kept })
+        Ok(Proven { head, root, chains, cosigned, signed, receipts, receipts_open })
     } else {
         check.faults.sort_by_key(|fault| fault.line);
         Err(check.faults)
     }
 }
+
+/// The record that an event answers: topic, partition and offset.
+type Input = (String, i64, i64);
 
 /// An event with the line that it stands on.
 struct Placed {
@@ -233,9 +273,55 @@ impl Check {
         found
     }
 
-    /// How many receipts were kept: their event stands in the trail.
-    fn receipts(&mut self, receipts: &[(String, LogKey)]) -> usize {
-        let mut kept = 0;
+    /// Signatures of agencies: each of one command only, and of a command on this incident.
+    fn signatures(&mut self, keys: &[LogKey]) -> Vec<Signed> {
+        let all = std::mem::take(&mut self.chains);
+        // A command may have several events, which all answer the same record.
+        let mut used: BTreeMap<(String, SignedCommand), Input> = BTreeMap::new();
+        let mut signed = Vec::new();
+        for ((topic, _), events) in &all {
+            for Placed { line, event, .. } in events.values() {
+                let Shown::Record { value, .. } = &event.shown else { continue };
+                // One that does not read was told of already.
+                let Ok(envelope) = Envelope::read(&value.0) else { continue };
+                let Some(note) = envelope.signature.filter(|note| !note.is_empty()) else { continue };
+                let (name, partition, offset) = envelope.input;
+                let input = (name.to_owned(), partition, offset);
+                match opened(note, keys) {
+                    None => {}
+                    Some(Err(error)) => self.fault(*line, Some(event), error.to_string()),
+                    Some(Ok((by, command))) => {
+                        // By what was signed: other lines of the note are anybody's.
+                        let once = used.entry((by.to_owned(), command.clone()));
+                        if *once.or_insert_with(|| input.clone()) != input {
+                            self.fault(*line, Some(event), "its signature is that of another command");
+                        }
+                        if command.incident().is_some_and(|incident| incident != event.aggregate) {
+                            self.fault(*line, Some(event), format!("signed for another incident: {command}"));
+                        }
+                        if envelope.agency != by {
+                            let what = format!("signed by {by}, and said to be of {}", envelope.agency);
+                            self.fault(*line, Some(event), what);
+                        }
+                        signed.push(Signed {
+                            topic: topic.clone(),
+                            sequence: event.sequence,
+                            by: by.to_owned(),
+                            command: command.to_string(),
+                            name: event.name.clone().unwrap_or_default(),
+                            names_incident: command.incident().is_some(),
+                        });
+                    }
+                }
+            }
+        }
+        self.chains = all;
+        signed
+    }
+
+    /// How many receipts were kept: their event stands in the trail; and how many need not be yet, when it was made.
+    fn receipts(&mut self, receipts: &[(String, LogKey)], made: &str) -> (usize, usize) {
+        let (mut kept, mut open) = (0, 0);
         for (note, key) in receipts {
             let receipt = match Receipt::open(note, key) {
                 Ok(receipt) => receipt,
@@ -253,6 +339,7 @@ impl Check {
                     let line = placed.line;
                     self.fault(line, None, format!("a receipt promises another event as {about}"));
                 }
+                None if to_the_second(&receipt.by) >= to_the_second(made) => open += 1,
                 None => {
                     let what =
                         format!("a receipt promises event {about} by {}, and it is not here", receipt.by);
@@ -260,6 +347,22 @@ impl Check {
                 }
             }
         }
-        kept
+        (kept, open)
     }
+}
+
+/// Of a moment in RFC 3339, in UTC: as text it sorts as it does.
+fn to_the_second(moment: &str) -> &str {
+    moment.get(..19).unwrap_or(moment)
+}
+
+/// Who has signed which command; none where it is nobody whose key is given.
+fn opened<'a>(note: &[u8], keys: &'a [LogKey]) -> Option<Result<(&'a str, SignedCommand), CommandError>> {
+    let mut named = keys.iter().filter(|key| key.is_named_in(note)).map(|key| {
+        let command = SignedCommand::open(note, key)?;
+        Ok((key.name(), command))
+    });
+    // An agency may have several keys, such as the last one and the one before.
+    let first = named.next()?;
+    Some(if first.is_err() { named.find(Result::is_ok).unwrap_or(first) } else { first })
 }

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use audit_log::bundle::{self, Event, Head, Line, Schema};
+use audit_log::command::SignedCommand;
 use audit_log::cosignature::{Cosigner, WitnessKey};
 use audit_log::receipt::Receipt;
-use audit_log::verify::{Fault, verify};
+use audit_log::verify::{Against, Fault, Proven, verify};
 use audit_log::{Disclosed, Envelope, Frame, LogKey, Place, Root, SigningKey};
 use tlog_tiles::{Hash, HashReader, prove_record, stored_hashes, tree_hash};
 
@@ -36,7 +37,7 @@ fn text(value: &[u8]) -> Vec<u8> {
     [number(i64::try_from(value.len()).unwrap()), value.to_vec()].concat()
 }
 
-fn value(aggregate: &str, sequence: i64, predecessor: &[u8]) -> Vec<u8> {
+fn value(aggregate: &str, sequence: i64, predecessor: &[u8], signature: &[u8]) -> Vec<u8> {
     let salt = [u8::try_from(sequence).unwrap(); 16];
     let fields = [
         vec![0, 0, 0, 0, 9],
@@ -56,7 +57,7 @@ fn value(aggregate: &str, sequence: i64, predecessor: &[u8]) -> Vec<u8> {
         text(b"human"),
         number(-1),
         number(1),
-        text(b"signed"),
+        text(signature),
         number(8),
         text(b"what happened"),
     ];
@@ -79,11 +80,16 @@ impl HashReader for Log {
 impl Log {
     /// Of an incident of six events, between those of others.
     fn grown() -> Self {
+        Self::signed(|_| Vec::new())
+    }
+
+    /// As [`Log::grown`], each event with its signature.
+    fn signed(signature: impl Fn(i64) -> Vec<u8>) -> Self {
         let mut log = Self { hashes: Vec::new(), size: 0, events: Vec::new() };
         let mut predecessor = Vec::new();
         for sequence in 1..=6 {
             log.append(&[u8::try_from(sequence).unwrap(); 32]);
-            let value = value(INCIDENT, sequence, &predecessor);
+            let value = value(INCIDENT, sequence, &predecessor, &signature(sequence));
             let place = Place { partition: 3, offset: sequence, timestamp: 1_790_000_000_000 + sequence };
             let frame = Frame::of(TOPIC, place, INCIDENT.as_bytes(), &value).unwrap();
             predecessor = frame.digest.to_vec();
@@ -156,13 +162,13 @@ fn sealed(lines: &[Line]) -> String {
 }
 
 fn faults(file: &str) -> Vec<Fault> {
-    verify(file, log().public(), &[], &[]).unwrap_err()
+    verify(file, &Against::log(log().public())).unwrap_err()
 }
 
 #[test]
 fn what_was_exported_is_proven_whoever_sees_how_much_of_it() {
     let log_now = Log::grown();
-    let proven = verify(&sealed(&log_now.lines()), log().public(), &[], &[]).unwrap();
+    let proven = verify(&sealed(&log_now.lines()), &Against::log(log().public())).unwrap();
     assert_eq!(proven.root, log_now.root());
     let [chain] = &proven.chains[..] else { panic!("one chain") };
     assert_eq!((chain.last, chain.records, chain.bodies, chain.frames), (6, 2, 1, 3));
@@ -199,14 +205,14 @@ fn an_event_that_was_taken_out_is_missed_even_by_whoever_could_seal_the_file_ane
         assert!(found.iter().any(|fault| fault.what.contains("is missing")), "{found:?}");
     }
     // The last one leaves no gap: that nothing came later is not proven.
-    verify(&sealed(&lines[..lines.len() - 1]), log().public(), &[], &[]).unwrap();
+    verify(&sealed(&lines[..lines.len() - 1]), &Against::log(log().public())).unwrap();
 }
 
 #[test]
 fn an_event_that_was_invented_does_not_stand_in_the_log() {
     let log_now = Log::grown();
     let lines = log_now.lines();
-    let value = value(INCIDENT, 7, &log_now.events[5].0.digest);
+    let value = value(INCIDENT, 7, &log_now.events[5].0.digest, b"");
     let place = Place { partition: 3, offset: 9, timestamp: 1_790_000_000_009 };
     let Line::Event(last) = &lines[lines.len() - 1] else { panic!("an event comes last") };
     let record = Disclosed::Record { place, key: INCIDENT.to_owned(), value };
@@ -225,7 +231,8 @@ fn a_witness_is_believed_by_its_key_alone() {
     let head = Head { checkpoint: head.checkpoint.clone() + &line, ..head.clone() };
     let file = sealed(&[vec![Line::Trail(head)], events.to_vec()].concat());
     let cosigned = |key: &WitnessKey| {
-        let proven = verify(&file, log().public(), std::slice::from_ref(key), &[]).unwrap();
+        let witnesses = std::slice::from_ref(key);
+        let proven = verify(&file, &Against { witnesses, ..Against::log(log().public()) }).unwrap();
         proven.cosigned.get("witness.example").copied()
     };
     assert_eq!(cosigned(witness.public()), Some(1_790_000_000));
@@ -254,7 +261,7 @@ fn whatever_its_bytes_a_key_is_read_as_it_is_written() {
 fn another_log_s_key_opens_nothing() {
     let file = sealed(&Log::grown().lines());
     let other = key("audit.example", 8);
-    assert!(verify(&file, other.public(), &[], &[]).is_err());
+    assert!(verify(&file, &Against::log(other.public())).is_err());
     assert!(LogKey::parse("audit.example+00000000+AAAA").is_err());
 }
 
@@ -274,8 +281,63 @@ fn a_receipt_is_kept_by_its_event_and_by_no_other() {
         (receipt.sign(&promise).unwrap(), promise.public().clone())
     };
     let kept = receipt(2, log_now.events[1].0.digest);
-    assert_eq!(verify(&file, log().public(), &[], std::slice::from_ref(&kept)).unwrap().receipts, 1);
-    for broken in [receipt(2, [1; 32]), receipt(7, [1; 32]), (kept.0.replace('2', "3"), kept.1)] {
-        assert!(verify(&file, log().public(), &[], &[broken]).is_err());
+    let against = |receipt: &(String, LogKey)| {
+        let receipts = std::slice::from_ref(receipt);
+        verify(&file, &Against { receipts, ..Against::log(log().public()) })
+    };
+    assert_eq!(against(&kept).unwrap().receipts, 1);
+    for broken in [receipt(2, [1; 32]), receipt(7, [1; 32]), (kept.0.replace('2', "3"), kept.1.clone())] {
+        assert!(against(&broken).is_err());
     }
+}
+
+/// As an agency signs that it accepts.
+fn accepts(agency: &SigningKey, incident: &str, once: &str) -> Vec<u8> {
+    let path = format!("/v1/incidents/{incident}/assignments/1/accept");
+    SignedCommand::new("POST", &path, Some(once), b"{}").sign(agency).unwrap().into_bytes()
+}
+
+/// What a trail proves of the agency, whose records 1 and 3 carry these signatures.
+fn proven_of(agency: &SigningKey, first: &[u8], third: &[u8]) -> Result<Proven, Vec<Fault>> {
+    let log_now = Log::signed(|sequence| match sequence {
+        1 => first.to_vec(),
+        3 => third.to_vec(),
+        _ => Vec::new(),
+    });
+    let agencies = std::slice::from_ref(agency.public());
+    verify(&sealed(&log_now.lines()), &Against { agencies, ..Against::log(log().public()) })
+}
+
+#[test]
+fn an_agency_s_signature_proves_its_own_command_and_no_other() {
+    let agency = key("de-police", 5);
+    let (once, again) = (accepts(&agency, INCIDENT, "once"), accepts(&agency, INCIDENT, "again"));
+    let proven = proven_of(&agency, &once, &again).unwrap();
+    let signed: Vec<_> = proven.signed.iter().map(|signed| (signed.sequence, signed.by.as_str())).collect();
+    assert_eq!(signed, [(1, "de-police"), (3, "de-police")]);
+    // Whoever does not give the agency's key is told nothing.
+    assert_eq!(proven_of(&key("fr-police", 5), &once, b"").unwrap().signed, []);
+
+    let elsewhere = accepts(&agency, "018f0000-0000-7000-8000-000000000002", "once");
+    let forged = accepts(&key("de-police", 6), INCIDENT, "once");
+    let other = key("fr-police", 5);
+    for (agency, first, third, expected) in [
+        (&agency, &once, &once, "is that of another command"),
+        (&agency, &elsewhere, &again, "for another incident"),
+        (&agency, &forged, &again, "the signature of the command"),
+        (&other, &accepts(&other, INCIDENT, "once"), &again, "said to be of de-police"),
+    ] {
+        let found = proven_of(agency, first, third).unwrap_err();
+        assert!(found.iter().all(|fault| fault.what.contains(expected)), "{expected}: {found:?}");
+    }
+}
+
+#[test]
+fn a_key_is_read_back_as_it_was_written() {
+    let text = SigningKey::text("de-police", &[9; 32]);
+    assert_eq!(
+        SigningKey::parse(&text).unwrap().public().to_string(),
+        key("de-police", 9).public().to_string()
+    );
+    assert!(SigningKey::parse("PRIVATE+KEY+de-police+00000000+AAAA").is_err());
 }

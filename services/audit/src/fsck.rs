@@ -16,14 +16,17 @@ use chassis::problem::chain;
 use chassis::reader::{ReadError, scan};
 use chassis::segments::{self, Damage, Fate};
 use chassis::sequencer::Input;
-use schemas::audit::{Checkpoint, Sequenced};
+use schemas::audit::{Checkpoint, Leaf, Sequenced};
 use schemas::codec::{Codec, CodecError};
 use schemas::envelope::Body;
 use schemas::topics;
 use serde::{Deserialize, Serialize};
 use tlog_tiles::{HashReader, stored_hashes, tree_hash};
+use tokio::runtime::Handle;
 
-use crate::sequencing;
+use crate::sequencing::{self, Refusals};
+use crate::served::{Served, ServedError};
+use crate::succession::{self, Predecessor};
 
 #[derive(Debug, thiserror::Error)]
 pub enum FsckError {
@@ -35,12 +38,14 @@ pub enum FsckError {
     Tree(#[from] tlog_tiles::Error),
     #[error("failed to read Kafka's files")]
     Segments(#[from] segments::SegmentError),
+    #[error("failed to read what is served")]
+    Served(#[from] ServedError),
 }
 
 /// Something that is not as it has to be, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// A topic and a partition.
+    /// A topic and a partition, or an address.
     pub at: String,
     pub what: String,
 }
@@ -51,6 +56,15 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Leaves of a log before, which a restore has lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    pub origin: String,
+    /// So many leaves were signed, and so many restored.
+    pub signed: u64,
+    pub restored: u64,
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Found {
@@ -59,31 +73,66 @@ pub struct Found {
     pub records: u64,
     /// Records that came after the log was read: their leaves may be yet to come.
     pub not_yet_sequenced: u64,
+    /// What a restore has lost, by what the log owns up to.
+    pub lost: Vec<Lost>,
     /// Records of aborted transactions, by Kafka's files; none where they were not read.
     pub aborted: Option<u64>,
+    /// Tiles and entries that a running service shows as they are; none where it was not asked.
+    pub tiles: Option<usize>,
     pub faults: Vec<Fault>,
 }
 
 /// The leaves of one partition by offset: the place in the log, and what stands there.
-type Leaves = BTreeMap<i64, (u64, Digest)>;
+type Leaves = BTreeMap<i64, (u64, Leaf)>;
+
+/// What the log's own topic holds.
+#[derive(Default)]
+struct Log {
+    tree: Growing,
+    leaves: BTreeMap<(String, i32), Leaves>,
+    /// Leaves that own up to a log before, by place; those that a head was found for are taken out.
+    successions: BTreeMap<u64, Digest>,
+}
 
 pub struct Fsck<'a> {
     pub kafka: &'a Kafka,
     pub codec: &'a Codec,
     pub key: &'a LogKey,
+    /// The logs that this one goes on from after restores.
+    pub predecessors: &'a [Predecessor],
+    /// Where a running service shows its log, if that is to be compared.
+    pub served: Option<&'a str>,
     /// A broker's data directory, where its files can be read.
     pub files: Option<&'a Path>,
 }
 
 impl Fsck<'_> {
+    /// Blocks: call it where a runtime allows that.
+    ///
     /// # Errors
     /// When something cannot be read. What is wrong with it is among what was found.
     pub fn run(&self, tell: &mut dyn FnMut(&str)) -> Result<Found, FsckError> {
         let mut found = Found::default();
-        tell("reading the log");
-        let (mut leaves, roots) = self.log(&mut found)?;
+        // What is signed stands in the log already: so the heads are read first, while everything goes on.
         tell("reading the heads that were signed");
-        self.heads(&roots, &mut found)?;
+        let mut heads = Vec::new();
+        scan(self.kafka, Checkpoint::TOPIC, 0, |input| heads.push((input.offset, input.value)))?;
+        let served = self.served.map(|address| Handle::current().block_on(Served::open(address)));
+        let served = served.transpose()?;
+        tell("reading the log");
+        let Log { tree, mut leaves, mut successions } = self.log(&mut found)?;
+        self.heads(heads, &tree, &mut successions, &mut found)?;
+        for place in successions.keys() {
+            let what = format!("leaf {place} owns up to a head of a log before that there is not");
+            found.fault(Sequenced::TOPIC, 0, &what);
+        }
+        if let Some(served) = served {
+            tell("comparing what is served");
+            let (faults, tiles) = Handle::current().block_on(served.compare(self.key, &tree, tree.size))?;
+            found.tiles = Some(tiles);
+            let at = self.served.unwrap_or_default();
+            found.faults.extend(faults.into_iter().map(|what| Fault { at: at.to_owned(), what }));
+        }
         for topic in topics::TOPICS.iter().filter(|topic| topics::is_event_topic(topic.name)) {
             tell(&format!("reading {}", topic.name));
             for partition in 0..self.kafka.partitions_of_topic(topic.name) {
@@ -97,54 +146,59 @@ impl Fsck<'_> {
         Ok(found)
     }
 
-    /// Every leaf, and the root after each record of the log.
-    #[allow(clippy::type_complexity, reason = "leaves by partition and roots by size, for one caller")]
-    fn log(&self, found: &mut Found) -> Result<(BTreeMap<(String, i32), Leaves>, Growing), FsckError> {
-        let (mut leaves, mut tree) = (BTreeMap::<(String, i32), Leaves>::new(), Growing::default());
-        let mut records = Vec::new();
+    fn log(&self, found: &mut Found) -> Result<Log, FsckError> {
+        let (mut log, mut records) = (Log::default(), Vec::new());
         scan(self.kafka, Sequenced::TOPIC, 0, |input| records.push((input.offset, input.value)))?;
         for (offset, value) in records {
             let sequenced: Sequenced = self.codec.decode::<Sequenced, _>(&value.unwrap_or_default())?;
-            if i64::try_from(tree.size) != Ok(sequenced.first) {
-                let what = format!(
-                    "the record at {offset} goes on at leaf {}, after {}",
-                    sequenced.first, tree.size
-                );
+            if i64::try_from(log.tree.size) != Ok(sequenced.first) {
+                let (first, size) = (sequenced.first, log.tree.size);
+                let what = format!("the record at {offset} goes on at leaf {first}, after {size}");
                 found.fault(Sequenced::TOPIC, 0, &what);
             }
             for leaf in sequenced.leaves {
                 let Ok(commitment) = Digest::try_from(leaf.commitment.as_slice()) else {
-                    found.fault(
-                        Sequenced::TOPIC,
-                        0,
-                        &format!("the record at {offset} holds a leaf of another size"),
-                    );
+                    let what = format!("the record at {offset} holds a leaf of another size");
+                    found.fault(Sequenced::TOPIC, 0, &what);
                     continue;
                 };
-                let place = tree.size;
-                tree.append(&commitment)?;
-                let of_partition = leaves.entry((leaf.topic.clone(), leaf.partition)).or_default();
-                if of_partition.last_key_value().is_some_and(|(last, (_, _))| *last > leaf.offset) {
-                    let what = format!("leaf {place} stands behind those of later records");
-                    found.fault(&leaf.topic, leaf.partition, &what);
+                let place = log.tree.size;
+                log.tree.append(&commitment)?;
+                if leaf.topic == Checkpoint::TOPIC {
+                    log.successions.insert(place, commitment);
+                    continue;
                 }
-                if let Some((other, _)) = of_partition.insert(leaf.offset, (place, commitment)) {
-                    let what = format!("the record at {} has two leaves, {other} and {place}", leaf.offset);
-                    found.fault(&leaf.topic, leaf.partition, &what);
+                let (topic, partition, offset) = (leaf.topic.clone(), leaf.partition, leaf.offset);
+                let of_partition = log.leaves.entry((topic.clone(), partition)).or_default();
+                if of_partition.last_key_value().is_some_and(|(last, (_, _))| *last > offset) {
+                    let what = format!("leaf {place} stands behind those of later records");
+                    found.fault(&topic, partition, &what);
+                }
+                if let Some((other, _)) = of_partition.insert(offset, (place, leaf)) {
+                    let what = format!("the record at {offset} has two leaves, {other} and {place}");
+                    found.fault(&topic, partition, &what);
                 }
             }
         }
-        found.leaves = tree.size;
-        Ok((leaves, tree))
+        found.leaves = log.tree.size;
+        Ok(log)
     }
 
-    fn heads(&self, tree: &Growing, found: &mut Found) -> Result<(), FsckError> {
-        let mut heads = Vec::new();
-        scan(self.kafka, Checkpoint::TOPIC, 0, |input| heads.push((input.offset, input.value)))?;
+    fn heads(
+        &self,
+        heads: Vec<(i64, Option<Vec<u8>>)>,
+        tree: &Growing,
+        successions: &mut BTreeMap<u64, Digest>,
+        found: &mut Found,
+    ) -> Result<(), FsckError> {
         found.checkpoints = heads.len();
         let mut before = 0;
         for (offset, value) in heads {
             let checkpoint: Checkpoint = self.codec.decode::<Checkpoint, _>(&value.unwrap_or_default())?;
+            if checkpoint.origin != self.key.name() {
+                self.earlier_head(offset, &checkpoint, tree, successions, found)?;
+                continue;
+            }
             let signed = match Root::open(&checkpoint.note, self.key) {
                 Ok(signed) => signed,
                 Err(error) => {
@@ -152,6 +206,11 @@ impl Fsck<'_> {
                     continue;
                 }
             };
+            if u64::try_from(checkpoint.size) != Ok(signed.size) {
+                let what =
+                    format!("the head at {offset} is of {} leaves, not of {}", signed.size, checkpoint.size);
+                found.fault(Checkpoint::TOPIC, 0, &what);
+            }
             if signed.size < before {
                 found.fault(
                     Checkpoint::TOPIC,
@@ -177,6 +236,53 @@ impl Fsck<'_> {
         Ok(())
     }
 
+    /// A head of the log before: what was restored of it is its own, and the rest is lost.
+    fn earlier_head(
+        &self,
+        offset: i64,
+        checkpoint: &Checkpoint,
+        tree: &Growing,
+        successions: &mut BTreeMap<u64, Digest>,
+        found: &mut Found,
+    ) -> Result<(), FsckError> {
+        let mut before = self.predecessors.iter();
+        let Some(predecessor) = before.find(|before| before.key.name() == checkpoint.origin) else {
+            let what = format!(
+                "the head at {offset} is of the log {}, which audit.succeeds does not name",
+                checkpoint.origin
+            );
+            found.fault(Checkpoint::TOPIC, 0, &what);
+            return Ok(());
+        };
+        let signed = match Root::open(&checkpoint.note, &predecessor.key) {
+            Ok(signed) => signed,
+            Err(error) => {
+                found.fault(Checkpoint::TOPIC, 0, &format!("the head at {offset}: {error}"));
+                return Ok(());
+            }
+        };
+        let owned = succession::commitment(&checkpoint.note);
+        let leaf = successions.iter().find(|(_, leaf)| **leaf == owned).map(|(place, _)| *place);
+        let lost = |restored| Lost { origin: checkpoint.origin.clone(), signed: signed.size, restored };
+        if let Some(restored) = leaf {
+            successions.remove(&restored);
+            found.lost.push(lost(restored));
+        } else if found
+            .lost
+            .iter()
+            .any(|known| known.signed == signed.size && known.origin == checkpoint.origin)
+        {
+            // The same head once more: it may have been published twice.
+        } else if signed.size > tree.size || tree_hash(signed.size, tree)? != signed.hash {
+            let what = format!(
+                "the head at {offset}, of {} leaves of the log before, is not that of what was restored",
+                signed.size
+            );
+            found.fault(Checkpoint::TOPIC, 0, &what);
+        }
+        Ok(())
+    }
+
     fn partition(
         &self,
         topic: &'static str,
@@ -186,13 +292,18 @@ impl Fsck<'_> {
     ) -> Result<(), FsckError> {
         let last = leaves.last_key_value().map(|(offset, _)| *offset);
         let (mut committed, mut chains) = (Vec::new(), Chains::default());
+        let mut refusals = Refusals::new(self.codec.clone());
         let read = scan(self.kafka, topic, partition, |input| {
             found.records += 1;
             committed.push(input.offset);
             chains.follow(&input, found);
-            let derived = sequencing::leaf(&input);
+            let derived = sequencing::leaf(&input, &mut refusals);
             match leaves.remove(&input.offset) {
-                Some((_, leaf)) if leaf.as_slice() == derived.commitment => {}
+                Some((_, leaf)) if leaf == derived || leaf == unsaid(&derived) => {}
+                Some((place, leaf)) if leaf.commitment == derived.commitment => {
+                    let what = format!("what stands beside leaf {place} is not what its record says");
+                    found.fault(topic, partition, &what);
+                }
                 Some((place, _)) => {
                     let what = format!(
                         "the record at {} is not the one of leaf {place}: it was changed",
@@ -273,6 +384,11 @@ impl Found {
     fn fault(&mut self, topic: &str, partition: i32, what: &str) {
         self.faults.push(Fault { at: format!("{topic}/{partition}"), what: what.to_owned() });
     }
+}
+
+/// As a writer wrote it that did not know yet what the event's schema says.
+fn unsaid(leaf: &Leaf) -> Leaf {
+    Leaf { agency: String::new(), actor: String::new(), ..leaf.clone() }
 }
 
 /// The events of each aggregate, as they follow each other: its last sequence and digest.

@@ -8,17 +8,20 @@
 //! - what everybody may read tells nobody what happened: a leaf is a salted commitment.
 //!
 //! Reading order: [`sequencing`] makes leaves of records, [`log`] and [`tree`] hold them, [`signing`] signs their
-//! heads and [`witnesses`] cosign them, [`domain`] says who may see what, and [`trail`] shows it. [`fsck`] holds the
-//! log against Kafka.
+//! heads and [`witnesses`] cosign them, [`domain`] says who may see what, [`trail`] shows it, and [`readers`] who
+//! could see it when. [`fsck`] holds the log against Kafka.
 
 pub mod domain;
 pub mod fsck;
 pub mod http;
 pub mod log;
+pub mod readers;
 pub mod sequencing;
+pub mod served;
 pub mod settings;
 pub mod signing;
 mod start;
+pub mod succession;
 pub mod trail;
 pub mod tree;
 pub mod witness;

@@ -1,8 +1,11 @@
 //! The log as this instance has it: its tree, and where each event stands in it.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use audit_log::leaf::Digest;
+use chassis::problem::chain;
 use chassis::sequencer::Partition;
 use chassis::store::{Batch, Kind, Store, StoreError, after_prefix};
 use schemas::Timestamp;
@@ -28,6 +31,8 @@ pub enum LogError {
     Entry,
     #[error("the log's files do not hold what was signed any more")]
     Damaged(#[source] audit_log::tree::TreeError),
+    #[error("a reader found the log's files damaged")]
+    Suspected,
 }
 
 /// Where an event stands in Kafka and in the log.
@@ -49,12 +54,15 @@ pub struct Entry {
 struct Position {
     next: i64,
     size: u64,
+    /// The root over all of them: what a disk has lost or changed behind the last head is not signed.
+    root: [u8; 32],
 }
 
 pub struct Log {
     tree: Tree,
     store: Store,
     directory: PathBuf,
+    is_suspect: AtomicBool,
 }
 
 /// Under which the store keeps how far the topic was taken in.
@@ -75,13 +83,29 @@ impl Log {
             tracing::info!("the store is empty, making the log's files of its topic from the beginning");
         }
         let tree = Tree::open(&directory, position.size)?;
-        let log = Self { tree, store, directory };
-        if log.tree.size() < position.size {
+        let log = Self { tree, store, directory, is_suspect: AtomicBool::new(false) };
+        let is_whole = position.next == 0 || log.root(position.size).is_ok_and(|root| root == position.root);
+        if !is_whole {
             let directory = log.directory.display();
-            tracing::warn!(%directory, "the log's files are short, written anew from the topic");
+            tracing::warn!(%directory, "the log's files are short, or other, made of the topic anew");
+            log.reset()?;
+        } else if let Some(error) = log.entries(&[], &after_prefix(&[OF_AGENCY])).find_map(Result::err) {
+            // Better found now than by whoever asks for a trail.
+            tracing::warn!(error = %chain(&error), "the log's index does not read, made of the topic anew");
             log.reset()?;
         }
         Ok(log)
+    }
+
+    /// Whoever finds the files damaged says so: then the log is made anew by the thread that writes it.
+    pub fn suspect(&self) {
+        self.is_suspect.store(true, Ordering::Relaxed);
+    }
+
+    /// # Errors
+    /// Once for each time that somebody found the files damaged.
+    pub fn check_suspicion(&self) -> Result<(), LogError> {
+        if self.is_suspect.swap(false, Ordering::Relaxed) { Err(LogError::Suspected) } else { Ok(()) }
     }
 
     /// Forgets everything: it is made of the topic anew.
@@ -90,7 +114,17 @@ impl Log {
     /// When not even an empty store can be made.
     pub fn reset(&self) -> Result<(), LogError> {
         self.tree.cut(0)?;
-        Ok(self.store.renew()?)
+        self.store.renew()?;
+        self.is_suspect.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether everything that a head of so many leaves covers is there: not while the log is made anew.
+    ///
+    /// # Errors
+    /// When the store does not say.
+    pub fn reaches(&self, size: u64) -> Result<bool, LogError> {
+        Ok(position(&self.store)?.size >= size && self.tree.size() >= size)
     }
 
     pub const fn tree(&self) -> &Tree {
@@ -118,6 +152,7 @@ impl Log {
     pub fn take_in(&self, records: &[(i64, Sequenced)]) -> Result<(), LogError> {
         let Some((last, _)) = records.last() else { return Ok(()) };
         let (mut batch, mut leaves, size) = (Batch::default(), Vec::<Digest>::new(), self.tree.size());
+        let mut placed = HashSet::new();
         for (_, sequenced) in records {
             let place = size + leaves.len() as u64;
             if i64::try_from(place) != Ok(sequenced.first) {
@@ -125,13 +160,66 @@ impl Log {
             }
             for (place, leaf) in (place..).zip(&sequenced.leaves) {
                 leaves.push(leaf.commitment.as_slice().try_into().map_err(|_| LogError::Leaf)?);
-                index(&mut batch, place, leaf);
+                self.index(&mut batch, &mut placed, place, leaf)?;
             }
         }
         self.tree.append(&leaves)?;
-        let position = Position { next: last + 1, size: size + leaves.len() as u64 };
+        let size = size + leaves.len() as u64;
+        let position = Position { next: last + 1, size, root: self.root(size)? };
         batch.put(Kind::Position, POSITION, encode(&position));
         Ok(self.store.apply(batch)?)
+    }
+
+    fn root(&self, size: u64) -> Result<Digest, LogError> {
+        if size > self.tree.size() {
+            return Err(LogError::Entry);
+        }
+        Ok(self.tree.root(size)?.hash.0)
+    }
+
+    fn index(
+        &self,
+        batch: &mut Batch,
+        placed: &mut HashSet<Vec<u8>>,
+        place: u64,
+        leaf: &Leaf,
+    ) -> Result<(), LogError> {
+        let next = leaf.offset + 1;
+        batch.put(Kind::Input, &input_key(&leaf.topic, leaf.partition), next.to_be_bytes());
+        // What is no event is nobody's.
+        if leaf.aggregate_id.is_empty() {
+            return Ok(());
+        }
+        let value = encode(&Entry {
+            leaf: place,
+            topic: leaf.topic.clone(),
+            partition: leaf.partition,
+            offset: leaf.offset,
+            timestamp: leaf.timestamp,
+            aggregate_id: leaf.aggregate_id.clone(),
+            sequence: leaf.sequence,
+            actor: leaf.actor.clone(),
+            time: leaf.time,
+        });
+        let mut by_aggregate = key(OF_AGGREGATE, &[leaf.aggregate_id.as_bytes(), leaf.topic.as_bytes()]);
+        by_aggregate.extend(ordered(leaf.sequence));
+        // A copy of an event, written by somebody else, does not take the place of the event. After a crash the index
+        // may hold this very leaf already.
+        let known = self.store.get(Kind::Index, &by_aggregate)?.map(|value| entry(&value)).transpose()?;
+        let is_other = known.is_some_and(|known| known.leaf != place);
+        if is_other || !placed.insert(by_aggregate.clone()) {
+            let (topic, partition, offset) = (&leaf.topic, leaf.partition, leaf.offset);
+            tracing::error!(topic, partition, offset, "an event stands there a second time: fsck says more");
+            return Ok(());
+        }
+        batch.put(Kind::Index, &by_aggregate, &value);
+        if !leaf.agency.is_empty() {
+            let mut by_agency = key(OF_AGENCY, &[leaf.agency.as_bytes()]);
+            by_agency.extend(ordered(leaf.time.as_millis()));
+            by_agency.extend(place.to_be_bytes());
+            batch.put(Kind::Index, &by_agency, &value);
+        }
+        Ok(())
     }
 
     /// The events of one aggregate in a topic, in order.
@@ -159,44 +247,13 @@ impl Log {
     }
 
     fn entries(&self, from: &[u8], to: &[u8]) -> impl Iterator<Item = Result<Entry, LogError>> + use<> {
-        self.store.range(Kind::Index, from, to).map(|entry| {
-            let (_, value) = entry?;
-            postcard::from_bytes(&value).map_err(|_| LogError::Entry)
-        })
+        self.store.range(Kind::Index, from, to).map(|found| entry(&found?.1))
     }
 }
 
 fn position(store: &Store) -> Result<Position, LogError> {
     let known = store.get(Kind::Position, POSITION)?;
     known.map_or(Ok(Position::default()), |bytes| postcard::from_bytes(&bytes).map_err(|_| LogError::Entry))
-}
-
-fn index(batch: &mut Batch, place: u64, leaf: &Leaf) {
-    let entry = Entry {
-        leaf: place,
-        topic: leaf.topic.clone(),
-        partition: leaf.partition,
-        offset: leaf.offset,
-        timestamp: leaf.timestamp,
-        aggregate_id: leaf.aggregate_id.clone(),
-        sequence: leaf.sequence,
-        actor: leaf.actor.clone(),
-        time: leaf.time,
-    };
-    let next = leaf.offset + 1;
-    batch.put(Kind::Input, &input_key(&leaf.topic, leaf.partition), next.to_be_bytes());
-    // What is no event is nobody's.
-    if leaf.aggregate_id.is_empty() {
-        return;
-    }
-    let value = encode(&entry);
-    let mut by_aggregate = key(OF_AGGREGATE, &[leaf.aggregate_id.as_bytes(), leaf.topic.as_bytes()]);
-    by_aggregate.extend(ordered(leaf.sequence));
-    batch.put(Kind::Index, &by_aggregate, &value);
-    let mut by_agency = key(OF_AGENCY, &[leaf.agency.as_bytes()]);
-    by_agency.extend(ordered(leaf.time.as_millis()));
-    by_agency.extend(place.to_be_bytes());
-    batch.put(Kind::Index, &by_agency, &value);
 }
 
 /// The parts behind their kind, each with a zero byte behind it.
@@ -219,6 +276,10 @@ fn input_key(topic: &str, partition: i32) -> Vec<u8> {
     key.push(0);
     key.extend(partition.to_be_bytes());
     key
+}
+
+fn entry(value: &[u8]) -> Result<Entry, LogError> {
+    postcard::from_bytes(value).map_err(|_| LogError::Entry)
 }
 
 fn encode(value: &impl Serialize) -> Vec<u8> {

@@ -1,14 +1,18 @@
 //! Each committed record of each event topic becomes one leaf, exactly once, and the leaves stand in one order.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use audit_log::leaf::{self, Envelope, Frame, Place};
-use chassis::sequencer::{Failure, Input, Ledger, Partition};
+use chassis::sequencer::{Failure, Foreign, Input, Ledger, Partition, Publish};
 use schemas::Timestamp;
 use schemas::audit::{Leaf, Sequenced};
 use schemas::codec::Codec;
+use schemas::codes::ActorKind;
 use schemas::envelope::Body;
+use schemas::topics;
+use serde_json::Value;
 
 use crate::log::{Log, LogError};
 use crate::signing::{SignError, Signer};
@@ -22,8 +26,8 @@ pub struct Sequencing {
     pub codec: Codec,
     pub signer: Signer,
     pub inputs: Vec<&'static str>,
-    /// Whether the log was made of the topic anew since this process began: then a contradiction is no fault of the
-    /// disk.
+    pub refusals: Refusals,
+    /// Whether the log was made of the topic anew since a head was given: then a contradiction is no fault of the disk.
     pub is_rebuilt: bool,
     /// Within which receipts promise that an event stands in the log.
     pub promised: Duration,
@@ -57,7 +61,8 @@ impl Ledger for Sequencing {
         self.tell_late(inputs);
         let (mut first, mut values) = (i64::try_from(self.log.tree().size())?, Vec::new());
         for some in inputs.chunks(MAX_LEAVES) {
-            let sequenced = Sequenced { first, leaves: some.iter().map(leaf).collect() };
+            let leaves = some.iter().map(|input| leaf(input, &mut self.refusals)).collect();
+            let sequenced = Sequenced { first, leaves };
             values.push(self.codec.encode::<Sequenced>(&sequenced)?);
             first += i64::try_from(some.len())?;
         }
@@ -65,19 +70,34 @@ impl Ledger for Sequencing {
     }
 
     fn lead(&mut self) -> Result<(), Failure> {
-        self.signer.begin(&self.log)?;
-        self.is_rebuilt = false;
-        Ok(())
+        Ok(self.signer.begin(&self.log)?)
     }
 
-    fn turn(&mut self, leads: bool) -> Result<(), Failure> {
-        if leads { Ok(self.signer.sign(&self.log)?) } else { Ok(self.signer.follow(&self.log)?) }
+    fn opening(&mut self, publish: &mut Publish<'_>) -> Result<Vec<Vec<u8>>, Failure> {
+        let leaves = self.signer.successions(&self.log, publish)?;
+        if leaves.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = i64::try_from(self.log.tree().size())?;
+        Ok(vec![self.codec.encode::<Sequenced>(&Sequenced { first, leaves })?])
+    }
+
+    fn turn(&mut self, publish: Option<&mut Publish<'_>>) -> Result<(), Failure> {
+        self.log.check_suspicion()?;
+        let given = self.signer.given;
+        match publish {
+            Some(publish) => self.signer.sign(&self.log, publish)?,
+            None => self.signer.follow(&self.log)?,
+        }
+        self.is_rebuilt &= self.signer.given == given;
+        Ok(())
     }
 
     fn failed(&mut self, failure: &(dyn std::error::Error + 'static)) {
         let signing = failure.downcast_ref::<SignError>();
         let fork = signing.is_some_and(SignError::is_fork);
-        let of_the_log = failure.is::<LogError>() || matches!(signing, Some(SignError::Log(_)));
+        let of_the_log =
+            failure.is::<LogError>() || failure.is::<Foreign>() || matches!(signing, Some(SignError::Log(_)));
         if !fork && !of_the_log {
             return;
         }
@@ -121,8 +141,49 @@ fn real_millis() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Of a record that was read. One that is no event has its leaf too: somebody else has written it.
-pub fn leaf(input: &Input) -> Leaf {
+/// Which bodies of a schema say that nothing was done.
+pub struct Refusals {
+    codec: Codec,
+    /// Their numbers in the schema's union, by the schema's id; none of a schema that nobody knows here.
+    known: HashMap<u32, Option<Vec<i64>>>,
+}
+
+impl Refusals {
+    pub fn new(codec: Codec) -> Self {
+        Self { codec, known: HashMap::new() }
+    }
+
+    /// Whether something was done, as far as is known here.
+    fn is_done(&mut self, envelope: &Envelope) -> bool {
+        let id = envelope.schema_id;
+        let refused = self.known.entry(id).or_insert_with(|| {
+            let text = self.codec.schema_text(i32::try_from(id).unwrap_or(i32::MAX));
+            text.ok().map(|text| refusals_of(&text))
+        });
+        let number = envelope.body_number().ok();
+        number.zip(refused.as_ref()).is_some_and(|(number, refused)| !refused.contains(&number))
+    }
+}
+
+/// From an event's schema as JSON.
+fn refusals_of(text: &str) -> Vec<i64> {
+    let schema: Value = serde_json::from_str(text).unwrap_or_default();
+    let fields = schema["fields"].as_array().into_iter().flatten();
+    let bodies = fields.filter(|field| field["name"] == "body").filter_map(|field| field["type"].as_array());
+    let name = |body: &Value| body["name"].as_str().or(body.as_str()).unwrap_or_default().to_owned();
+    let refused =
+        |body: &Value| ["CommandRejected", "CommandFailed"].iter().any(|one| name(body).ends_with(one));
+    bodies
+        .flat_map(|bodies| (0..).zip(bodies))
+        .filter(|(_, body)| refused(body))
+        .map(|(number, _)| number)
+        .collect()
+}
+
+/// Of a record that was read. One that is no event has its leaf too: somebody else has written it. Whose act it is, is
+/// said of what a person or a machine of an agency has done: not of what followed from it, nor of what was refused,
+/// which would say that there is something.
+pub fn leaf(input: &Input, refusals: &mut Refusals) -> Leaf {
     let place = Place { partition: input.partition, offset: input.offset, timestamp: input.timestamp };
     let value = input.value.as_deref().unwrap_or_default();
     let of_record = |commitment: [u8; 32]| Leaf {
@@ -139,14 +200,20 @@ pub fn leaf(input: &Input) -> Leaf {
     };
     let event = Frame::of(input.topic, place, &input.key, value);
     match (event, Envelope::read(value)) {
-        (Ok(frame), Ok(envelope)) => Leaf {
-            aggregate_id: envelope.aggregate_id.to_owned(),
-            sequence: envelope.sequence,
-            agency: envelope.agency.to_owned(),
-            actor: envelope.actor.to_owned(),
-            time: Timestamp::from_millis(envelope.time),
-            ..of_record(frame.commitment())
-        },
+        (Ok(frame), Ok(envelope)) => {
+            let is_act = !topics::is_event_topic(envelope.input.0)
+                && envelope.actor_kind != ActorKind::Service.code()
+                && refusals.is_done(&envelope);
+            let of_act = |text: &str| if is_act { text.to_owned() } else { String::new() };
+            Leaf {
+                aggregate_id: envelope.aggregate_id.to_owned(),
+                sequence: envelope.sequence,
+                agency: of_act(envelope.agency),
+                actor: of_act(envelope.actor),
+                time: Timestamp::from_millis(envelope.time),
+                ..of_record(frame.commitment())
+            }
+        }
         _ => {
             tracing::error!(
                 topic = input.topic,

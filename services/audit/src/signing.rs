@@ -8,26 +8,31 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use audit_log::{Root, SigningKey};
+use audit_log::{LogKey, Root, SigningKey};
 use chassis::clock::Clock;
-use chassis::publish::{PublishError, Publisher};
+use chassis::problem::chain;
 use chassis::reader::{ReadError, RecordReader};
-use schemas::audit::Checkpoint;
+use chassis::sequencer::{Failure, Publish};
+use schemas::audit::{Checkpoint, Leaf};
 use schemas::codec::{Codec, CodecError};
 use schemas::envelope::Body;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use crate::log::{Log, LogError};
-use crate::witnesses::{WitnessError, Witnesses};
+use crate::succession::Predecessor;
+use crate::witnesses::{Answered, WitnessError, Witnesses};
 
 /// Time between two heads, at least.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How often an instance that does not sign looks for what was signed.
 const LOOK: Duration = Duration::from_secs(1);
-/// So many of the heads that were published last are looked at for the largest.
-const LAST_HEADS: i64 = 1_000;
+/// So far back the topic is looked at for the largest head: each takes two offsets.
+const LAST_OFFSETS: i64 = 2_000;
+const FEW_OFFSETS: i64 = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
@@ -39,16 +44,18 @@ pub enum SignError {
         "{source_of_head} has another head of {size} leaves than the log: the log was changed after it was signed"
     )]
     Other { source_of_head: &'static str, size: u64 },
+    #[error("the topic of checkpoints has heads of another log, and audit.succeeds does not name it")]
+    NotItsOwn,
     #[error("a head that was signed earlier does not read")]
     Head(#[from] audit_log::tree::TreeError),
     #[error(transparent)]
     Log(#[from] LogError),
     #[error("failed to read the last checkpoint")]
     Read(#[from] ReadError),
-    #[error("the last checkpoint does not decode")]
-    Decode(#[from] CodecError),
+    #[error("a checkpoint does not encode")]
+    Encode(#[from] CodecError),
     #[error("failed to publish a checkpoint")]
-    Publish(#[from] PublishError),
+    Publish(#[source] Failure),
     #[error(transparent)]
     Witness(#[from] WitnessError),
     #[error("failed to keep a head in {path}")]
@@ -59,7 +66,7 @@ impl SignError {
     /// Whether the log contradicts a head that was signed.
     pub const fn is_fork(&self) -> bool {
         match self {
-            Self::Shorter { .. } | Self::Other { .. } => true,
+            Self::Shorter { .. } | Self::Other { .. } | Self::NotItsOwn => true,
             Self::Witness(error) => error.is_fork(),
             _ => false,
         }
@@ -82,17 +89,33 @@ pub struct Signer {
     pub kept: PathBuf,
     pub records: RecordReader,
     pub codec: Codec,
-    pub publisher: Publisher,
     pub clock: Clock,
     pub witnesses: Witnesses,
-    /// Heads as they are signed, for the witnesses.
-    pub signed: Latest,
+    /// Heads go to the witnesses, and come back with their signatures.
+    pub asked: UnboundedSender<Signed>,
+    pub answers: Receiver<Answered>,
+    /// The logs before, where this one goes on after a restore.
+    pub predecessors: Vec<Predecessor>,
     /// Heads as they may be read.
     pub latest: Arc<Latest>,
     /// The last head that was signed, and since when it stands.
     pub last: Option<(Root, Instant)>,
+    /// One that was signed and is not published yet.
+    pub pending: Pending,
     /// When the topic was looked at last.
     pub looked: Option<Instant>,
+    /// How many heads were published here.
+    pub given: u64,
+}
+
+/// Between signing a head and publishing it.
+#[derive(Debug, Default)]
+pub enum Pending {
+    #[default]
+    None,
+    /// To be shown to the witnesses, where there are any.
+    Signed(Signed),
+    WithWitnesses,
 }
 
 impl Signer {
@@ -101,61 +124,149 @@ impl Signer {
     /// # Errors
     /// When the log contradicts one, or it cannot be asked: then nothing may be signed.
     pub fn begin(&mut self, log: &Log) -> Result<(), SignError> {
-        let kept = read_kept(&self.kept)?.map(|note| ("the signer's file", note));
-        // An older head that was shown again behind it does not hide the largest.
-        let published = self.published(LAST_HEADS)?.into_iter().max_by_key(|checkpoint| checkpoint.size);
-        let published = published.map(|checkpoint| ("the topic of checkpoints", checkpoint.note));
+        // What was asked before is asked again.
+        self.answers.try_iter().for_each(drop);
+        (self.last, self.pending) = (None, Pending::None);
+        let kept = match read_kept(&self.kept)? {
+            Some(note) => Some(Signed { root: Root::open(&note, self.key.public())?, note }),
+            None => None,
+        };
+        let (own, others): (Vec<_>, Vec<_>) = self
+            .published(LAST_OFFSETS)?
+            .into_iter()
+            .partition(|checkpoint| checkpoint.origin == self.key.public().name());
+        // An older head that was shown again behind it does not hide the largest, nor does a number beside it.
+        let published = own.into_iter().filter_map(|checkpoint| opened(checkpoint.note, self.key.public()));
+        let published = published.max_by_key(|head| head.root.size);
+        self.hold_against_predecessors(log, &others)?;
         self.witnesses.hold_against(log, &self.key)?;
-        self.last = None;
-        for (source_of_head, note) in kept.into_iter().chain(published) {
-            let signed = Root::open(&note, self.key.public())?;
-            extends(log, &signed, source_of_head)?;
-            if self.last.is_none_or(|(last, _)| last.size < signed.size) {
-                self.last = Some((signed, Instant::now()));
+        if let Some(head) = &published {
+            extends(log, &head.root, "the topic of checkpoints")?;
+            self.last = Some((head.root, Instant::now()));
+            self.show(head);
+        }
+        if let Some(head) = kept {
+            extends(log, &head.root, "the signer's file")?;
+            if self.last.is_none_or(|(last, _)| last.size < head.root.size) {
+                self.last = Some((head.root, Instant::now()));
+                self.pending = Pending::Signed(head);
             }
-            let newer =
-                |known: &Option<Signed>| known.as_ref().is_none_or(|known| known.root.size < signed.size);
-            self.latest.send_if_modified(|known| {
-                let newer = newer(known);
-                if newer {
-                    *known = Some(Signed { root: signed, note: note.clone() });
-                }
-                newer
-            });
         }
         Ok(())
     }
 
-    /// What somebody else has signed, once the log has grown to it here: for an instance that does not sign.
+    /// Readers are never shown less than before.
+    fn show(&self, head: &Signed) {
+        self.latest.send_if_modified(|known| {
+            let newer = known.as_ref().is_none_or(|known| known.root.size < head.root.size);
+            if newer {
+                *known = Some(head.clone());
+            }
+            newer
+        });
+    }
+
+    /// What was restored is the old logs' own, as far as anything says.
+    fn hold_against_predecessors(&self, log: &Log, others: &[Checkpoint]) -> Result<(), SignError> {
+        let of_a_log = |head: &Checkpoint| self.predecessors.iter().any(|one| one.key.name() == head.origin);
+        if !others.iter().all(of_a_log) {
+            return Err(SignError::NotItsOwn);
+        }
+        for predecessor in &self.predecessors {
+            let restored = predecessor.restored(log)?.unwrap_or(log.tree().size());
+            let notes = others.iter().filter(|head| head.origin == predecessor.key.name());
+            let heads = notes.filter_map(|head| opened(head.note.clone(), &predecessor.key));
+            let heads = heads.map(|head| head.root).chain([predecessor.root]);
+            let largest = heads.filter(|head| head.size <= restored).max_by_key(|head| head.size);
+            largest.map_or(Ok(()), |head| extends(log, &head, "a log before"))?;
+        }
+        Ok(())
+    }
+
+    /// Leaves that own up to the logs before, where they do not stand in the log yet; then their heads are published
+    /// too.
     ///
     /// # Errors
-    /// When the topic cannot be asked, or what stands there is not signed by the key.
+    /// When they cannot be published, or the log does not say whether they stand in it.
+    pub fn successions(&self, log: &Log, publish: &mut Publish<'_>) -> Result<Vec<Leaf>, SignError> {
+        let (mut leaves, now) = (Vec::new(), self.clock.now());
+        for predecessor in &self.predecessors {
+            if predecessor.restored(log)?.is_some() {
+                continue;
+            }
+            let head = self.codec.encode::<Checkpoint>(&predecessor.checkpoint(now))?;
+            publish(Checkpoint::TOPIC, &head).map_err(SignError::Publish)?;
+            tracing::warn!(
+                log = predecessor.key.name(),
+                signed = predecessor.root.size,
+                restored = log.tree().size(),
+                "the log goes on under its new name"
+            );
+            leaves.push(predecessor.leaf(now));
+        }
+        Ok(leaves)
+    }
+
+    /// What somebody else has published, once the log has grown to it here: for an instance that does not sign.
+    ///
+    /// # Errors
+    /// When the topic cannot be asked.
     pub fn follow(&mut self, log: &Log) -> Result<(), SignError> {
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
             return Ok(());
         }
         self.looked = Some(Instant::now());
-        if let Some(checkpoint) = self.published(1)?.pop() {
-            let root = Root::open(&checkpoint.note, self.key.public())?;
-            if root.size <= log.tree().size() {
-                self.latest.send_replace(Some(Signed { root, note: checkpoint.note }));
+        let own = self.published(FEW_OFFSETS)?.into_iter();
+        let own = own.filter(|checkpoint| checkpoint.origin == self.key.public().name());
+        let heads = own.filter_map(|checkpoint| opened(checkpoint.note, self.key.public()));
+        let size = log.tree().size();
+        if let Some(head) = heads.filter(|head| head.root.size <= size).max_by_key(|head| head.root.size) {
+            self.show(&head);
+        }
+        Ok(())
+    }
+
+    /// What was published last, in order.
+    fn published(&self, offsets: i64) -> Result<Vec<Checkpoint>, SignError> {
+        let last = self.records.last(Checkpoint::TOPIC, offsets)?;
+        let decode = |value: Vec<u8>| match self.codec.decode::<Checkpoint, _>(&value) {
+            Ok(checkpoint) => Some(checkpoint),
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "a record among the heads is none: who has written it?");
+                None
+            }
+        };
+        Ok(last.into_iter().filter_map(decode).collect())
+    }
+
+    /// Signs what the log has grown to, where it has and the last head is old enough; publishes what was signed, with
+    /// the signatures of the witnesses.
+    ///
+    /// # Errors
+    /// When it cannot be kept or published, or a witness has seen another log: then it is given to nobody.
+    pub fn sign(&mut self, log: &Log, publish: &mut Publish<'_>) -> Result<(), SignError> {
+        match std::mem::take(&mut self.pending) {
+            Pending::None => self.sign_new(log)?,
+            Pending::Signed(head) if self.witnesses.all.is_empty() => self.give(head, publish)?,
+            Pending::Signed(head) => {
+                // They are asked for as long as the process runs.
+                let _ = self.asked.send(head);
+                self.pending = Pending::WithWitnesses;
+            }
+            Pending::WithWitnesses => {
+                let answered = self.answers.try_recv().ok().transpose()?;
+                // What was asked about before this instance led once more is not what is waited for.
+                let last = self.last.map(|(root, _)| root);
+                match answered.filter(|head| last == Some(head.root)) {
+                    Some(head) => self.give(head, publish)?,
+                    None => self.pending = Pending::WithWitnesses,
+                }
             }
         }
         Ok(())
     }
 
-    /// The last heads that were published, in order.
-    fn published(&self, most: i64) -> Result<Vec<Checkpoint>, SignError> {
-        let last = self.records.last(Checkpoint::TOPIC, most)?;
-        let decode = |value: Vec<u8>| Ok(self.codec.decode::<Checkpoint, _>(&value)?);
-        last.into_iter().map(decode).collect()
-    }
-
-    /// Signs what the log has grown to, where it has and the last head is old enough.
-    ///
-    /// # Errors
-    /// When it cannot be kept or published: then it is given to nobody.
-    pub fn sign(&mut self, log: &Log) -> Result<(), SignError> {
+    fn sign_new(&mut self, log: &Log) -> Result<(), SignError> {
         let size = log.tree().size();
         let due = |(signed, at): (Root, Instant)| size > signed.size && at.elapsed() >= INTERVAL;
         if size == 0 || !self.last.is_none_or(due) {
@@ -169,18 +280,35 @@ impl Signer {
         }
         let note = root.sign(&self.key)?;
         keep(&self.kept, &note).map_err(|source| SignError::Keep { path: self.kept.clone(), source })?;
+        self.last = Some((root, Instant::now()));
+        self.pending = Pending::Signed(Signed { root, note });
+        Ok(())
+    }
+
+    /// On record before anybody is shown it.
+    fn give(&mut self, head: Signed, publish: &mut Publish<'_>) -> Result<(), SignError> {
         let checkpoint = Checkpoint {
             origin: self.key.public().name().to_owned(),
-            size: i64::try_from(root.size).unwrap_or(i64::MAX),
+            size: i64::try_from(head.root.size).unwrap_or(i64::MAX),
             time: self.clock.now(),
-            note: note.clone(),
+            note: head.note.clone(),
         };
-        self.publisher.publish(Checkpoint::TOPIC, &self.codec.encode::<Checkpoint>(&checkpoint)?)?;
-        self.last = Some((root, Instant::now()));
-        // Without witnesses a head may be read at once.
-        let heads = if self.witnesses.all.is_empty() { &*self.latest } else { &self.signed };
-        heads.send_replace(Some(Signed { root, note }));
+        let value = self.codec.encode::<Checkpoint>(&checkpoint)?;
+        publish(Checkpoint::TOPIC, &value).map_err(SignError::Publish)?;
+        self.given += 1;
+        self.show(&head);
         Ok(())
+    }
+}
+
+/// A head, where the key has signed it; what is none hides no other.
+fn opened(note: String, key: &LogKey) -> Option<Signed> {
+    match Root::open(&note, key) {
+        Ok(root) => Some(Signed { root, note }),
+        Err(error) => {
+            tracing::error!(error = %chain(&error), "a record among the heads is none: who has written it?");
+            None
+        }
     }
 }
 

@@ -7,13 +7,14 @@ use chassis::publish::Publisher;
 use chassis::reader::RecordReader;
 use chassis::sequencer::Sequencer;
 use schemas::topics;
+use tokio::sync::mpsc;
 
 use crate::NAME;
 use crate::http;
 use crate::log::Log;
-use crate::sequencing::Sequencing;
+use crate::sequencing::{Refusals, Sequencing};
 use crate::settings::Settings;
-use crate::signing::{Latest, Signer};
+use crate::signing::{Latest, Pending, Signer};
 use crate::trail::Trails;
 use crate::witnesses::Witnesses;
 
@@ -29,27 +30,32 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
         runtime: tokio::runtime::Handle::current(),
         http: reqwest::Client::new(),
     };
+    let (asked, heads) = mpsc::unbounded_channel();
+    let (answering, answers) = std::sync::mpsc::channel();
     let signer = Signer {
         key: key.clone(),
         kept: settings.head()?,
         records: RecordReader::new(&kafka)?,
         codec: host.codec.clone(),
-        publisher: Publisher::new(&kafka)?,
         witnesses: witnesses.clone(),
-        signed: Latest::new(None),
+        asked,
+        answers,
+        predecessors: settings.predecessors()?,
         clock: host.clock.clone(),
         latest: Arc::clone(&latest),
         last: None,
+        pending: Pending::None,
         looked: None,
+        given: 0,
     };
-    let heads = signer.signed.subscribe();
-    tokio::spawn(witnesses.run(Arc::clone(&log), heads, Arc::clone(&latest)));
+    tokio::spawn(witnesses.run(Arc::clone(&log), heads, answering));
     let events = topics::TOPICS.iter().map(|topic| topic.name).filter(|name| topics::is_event_topic(name));
     let ledger = Sequencing {
         log: Arc::clone(&log),
         codec: host.codec.clone(),
         signer,
         inputs: events.collect(),
+        refusals: Refusals::new(host.codec.clone()),
         is_rebuilt: false,
         promised: host.settings.receipts.within,
         is_late: false,
@@ -69,7 +75,10 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
         trails: Arc::new(trails),
         witnesses: settings.witnesses.clone().into(),
         receipt_key,
+        predecessors: settings.predecessors()?.into(),
+        reading: Arc::default(),
         publisher: Arc::new(Publisher::new(&kafka)?),
+        reference: host.reference.clone(),
     };
     Ok(Pages { described: http::pages(pages.clone()), status: http::log_pages(pages) })
 }

@@ -12,21 +12,23 @@ use schemas::codec::{Codec, CodecError};
 use schemas::codes::AgencyKind;
 use schemas::delivery::DeliveryEvent;
 use schemas::directory::Agency;
+use schemas::directory::view::Directory;
 use schemas::envelope::Body;
-use schemas::ids::IncidentId;
+use schemas::ids::{AgencyId, IncidentId};
 use schemas::mla::MlaEvent;
 use schemas::referral::ReferralEvent;
 use schemas::routing::RoutingEvent;
 use schemas::victim_id::VictimIdEvent;
 
 use crate::domain::audience::{Shown, Told};
+use crate::domain::readers::Readers;
 use crate::domain::trail;
 use crate::log::{Entry, Log, LogError};
 use crate::signing::Latest;
 use crate::tree::TreeError;
 
 /// Topics whose aggregates are incidents.
-const TOPICS: [&str; 5] =
+pub const TOPICS: [&str; 5] =
     [ReferralEvent::TOPIC, RoutingEvent::TOPIC, MlaEvent::TOPIC, VictimIdEvent::TOPIC, DeliveryEvent::TOPIC];
 
 #[derive(Debug, thiserror::Error)]
@@ -43,18 +45,20 @@ pub enum TrailError {
     Gone(u64),
     #[error("the record of leaf {leaf} is no event any more")]
     Malformed { leaf: u64, source: Malformed },
-    #[error("the proof of leaf {leaf} does not hold: the log's files are damaged")]
-    Proof { leaf: u64, source: audit_log::tree::TreeError },
+    #[error("the record of leaf {0} is another than the one that was logged: somebody has changed it")]
+    Changed(u64),
+    #[error("the log is made of its topic anew, and not there yet")]
+    Behind,
     #[error("the trail is longer than one file holds")]
     TooLong,
     #[error("failed to seal the trail")]
     Seal(#[from] audit_log::keys::NoteError),
 }
 
-/// What became of asking for a trail.
-pub enum Asked {
-    /// The trail as a file, under a head of so many leaves.
-    Shown { file: String, size: u64 },
+/// What became of asking for something of an incident.
+pub enum Asked<T> {
+    /// As it stands under a head of so many leaves.
+    Shown { what: T, size: u64 },
     /// There is no such incident for the agency.
     Hidden,
     /// There is none at all.
@@ -78,11 +82,11 @@ pub struct Trails {
 }
 
 impl Trails {
-    /// The trail as far as an agency may see it. Blocks: call it where blocking is allowed.
+    /// The trail as far as an agency may see it, as a file. Blocks: call it where blocking is allowed.
     ///
     /// # Errors
     /// See [`TrailError`].
-    pub fn of(&self, incident: IncidentId, agency: &Agency) -> Result<Asked, TrailError> {
+    pub fn of(&self, incident: IncidentId, agency: &Agency) -> Result<Asked<String>, TrailError> {
         // Before the first head nothing is proven yet.
         let Some(head) = self.latest.borrow().clone() else { return Ok(Asked::Unknown) };
         let events = self.events(incident, head.root.size)?;
@@ -120,11 +124,14 @@ impl Trails {
             lines.push(Line::Schema(Schema { id, topic, text }));
         }
         lines.extend(shown_events);
-        Ok(Asked::Shown { file: bundle::write(&lines, &self.key)?, size: head.root.size })
+        Ok(Asked::Shown { what: bundle::write(&lines, &self.key)?, size: head.root.size })
     }
 
     /// Everything of the incident that the head covers, by topic and in order.
     fn events(&self, incident: IncidentId, size: u64) -> Result<Vec<Placed>, TrailError> {
+        if !self.log.reaches(size)? {
+            return Err(TrailError::Behind);
+        }
         let incident = incident.to_string();
         let mut events = Vec::new();
         for topic in TOPICS {
@@ -141,15 +148,30 @@ impl Trails {
         Ok(events)
     }
 
+    /// Who of an agency could see what of the incident, and when. Blocks, as [`Trails::of`] does.
+    ///
+    /// # Errors
+    /// See [`TrailError`].
+    pub fn readers(
+        &self,
+        incident: IncidentId,
+        agency: &AgencyId,
+        directory: &Directory,
+    ) -> Result<Asked<Readers>, TrailError> {
+        let Some(head) = self.latest.borrow().clone() else { return Ok(Asked::Unknown) };
+        let events = self.events(incident, head.root.size)?;
+        if events.is_empty() {
+            return Ok(Asked::Unknown);
+        }
+        let told = events.iter().map(|placed| Ok(self.told(placed)?.2));
+        let told = told.collect::<Result<Vec<_>, TrailError>>()?;
+        let readers = Readers::of(directory, &told).only(agency);
+        let is_one = !readers.readers.is_empty();
+        Ok(if is_one { Asked::Shown { what: readers, size: head.root.size } } else { Asked::Hidden })
+    }
+
     fn told(&self, placed: &Placed) -> Result<(String, i64, Told), TrailError> {
-        let value = &placed.value;
-        let told = match placed.entry.topic.as_str() {
-            ReferralEvent::TOPIC => Told::Referral(self.codec.decode::<ReferralEvent, _>(value)?),
-            RoutingEvent::TOPIC => Told::Routing(self.codec.decode::<RoutingEvent, _>(value)?),
-            MlaEvent::TOPIC => Told::Mla(self.codec.decode::<MlaEvent, _>(value)?),
-            VictimIdEvent::TOPIC => Told::VictimId(self.codec.decode::<VictimIdEvent, _>(value)?),
-            _ => Told::Delivery(self.codec.decode::<DeliveryEvent, _>(value)?),
-        };
+        let told = told(&self.codec, &placed.entry.topic, &placed.value)?;
         Ok((placed.entry.topic.clone(), placed.entry.sequence, told))
     }
 
@@ -161,11 +183,14 @@ impl Trails {
         root: &Root,
     ) -> Result<Event, TrailError> {
         let entry = &placed.entry;
-        let proof = self.log.tree().prove(entry.leaf, root.size)?;
+        let tree = self.log.tree();
+        let (proof, logged) = (tree.prove(entry.leaf, root.size)?, tree.leaves(entry.leaf, 1)?);
         // A proof that does not hold would accuse the operator of what its disk has done.
-        let frame = placed.frame()?;
-        root.check_leaf(entry.leaf, &frame.commitment(), &proof)
-            .map_err(|source| TrailError::Proof { leaf: entry.leaf, source })?;
+        let logged = logged.first().ok_or(LogError::Entry)?;
+        root.check_leaf(entry.leaf, logged, &proof).map_err(LogError::Damaged)?;
+        if *logged != placed.frame()?.commitment() {
+            return Err(TrailError::Changed(entry.leaf));
+        }
         Ok(Event {
             topic: entry.topic.clone(),
             aggregate: entry.aggregate_id.clone(),
@@ -175,6 +200,27 @@ impl Trails {
             proof: proof.into_iter().map(|hash| Bytes32(hash.0)).collect(),
             shown: disclosed.into(),
         })
+    }
+}
+
+/// An event of an incident, by its topic.
+///
+/// # Errors
+/// When it does not decode.
+pub fn told(codec: &Codec, topic: &str, value: &[u8]) -> Result<Told, CodecError> {
+    Ok(match topic {
+        ReferralEvent::TOPIC => Told::Referral(codec.decode::<ReferralEvent, _>(value)?),
+        RoutingEvent::TOPIC => Told::Routing(codec.decode::<RoutingEvent, _>(value)?),
+        MlaEvent::TOPIC => Told::Mla(codec.decode::<MlaEvent, _>(value)?),
+        VictimIdEvent::TOPIC => Told::VictimId(codec.decode::<VictimIdEvent, _>(value)?),
+        _ => Told::Delivery(codec.decode::<DeliveryEvent, _>(value)?),
+    })
+}
+
+impl TrailError {
+    /// Whether the log's files may be to blame.
+    pub const fn is_of_the_files(&self) -> bool {
+        matches!(self, Self::Log(_) | Self::Tree(_))
     }
 }
 

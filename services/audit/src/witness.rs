@@ -132,11 +132,12 @@ pub fn request(old: u64, proof: &[Hash], checkpoint: &str) -> String {
     format!("old {old}\n{hashes}\n{checkpoint}")
 }
 
-/// A log's name may have slashes in it.
+/// A log's name may have slashes in it; two names have two files.
 fn file_of(directory: &Path, origin: &str) -> PathBuf {
-    let name: String = origin
-        .chars()
-        .map(|letter| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' })
-        .collect();
+    let written = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    let name: String = origin.bytes().map(written).collect();
     directory.join(format!("{name}.head"))
 }

@@ -1,20 +1,25 @@
 //! The witnesses of this log: each head is shown to them, and carries their signatures from then on.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use audit_log::cosignature::{EMPTY, WitnessKey};
 use audit_log::{Root, SigningKey};
+use chassis::problem::chain;
+use futures::future::join_all;
 use reqwest::StatusCode;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::log::{Log, LogError};
-use crate::signing::{Latest, Signed};
+use crate::signing::Signed;
 use crate::witness::request;
 
 /// How long one witness may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest answer that is read: a signature is a line.
+const MAX_ANSWER_BYTES: usize = 4 * 1024;
 
 /// Another party that cosigns heads.
 #[derive(Clone, Debug)]
@@ -49,6 +54,9 @@ impl WitnessError {
     }
 }
 
+/// A head with the signatures of witnesses, or why it may be given to nobody.
+pub type Answered = Result<Signed, WitnessError>;
+
 /// Every witness, and how to ask them.
 #[derive(Clone)]
 pub struct Witnesses {
@@ -82,32 +90,34 @@ impl Witnesses {
                 Ok(_) => {}
                 // One that is away keeps nobody from going on: it will say so once it is back.
                 Err(error) => {
-                    tracing::warn!(error = %chassis::problem::chain(&error), "a witness was not asked")
+                    tracing::warn!(error = %chain(&error), "a witness was not asked")
                 }
             }
         }
         Ok(())
     }
 
-    /// Shows every head to every witness and passes it on with their signatures, until there are no more heads.
-    pub async fn run(self, log: Arc<Log>, mut signed: watch::Receiver<Option<Signed>>, latest: Arc<Latest>) {
+    /// Shows every head that is asked about to every witness, and answers with their signatures on it.
+    pub async fn run(self, log: Arc<Log>, mut asked: UnboundedReceiver<Signed>, answers: Sender<Answered>) {
         let mut stands = vec![0; self.all.len()];
-        while signed.changed().await.is_ok() {
-            let Some(mut head) = signed.borrow_and_update().clone() else { continue };
-            for (witness, stands) in self.all.iter().zip(&mut stands) {
-                match self.cosign(witness, stands, &log, &head).await {
-                    Ok(line) => head.note += &line,
-                    Err(error) if error.is_fork() => tracing::error!(
-                        error = %chassis::problem::chain(&error),
-                        "a witness has seen another log: find out why before anything else"
-                    ),
-                    Err(error) => {
-                        tracing::warn!(error = %chassis::problem::chain(&error), "a head goes without a witness");
-                    }
-                }
-            }
-            latest.send_replace(Some(head));
+        while let Some(head) = asked.recv().await {
+            // Nobody hears the answer any more once the process stops.
+            let _ = answers.send(self.cosign_all(&mut stands, &log, head).await);
         }
+    }
+
+    /// The head with the signature of every witness that answers; they are asked at once.
+    async fn cosign_all(&self, stands: &mut [u64], log: &Log, mut head: Signed) -> Answered {
+        let asked = self.all.iter().zip(stands);
+        let lines = join_all(asked.map(|(witness, stands)| self.cosign(witness, stands, log, &head))).await;
+        for line in lines {
+            match line {
+                Ok(line) => head.note += &line,
+                Err(error) if error.is_fork() => return Err(error),
+                Err(error) => tracing::warn!(error = %chain(&error), "a head goes without a witness"),
+            }
+        }
+        Ok(head)
     }
 
     /// The witness's signature line for a head, from where it stands.
@@ -127,13 +137,9 @@ impl Witnesses {
             let proof = log.tree().prove_extends(*stands, head.root.size).map_err(LogError::from)?;
             match self.show(witness, &request(*stands, &proof, &head.note)).await? {
                 Shown::Cosigned(line) => {
-                    let with = format!("{}{line}", head.note);
-                    witness
-                        .key
-                        .cosigned(&with)
-                        .ok_or_else(|| WitnessError::Answer(witness.key.name.clone()))?;
+                    let line = witness.key.line_of(&head.note, &line);
                     *stands = head.root.size;
-                    return Ok(line);
+                    return line.ok_or_else(|| WitnessError::Answer(witness.key.name.clone()));
                 }
                 Shown::StandsAt(size) => *stands = size,
             }
@@ -146,9 +152,15 @@ impl Witnesses {
         let no_answer = |source| WitnessError::NoAnswer { name: name(), source };
         let address = format!("{}/add-checkpoint", witness.address.trim_end_matches('/'));
         let asked = self.http.post(address).timeout(TIMEOUT).body(body.to_owned());
-        let answer = asked.send().await.map_err(no_answer)?;
-        let status = answer.status();
-        let said = answer.text().await.map_err(no_answer)?;
+        let mut answer = asked.send().await.map_err(no_answer)?;
+        let (status, mut said) = (answer.status(), Vec::new());
+        while let Some(chunk) = answer.chunk().await.map_err(no_answer)? {
+            said.extend_from_slice(&chunk);
+            if said.len() > MAX_ANSWER_BYTES {
+                return Err(WitnessError::Answer(name()));
+            }
+        }
+        let said = String::from_utf8_lossy(&said).into_owned();
         match status {
             StatusCode::OK => Ok(Shown::Cosigned(said)),
             StatusCode::CONFLICT => {

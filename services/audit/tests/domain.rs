@@ -5,10 +5,14 @@
 use std::collections::BTreeMap;
 
 use audit::domain::audience::{Shown, Told};
+use audit::domain::readers::{Readers, Span};
 use audit::domain::trail;
-use schemas::Event;
-use schemas::directory::Agency;
+use schemas::delivery::DeliveryEvent;
+use schemas::directory::view::Directory;
+use schemas::directory::{Agency, Entry, EntryChanged};
 use schemas::envelope::EventBody;
+use schemas::ids::AgencyId;
+use schemas::{Event, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -119,4 +123,104 @@ fn a_coordinator_is_shown_every_frame_within_its_countries_and_nothing_elsewhere
     }
     // One that stands itself in a State that is never told has no such incident.
     assert_eq!(seen(&agency("ke-coordinator", "coordinator", "KE", &["DE", "KE"]), &events), None);
+}
+
+/// An event of delivery at a moment.
+fn delivered(at: i64, by: &str, body: Value) -> Told {
+    let mut event: Event<DeliveryEvent> = event(by, true, Some(body));
+    event.time = Timestamp::from_millis(at);
+    Told::Delivery(event)
+}
+
+fn changed(at: i64, state: &str) -> Told {
+    let body = json!({ "ItemChanged": { "assignment_id": ID, "agency": "de-police", "state": state } });
+    delivered(at, "de-police", body)
+}
+
+fn span(from: i64, until: Option<i64>) -> Span {
+    Span { from: Timestamp::from_millis(from), until: until.map(Timestamp::from_millis) }
+}
+
+/// German police from the beginning, with a second key from 30 on; a coordinator that watches Germany until 60.
+fn history() -> Directory {
+    let mut directory = Directory::default();
+    let police = |keys: &[&str]| {
+        let keys = keys.iter().map(|key| json!({ "key_id": key, "public_key": "synthetic" }));
+        let mut entry = serde_json::to_value(agency("de-police", "police-unit", "DE", &[])).unwrap();
+        entry["keys"] = keys.collect();
+        serde_json::from_value::<Agency>(entry).unwrap()
+    };
+    let coordinator = |scope: &str| agency("un-coordinator", "coordinator", "CH", &[scope]);
+    let versions = [
+        (0, police(&["first"])),
+        (0, coordinator("DE")),
+        (30, police(&["first", "second"])),
+        (60, coordinator("FR")),
+    ];
+    for (acts_from, agency) in versions {
+        let entry = Entry { agency: Some(agency), ..Entry::default() };
+        let acts_from = Timestamp::from_millis(acts_from);
+        directory.evolve(&EntryChanged { entry, acts_from }.into(), acts_from);
+    }
+    directory
+}
+
+#[test]
+fn who_could_see_what_and_when_follows_from_what_was_offered_taken_and_closed() {
+    let transfer =
+        json!({ "basis": "domestic", "rule": null, "article": "synthetic", "authorisation": "standing" });
+    let entitlement =
+        json!({ "facet_kinds": ["person", "narrative"], "persons": [ID], "opens_with_offer": false });
+    let registered = json!({ "IncidentRegistered": { "referral_id": ID, "reporter": "nl-hotline", "kind": "csam",
+        "urgency": "routine", "danger_reason": null, "week": null, "people": [], "facets": [],
+        "retain_until": null } });
+    let offered = json!({ "ItemDelivered": { "assignment_id": ID, "agency": "de-police", "country": "DE", "bases": [],
+        "entitlement": entitlement, "transfer": transfer, "respond_by": "2026-11-16T08:00:00Z" } });
+    let facet = json!({ "facet_id": ID, "kind": "narrative", "person_ref": null, "person_category": null,
+        "key_set_id": ID, "at": { "topic": "referral.events", "partition": 0, "offset": 0 }, "transfer": null });
+    let disclosed = json!({ "FacetsDisclosed": { "disclosure_id": ID, "assignment_id": ID, "request_id": null,
+        "child_ref": null, "agency": "de-police", "recipient_key_id": "second", "facets": [facet],
+        "transfer": transfer, "with_offer": false } });
+    let reported =
+        json!({ "AccessReported": { "disclosure_id": ID, "agency": "de-police", "facets": [ID] } });
+    let mut events: Vec<Told> = incident("nl-hotline").into_iter().map(|(_, _, told)| told).collect();
+    for told in &mut events {
+        if let Told::Routing(event) = told {
+            event.time = Timestamp::from_millis(10);
+        }
+    }
+    events.retain(|told| !matches!(told, Told::Delivery(_)));
+    events.extend([
+        delivered(10, "nl-hotline", registered),
+        delivered(20, "causeway", offered),
+        changed(25, "overdue"),
+        changed(40, "accepted"),
+        delivered(45, "de-police", disclosed),
+        delivered(46, "de-police", reported),
+        changed(50, "closed"),
+        delivered(70, "de-police", json!({ "TrailRead": { "agency": "de-police", "size": 9 } })),
+    ]);
+    let readers = Readers::of(&history(), &events);
+    let told: Vec<_> = readers.readers.iter().map(|reader| (reader.agency.as_str(), reader.told)).collect();
+    // A State that is never told has nobody who could; the coordinator could until it watched another country.
+    assert_eq!(
+        told,
+        [
+            ("nl-hotline", span(10, None)),
+            ("un-coordinator", span(10, Some(60))),
+            ("de-police", span(20, None))
+        ]
+    );
+    let own = readers.only(&AgencyId::try_new("de-police").unwrap());
+    let [police] = &own.readers[..] else { panic!("one way in: {own:?}") };
+    let [open] = &police.may_open[..] else { panic!("opened once: {police:?}") };
+    assert_eq!((open.span, open.persons), (span(40, Some(50)), 1), "once accepted, until closed");
+    let [opened] = &police.opened[..] else { panic!("looked once: {police:?}") };
+    assert_eq!(
+        (opened.recipient_key_id.as_str(), opened.facets.len(), opened.reported.len()),
+        ("second", 1, 1)
+    );
+    let keys: Vec<_> = own.standings.iter().map(|standing| (standing.span, standing.keys.len())).collect();
+    assert_eq!(keys, [(span(0, Some(30)), 1), (span(30, None), 2)]);
+    assert_eq!((own.trails.len(), own.closed.len()), (1, 0));
 }

@@ -18,6 +18,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use audit_log::SigningKey;
 use causeway::client::Client;
 use causeway::serve::{ServiceName, Settings, listen, serve};
 use clap::{Args, Parser, Subcommand};
@@ -55,6 +56,20 @@ struct Access {
     /// The agency's token.
     #[arg(long, global = true, env = "CAUSEWAY_TOKEN", hide_env_values = true, default_value = "")]
     token: String,
+    /// Sign each command with the agency's key in this file, as `causeway keygen signing` writes it.
+    #[arg(long, global = true, env = "CAUSEWAY_SIGNING_KEY")]
+    signing_key: Option<PathBuf>,
+}
+
+impl Access {
+    fn client(&self) -> anyhow::Result<Client> {
+        let client = Client::new(&self.url, &self.token);
+        let Some(path) = &self.signing_key else { return Ok(client) };
+        let text = std::fs::read_to_string(path);
+        let text = text.with_context(|| format!("failed to read {}", path.display()))?;
+        let key = SigningKey::parse(&text).with_context(|| path.display().to_string())?;
+        Ok(client.signing(key))
+    }
 }
 
 #[derive(Subcommand)]
@@ -250,7 +265,7 @@ struct Assignment {
 }
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let client = Client::new(&arguments.access.url, &arguments.access.token);
+    let client = arguments.access.client()?;
     let output = Output { json: arguments.json };
     match arguments.command {
         Command::Serve { services, config } => run_services(&services, config.as_deref()).await,

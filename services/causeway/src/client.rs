@@ -2,16 +2,21 @@
 //!
 //! Decryption happens here, on the agency's side: the private key never goes anywhere.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
+use audit_log::SigningKey;
+use audit_log::command::{CommandError, SignedCommand};
 use base64::Engine as _;
 use chassis::problem::Problem;
 use chassis::seal::{Binding, KeyPair, open_disclosed};
+use chassis::signature::SIGNATURE;
 use delivery::disclosure::{DisclosedFacet, Disclosure};
 use delivery::http::{Access, Inbox, Open};
-use delivery::inbox::Entry;
 use eventsource_stream::Eventsource;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use intake::http::{Receipt, ReferralStatus};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use routing::http::RoutingView;
 use schemas::codes::{FacetKind, RejectionCode};
@@ -26,6 +31,8 @@ pub enum ClientError {
     Problem(Box<Problem>),
     #[error("no answer from {address}: is `causeway serve` running there?")]
     NoAnswer { address: String, source: reqwest::Error },
+    #[error(transparent)]
+    Sign(#[from] CommandError),
     #[error("the answer of {address} does not read")]
     Answer { address: String, source: reqwest::Error },
 }
@@ -51,6 +58,7 @@ pub struct Client {
     http: reqwest::Client,
     address: String,
     token: String,
+    signing: Option<Arc<SigningKey>>,
 }
 
 /// An opened facet.
@@ -66,7 +74,17 @@ pub struct OpenedFacet {
 impl Client {
     pub fn new(address: &str, token: &str) -> Self {
         let address = address.trim_end_matches('/').to_owned();
-        Self { http: reqwest::Client::new(), address, token: token.to_owned() }
+        Self { http: reqwest::Client::new(), address, token: token.to_owned(), signing: None }
+    }
+
+    /// Signs every command from now on, but for a stream of referrals.
+    #[must_use]
+    pub fn signing(self, key: SigningKey) -> Self {
+        Self { signing: Some(Arc::new(key)), ..self }
+    }
+
+    pub const fn signs(&self) -> bool {
+        self.signing.is_some()
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -74,8 +92,19 @@ impl Client {
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<reqwest::Response, ClientError> {
-        let no_answer = |source| ClientError::NoAnswer { address: self.address.clone(), source };
-        let response = request.send().await.map_err(no_answer)?;
+        let mut request = request.build().map_err(|source| self.no_answer(source))?;
+        if let Some(key) = &self.signing {
+            sign(&mut request, key)?;
+        }
+        self.execute(request).await
+    }
+
+    fn no_answer(&self, source: reqwest::Error) -> ClientError {
+        ClientError::NoAnswer { address: self.address.clone(), source }
+    }
+
+    async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, ClientError> {
+        let response = self.http.execute(request).await.map_err(|source| self.no_answer(source))?;
         if response.status().is_success() {
             return Ok(response);
         }
@@ -144,7 +173,9 @@ impl Client {
     ) -> Result<impl Stream<Item = anyhow::Result<intake::http::LineResult>> + use<>, ClientError> {
         let request =
             self.request(Method::POST, "/v1/referrals:batch").header("content-type", "application/x-ndjson");
-        let response = self.send(request.body(lines)).await?;
+        // Not signed: it is not there as a whole.
+        let request = request.body(lines).build().map_err(|source| self.no_answer(source))?;
+        let response = self.execute(request).await?;
         let bytes = response.bytes_stream().map(|chunk| chunk.map_err(std::io::Error::other));
         let reader = tokio_util::io::StreamReader::new(bytes);
         let lines = tokio_util::codec::FramedRead::new(reader, tokio_util::codec::LinesCodec::new());
@@ -164,7 +195,11 @@ impl Client {
         let form = reqwest::multipart::Form::new().text("report", report);
         let form = files.into_iter().fold(form, |form, file| form.text("fileDetails", file));
         let request = self.request(Method::POST, "/v1/cybertipline").header("reporter-reference", reference);
-        self.read(request.multipart(form)).await
+        let content = format!("multipart/form-data; boundary={}", form.boundary());
+        let answer = |source| ClientError::Answer { address: self.address.clone(), source };
+        // In one piece, so that it can be signed.
+        let body: Vec<_> = form.into_stream().try_collect().await.map_err(answer)?;
+        self.read(request.header("content-type", content).body(body.concat())).await
     }
 
     /// # Errors
@@ -189,10 +224,10 @@ impl Client {
     ///
     /// # Errors
     /// See [`ClientError`].
-    pub async fn follow(
+    pub async fn follow<E: DeserializeOwned>(
         &self,
         last_event_id: Option<&str>,
-    ) -> Result<impl Stream<Item = anyhow::Result<(String, Entry)>> + use<>, ClientError> {
+    ) -> Result<impl Stream<Item = anyhow::Result<(String, E)>> + use<E>, ClientError> {
         let mut request = self.request(Method::GET, "/v1/inbox/stream");
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
@@ -290,6 +325,21 @@ impl Client {
         let answer = self.request(Method::GET, "/health/ready").send().await;
         answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
+}
+
+/// A command, with its agency's signature; what is only read is not signed.
+fn sign(request: &mut reqwest::Request, key: &SigningKey) -> Result<(), ClientError> {
+    let empty: &[u8] = &[];
+    let Some(body) = request.body().map_or(Some(empty), reqwest::Body::as_bytes) else { return Ok(()) };
+    if request.method() != Method::POST && request.method() != Method::PUT {
+        return Ok(());
+    }
+    let idempotency_key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok());
+    let command = SignedCommand::new(request.method().as_str(), request.url().path(), idempotency_key, body);
+    let note = base64::engine::general_purpose::STANDARD.encode(command.sign(key)?);
+    let note = HeaderValue::try_from(note).expect("base64 is plain ASCII");
+    request.headers_mut().insert(SIGNATURE, note);
+    Ok(())
 }
 
 fn unreadable(status: StatusCode) -> Problem {

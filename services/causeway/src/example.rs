@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use audit_log::SigningKey;
 use base64::Engine as _;
 use chassis::auth::DevelopmentIssuer;
 use chassis::seal::KeyPair;
@@ -171,7 +172,15 @@ impl World {
     /// # Errors
     /// When there is no such agency.
     pub fn client(&self, address: &str, agency: &str, person: &str) -> anyhow::Result<Client> {
-        Ok(Client::new(address, &self.token(agency, person)?))
+        Ok(Client::new(address, &self.token(agency, person)?).signing(self.signing_key(agency)?))
+    }
+
+    /// The key that the agency signs its commands with.
+    ///
+    /// # Errors
+    /// When the key file does not read.
+    pub fn signing_key(&self, agency: &str) -> anyhow::Result<SigningKey> {
+        signing_key(&self.state, agency)
     }
 
     /// The agency's private key and its name in the directory.
@@ -194,6 +203,7 @@ fn with_keys(state: &Path) -> anyhow::Result<Vec<Entry>> {
         let keys = key_pair(&key_file(state, agency.id.as_str()))?;
         let public_key = base64::engine::general_purpose::STANDARD.encode(keys.public_bytes());
         agency.keys.push(AgencyKey { key_id: key_id(agency.id.as_str())?, public_key });
+        agency.signing_keys.push(signing_key(state, agency.id.as_str())?.public().to_string());
     }
     Ok(file.entries)
 }
@@ -205,6 +215,16 @@ fn key_id(agency: &str) -> anyhow::Result<KeyId> {
 
 fn key_file(state: &Path, agency: &str) -> PathBuf {
     state.join(format!("agency-{agency}.key"))
+}
+
+fn signing_key(state: &Path, agency: &str) -> anyhow::Result<SigningKey> {
+    let path = signing_key_file(state, agency);
+    make(&path, || SigningKey::text(agency, &rand::random()).into_bytes())?;
+    Ok(SigningKey::parse(&std::fs::read_to_string(path)?)?)
+}
+
+fn signing_key_file(state: &Path, agency: &str) -> PathBuf {
+    state.join(format!("agency-{agency}.signing"))
 }
 
 fn key_pair(path: &Path) -> anyhow::Result<KeyPair> {

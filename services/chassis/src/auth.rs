@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::limits::Limits;
 use crate::problem::Problem;
 use crate::reference::Reference;
+use crate::signature::SigningKeys;
 
 /// An issuer's keys are not asked for again sooner than this.
 const REFRESH_PAUSE: Duration = Duration::from_secs(30);
@@ -291,6 +292,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
             })?;
         let caller = authenticator.authenticate(token).await?;
         authenticator.limits.check(&caller.agency.id)?;
+        parts.extensions.insert(SigningKeys(caller.agency.signing_keys.clone()));
         Ok(caller)
     }
 }

@@ -139,9 +139,10 @@ pub trait Service: Decider {
         Ok(Vec::new())
     }
 
-    /// What a query needs to find this event's aggregate by: entries of the service's index.
-    fn index(state: &Self::State, event: &Event<Self::Event>) -> Vec<IndexEntry> {
-        let _ = (state, event);
+    /// What a query needs to find this event's aggregate by: entries of the service's index. The digest is the event's
+    /// own.
+    fn index(state: &Self::State, event: &Event<Self::Event>, digest: &[u8]) -> Vec<IndexEntry> {
+        let _ = (state, event, digest);
         Vec::new()
     }
 }

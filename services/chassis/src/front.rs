@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 use schemas::codec::Codec;
@@ -24,6 +24,7 @@ use crate::fold::{Fold, Outcome, Verdict};
 use crate::kafka::{Kafka, MAX_RECORD_BYTES};
 use crate::limits::{Place, Places};
 use crate::problem::{Problem, chain};
+use crate::signature::Signature;
 use crate::telemetry;
 use crate::writer::Writer;
 
@@ -35,15 +36,11 @@ const POSITION_WAIT: Duration = Duration::from_secs(10);
 const RETRY_SECONDS: u32 = 2;
 /// Longest Idempotency-Key.
 const MAX_KEY_BYTES: usize = 128;
-/// Longest signature of an agency.
-const MAX_SIGNATURE_BYTES: usize = 1_024;
 /// An agency's attempts to read the same thing that is not for it are one record in so long.
 const ATTEMPTS_ARE_ONE_MINUTES: i64 = 60;
 
 /// The header that names the thing a caller wants done.
 pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// The header of the agency's own signature over the request's bytes, base64; kept on record as it is.
-pub const SIGNATURE: HeaderName = HeaderName::from_static("causeway-signature");
 /// The header of a position token, on answers and on the reads that follow them.
 pub const POSITION: HeaderName = HeaderName::from_static("causeway-position");
 
@@ -55,7 +52,7 @@ pub struct Request<C> {
     pub digest: Vec<u8>,
     pub agency: AgencyId,
     pub actor: Actor,
-    /// The agency's own signature over the bytes it sent, where it gave one.
+    /// The agency's own signature, where it gave one: a note that was checked.
     pub signature: Option<Vec<u8>>,
     pub body: C,
 }
@@ -371,29 +368,15 @@ pub struct IdempotencyKey {
     signature: Option<Vec<u8>>,
 }
 
-/// The agency's own signature of a request, where it brings one.
-///
-/// # Errors
-/// When the header is no base64, or too long.
-pub fn signature_of(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Problem> {
-    use base64::Engine as _;
-    let Some(value) = headers.get(&SIGNATURE) else { return Ok(None) };
-    let decoded = base64::engine::general_purpose::STANDARD.decode(value.as_bytes()).ok();
-    match decoded.filter(|bytes| !bytes.is_empty() && bytes.len() <= MAX_SIGNATURE_BYTES) {
-        Some(bytes) => Ok(Some(bytes)),
-        None => Err(Problem::malformed()
-            .field(SIGNATURE.as_str(), format!("expected base64 of 1 to {MAX_SIGNATURE_BYTES} bytes"))),
-    }
-}
-
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let value = parts.headers.get(&IDEMPOTENCY_KEY).ok_or_else(Problem::key_missing)?;
-        match value.to_str() {
+        match value.to_str().map(str::to_owned) {
             Ok(key) if !key.is_empty() && key.len() <= MAX_KEY_BYTES => {
-                Ok(Self { key: key.to_owned(), signature: signature_of(&parts.headers)? })
+                let Signature(signature) = Signature::from_request_parts(parts, state).await?;
+                Ok(Self { key, signature })
             }
             _ => Err(Problem::malformed().field(
                 IDEMPOTENCY_KEY.as_str(),

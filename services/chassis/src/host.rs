@@ -322,6 +322,18 @@ impl Host {
         Ok(())
     }
 
+    /// What promises that events will stand in the audit log.
+    ///
+    /// # Errors
+    /// When the settings do not name a key as it has to be named.
+    pub fn receipts(&self) -> Result<Receipts, audit_log::keys::KeyError> {
+        Ok(Receipts {
+            key: self.settings.receipts.signing_key()?,
+            within: self.settings.receipts.within,
+            clock: self.clock.clone(),
+        })
+    }
+
     /// Serves the pages until the stop sign, then drains: requests first, then the runners.
     ///
     /// # Errors
@@ -333,11 +345,7 @@ impl Host {
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), HostError> {
         let (authenticator, body_time) = (self.authenticator.clone(), self.settings.body_time);
-        let receipts = Receipts {
-            key: self.settings.receipts.signing_key()?,
-            within: self.settings.receipts.within,
-            clock: self.clock.clone(),
-        };
+        let receipts = self.receipts()?;
         let router = http::shell(pages, authenticator, body_time, receipts, self.checks.clone());
         let served = http::serve(listener, router, stop).await.map_err(HostError::Http);
         info!("draining");

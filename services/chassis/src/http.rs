@@ -4,8 +4,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit_log::command::SignedCommand;
 use axum::body::Bytes;
-use axum::extract::{self, DefaultBodyLimit, FromRequest, FromRequestParts, Request, State};
+use axum::extract::multipart::MultipartRejection;
+use axum::extract::{self, DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -13,7 +15,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Json, Router};
 use schemas::codes::RejectionCode;
-use schemas::envelope::Body as _;
 use schemas::ids::CommandId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ use crate::front::{self, Answer, Front, Position};
 use crate::limits::BodyTime;
 use crate::problem::Problem;
 use crate::receipts::{Promised, Receipts, promise};
-use crate::telemetry;
+use crate::{signature, telemetry};
 
 /// Largest body of a request, where a page does not say otherwise: 2 MiB.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -164,14 +165,40 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let time = request.extensions().get::<BodyTime>().copied().unwrap_or(BodyTime::DEFAULT);
-        let read = time.within(Bytes::from_request(request, state)).await?;
-        read.map(Self).map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                Problem::too_large().detail(format!("a request's body may have {MAX_BODY_BYTES} bytes"))
+        whole(request, state).await.map(|(bytes, _)| Self(bytes))
+    }
+}
+
+/// A body, held against the signature of its request, with what came before it.
+async fn whole<S: Send + Sync>(request: Request, state: &S) -> Result<(Bytes, Parts), Problem> {
+    let time = request.extensions().get::<BodyTime>().copied().unwrap_or(BodyTime::DEFAULT);
+    let (parts, body) = request.into_parts();
+    let read = Bytes::from_request(Request::from_parts(parts.clone(), body), state);
+    let read = time.within(read).await?.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::too_large().detail(format!("a request's body may have {MAX_BODY_BYTES} bytes"))
+        }
+        _ => Problem::malformed().detail("the body could not be read"),
+    })?;
+    signature::check_body(&parts.extensions, &read)?;
+    Ok((read, parts))
+}
+
+/// A form in several parts: read as it comes, or, where the request is signed, once all of it is held against that.
+pub struct Form(pub Result<Multipart, MultipartRejection>);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let request = match request.extensions().get::<SignedCommand>() {
+            Some(_) => {
+                let (bytes, parts) = whole(request, state).await?;
+                Request::from_parts(parts, bytes.into())
             }
-            _ => Problem::malformed().detail("the body could not be read"),
-        })
+            None => request,
+        };
+        Ok(Self(Multipart::from_request(request, state).await))
     }
 }
 
@@ -268,9 +295,7 @@ pub fn answered<S: Service>(answer: &Answer, done: StatusCode, body: &impl Seria
             let status = if *again { StatusCode::OK } else { done };
             let mut response = (status, Json(body)).into_response();
             response.headers_mut().insert(front::POSITION, Position::of::<S>(outcome).header());
-            if let Ok(digest) = outcome.event.as_slice().try_into() {
-                let (aggregate_id, sequence) = (outcome.aggregate_id.clone(), outcome.sequence);
-                let promised = Promised { topic: S::Event::TOPIC, aggregate_id, sequence, digest };
+            if let Some(promised) = Promised::by::<S>(answer) {
                 response.extensions_mut().insert(promised);
             }
             response

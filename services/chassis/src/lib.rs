@@ -11,6 +11,7 @@ pub mod decider;
 pub mod clock;
 pub mod config;
 pub mod problem;
+pub mod signature;
 pub mod telemetry;
 
 pub mod fold;

@@ -84,18 +84,31 @@ impl RecordReader {
         Ok(found)
     }
 
-    /// The values of the last records of a topic of one partition that is not written in transactions, in order.
-    /// Blocks: call it where blocking is allowed.
+    /// The values of the records among the last so many offsets of a topic of one partition, in order; ends of
+    /// transactions take offsets too. Blocks: call it where blocking is allowed.
     ///
     /// # Errors
     /// When Kafka does not give them in time.
     pub fn last(&self, topic: &str, most: i64) -> Result<Vec<Vec<u8>>, ReadError> {
         let full = self.kafka.topic(topic);
         let failed = |source| ReadError::Kafka { topic: full.clone(), partition: 0, offset: -1, source };
-        let (low, high) = self.consumer.lock().fetch_watermarks(&full, 0, TIMEOUT).map_err(failed)?;
-        let offsets: Vec<i64> = (low.max(high - most)..high).collect();
-        let found = self.read_all(topic, 0, &offsets)?;
-        Ok(found.into_iter().flatten().map(|(_, value)| value).collect())
+        let consumer = self.consumer.lock();
+        let (low, high) = consumer.fetch_watermarks(&full, 0, TIMEOUT).map_err(failed)?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&full, 0, Offset::Offset(low.max(high - most))).map_err(failed)?;
+        consumer.assign(&list).map_err(failed)?;
+        let (mut values, deadline) = (Vec::new(), Instant::now() + TIMEOUT);
+        let ended = loop {
+            match consumer.poll(POLL) {
+                Some(Ok(message)) => values.extend(message.payload().map(<[u8]>::to_vec)),
+                Some(Err(KafkaError::PartitionEOF(_))) => break Ok(values),
+                Some(Err(_)) | None if Instant::now() < deadline => {}
+                Some(Err(source)) => break Err(failed(source)),
+                None => break Err(ReadError::Late { topic: full.clone(), partition: 0, offset: high }),
+            }
+        };
+        consumer.unassign().map_err(failed)?;
+        ended
     }
 
     /// The record at the position, whatever comes before it.

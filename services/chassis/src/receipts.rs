@@ -12,9 +12,12 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use schemas::Timestamp;
+use schemas::envelope::Body as _;
 
 use crate::clock::Clock;
 use crate::config::Reader;
+use crate::decider::Service;
+use crate::front::Answer;
 use crate::problem::chain;
 
 /// The header of a receipt: a signed note, base64.
@@ -61,6 +64,19 @@ pub struct Promised {
     pub digest: [u8; 32],
 }
 
+impl Promised {
+    /// The event that answers a command, once it is there.
+    pub fn by<S: Service>(answer: &Answer) -> Option<Self> {
+        let Answer::Done { outcome, .. } = answer else { return None };
+        Some(Self {
+            topic: S::Event::TOPIC,
+            aggregate_id: outcome.aggregate_id.clone(),
+            sequence: outcome.sequence,
+            digest: outcome.event.as_slice().try_into().ok()?,
+        })
+    }
+}
+
 /// Gives receipts. Cheap to clone.
 #[derive(Clone)]
 pub struct Receipts {
@@ -70,14 +86,15 @@ pub struct Receipts {
 }
 
 impl Receipts {
-    fn of(&self, promised: Promised) -> Option<HeaderValue> {
+    /// The receipt in base64; none where there is no key.
+    pub fn of(&self, promised: Promised) -> Option<String> {
         let key = self.key.as_ref()?;
         let within = i64::try_from(self.within.as_millis()).unwrap_or(i64::MAX);
         let by = Timestamp::from_millis(self.clock.now().as_millis().saturating_add(within));
         let Promised { topic, aggregate_id, sequence, digest } = promised;
         let receipt = Receipt { topic: topic.to_owned(), aggregate_id, sequence, digest, by: by.to_string() };
         match receipt.sign(key) {
-            Ok(note) => HeaderValue::from_str(&BASE64_STANDARD.encode(note)).ok(),
+            Ok(note) => Some(BASE64_STANDARD.encode(note)),
             Err(error) => {
                 tracing::error!(error = %chain(&error), "a receipt was not signed");
                 None
@@ -91,6 +108,7 @@ pub async fn promise(State(receipts): State<Receipts>, request: Request, next: N
     let mut response = next.run(request).await;
     let promised = response.extensions_mut().remove::<Promised>();
     if let Some(receipt) = promised.and_then(|promised| receipts.of(promised)) {
+        let receipt = HeaderValue::try_from(receipt).expect("base64 is plain ASCII");
         response.headers_mut().insert(RECEIPT, receipt);
     }
     response

@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::{Offset, TopicPartitionList};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::kafka::{self, Isolation, Kafka};
 use crate::problem::chain;
@@ -51,6 +51,9 @@ pub struct Input {
 
 /// The place of a partition.
 pub type Partition = (&'static str, i32);
+
+/// Writes a record to the one partition of a topic, in a transaction of the writer's: one that was replaced cannot.
+pub type Publish<'a> = dyn FnMut(&'static str, &[u8]) -> Result<(), Failure> + 'a;
 
 /// What is made of the topic, and what is written to it.
 pub trait Ledger: Send + 'static {
@@ -90,15 +93,28 @@ pub trait Ledger: Send + 'static {
     /// As [`Ledger::take_in`]: then it does not.
     fn lead(&mut self) -> Result<(), Failure>;
 
-    /// Called after each turn, at least every few hundred milliseconds.
+    /// The values of records that stand before everything that this writer sequences.
     ///
     /// # Errors
     /// As [`Ledger::take_in`].
-    fn turn(&mut self, leads: bool) -> Result<(), Failure>;
+    fn opening(&mut self, publish: &mut Publish<'_>) -> Result<Vec<Vec<u8>>, Failure>;
 
-    /// Everything is begun anew because of this failure: what was made of the topic may be to blame.
+    /// Called after each turn, at least every few hundred milliseconds; with a way to publish where this instance
+    /// writes.
+    ///
+    /// # Errors
+    /// As [`Ledger::take_in`].
+    fn turn(&mut self, publish: Option<&mut Publish<'_>>) -> Result<(), Failure>;
+
+    /// Everything is begun anew because of this failure, [`Foreign`] for one: what was made of the topic may be to
+    /// blame.
     fn failed(&mut self, failure: &(dyn std::error::Error + 'static));
 }
+
+/// The topic does not hold the record that is to be taken in next.
+#[derive(Debug, thiserror::Error)]
+#[error("what was made of the topic is not of this topic: it reaches further")]
+pub struct Foreign;
 
 #[derive(Debug, thiserror::Error)]
 enum SequencerError {
@@ -108,6 +124,8 @@ enum SequencerError {
     Transaction(#[from] TransactionError),
     #[error("the topic's end does not stand still")]
     Unstable,
+    #[error("a topic does not hold the record that is to be sequenced next: it has lost records")]
+    Lost(#[source] KafkaError),
     #[error("the record at {1} of the topic {0} has no value")]
     NoValue(&'static str, i64),
     #[error(transparent)]
@@ -129,6 +147,13 @@ impl<L: Ledger> Sequencer<L> {
             if let Err(error) = self.run_once() {
                 warn!(service = self.service, error = %chain(&error), "the sequencer begins anew");
                 self.status.note(false, 0);
+                if matches!(error, SequencerError::Lost(_)) {
+                    error!(
+                        service = self.service,
+                        "nothing is sequenced until a person has looked (docs/operations.md, \
+                         \"The log contradicts itself\")"
+                    );
+                }
                 if let SequencerError::Ledger(failure) = &error {
                     self.ledger.failed(&**failure);
                 }
@@ -155,7 +180,7 @@ impl<L: Ledger> Sequencer<L> {
                 return self.write(&group);
             }
             self.take_in(&mut own)?;
-            self.ledger.turn(false).map_err(SequencerError::Ledger)?;
+            self.ledger.turn(None).map_err(SequencerError::Ledger)?;
         }
         Ok(())
     }
@@ -192,6 +217,11 @@ impl<L: Ledger> Sequencer<L> {
         let mut leads = self.catch_up(group)?;
         if leads {
             self.ledger.lead().map_err(SequencerError::Ledger)?;
+            let opening = self.ledger.opening(&mut publish(&self.kafka, &producer));
+            let opening = opening.map_err(SequencerError::Ledger)?;
+            if !opening.is_empty() {
+                self.commit(&producer, group, &[], opening)?;
+            }
             self.status.note(true, 1);
             info!(service = self.service, "writes from here on");
         }
@@ -201,9 +231,12 @@ impl<L: Ledger> Sequencer<L> {
             let batch = collect(&self.kafka, self.ledger.inputs(), &inputs)?;
             self.status.note_lag(batch.len());
             if leads && !batch.is_empty() {
-                self.commit(&producer, group, &batch)?;
+                let values = self.ledger.sequence(&batch).map_err(SequencerError::Ledger)?;
+                self.commit(&producer, group, &batch, values)?;
             }
-            self.ledger.turn(leads).map_err(SequencerError::Ledger)?;
+            let mut publish = publish(&self.kafka, &producer);
+            let publish: Option<&mut Publish<'_>> = if leads { Some(&mut publish) } else { None };
+            self.ledger.turn(publish).map_err(SequencerError::Ledger)?;
         }
         self.status.note(true, 0);
         Ok(())
@@ -250,8 +283,8 @@ impl<L: Ledger> Sequencer<L> {
         producer: &TransactionalProducer,
         group: &Group,
         batch: &[Input],
+        values: Vec<Vec<u8>>,
     ) -> Result<(), SequencerError> {
-        let values = self.ledger.sequence(batch).map_err(SequencerError::Ledger)?;
         let topic = self.kafka.topic(L::TOPIC);
         producer.begin()?;
         for (slot, value) in values.iter().enumerate() {
@@ -263,6 +296,19 @@ impl<L: Ledger> Sequencer<L> {
         producer.commit()?;
         let records: Vec<_> = offsets.into_iter().zip(values).collect();
         self.ledger.take_in(&records).map_err(SequencerError::Ledger)
+    }
+}
+
+/// One record in one transaction.
+fn publish<'a>(
+    kafka: &'a Kafka,
+    producer: &'a TransactionalProducer,
+) -> impl FnMut(&'static str, &[u8]) -> Result<(), Failure> + 'a {
+    |topic, value| {
+        producer.begin()?;
+        producer.send(&kafka.topic(topic), 0, "", value, OwnedHeaders::new(), 0)?;
+        producer.drain()?;
+        Ok(producer.commit()?)
     }
 }
 
@@ -291,7 +337,7 @@ fn collect(
             }
             // That of any partition: there may be more in others.
             Some(Err(KafkaError::PartitionEOF(_))) => continue,
-            Some(Err(error)) if lost(&error) => return Err(error.into()),
+            Some(Err(error)) if is_lost(&error) => return Err(SequencerError::Lost(error)),
             Some(Err(error)) => {
                 kafka::tell("sequencer", &error);
                 break;
@@ -303,8 +349,8 @@ fn collect(
     Ok(batch)
 }
 
-/// An offset that the topic does not have any more, or not yet: nothing else follows until a person has looked.
-fn lost(error: &KafkaError) -> bool {
+/// An offset that the topic does not have any more, or not yet.
+fn is_lost(error: &KafkaError) -> bool {
     use rdkafka::error::RDKafkaErrorCode::{AutoOffsetReset, OffsetOutOfRange};
     matches!(error.rdkafka_error_code(), Some(AutoOffsetReset | OffsetOutOfRange))
 }
@@ -349,7 +395,7 @@ impl Own {
                     self.is_whole = true;
                     break;
                 }
-                Some(Err(error)) if lost(&error) => return Err(error.into()),
+                Some(Err(error)) if is_lost(&error) => return Err(SequencerError::Ledger(Foreign.into())),
                 Some(Err(error)) => {
                     kafka::tell(topic, &error);
                     break;

@@ -16,6 +16,7 @@ use chassis::front::{Answer, AtPosition, Front, IdempotencyKey, Request};
 use chassis::http::{Body, Path, Query, answered};
 use chassis::keys::KeyError;
 use chassis::problem::{Problem, chain};
+use chassis::receipts::Receipts;
 use chassis::reference::Reference;
 use schemas::Timestamp;
 use schemas::codes::{AssignmentState, ErasureReason, HoldReason, Urgency};
@@ -35,7 +36,7 @@ use crate::Delivery;
 use crate::disclosure::{Discloser, Disclosure, OpenError};
 use crate::domain::erasure::{erasure_id, hold_id};
 use crate::domain::{Incident, disclosure_id};
-use crate::inbox::{self, Entry};
+use crate::inbox::{self, Delivered, Entry};
 
 pub use pictures::{MatchView, Matches};
 
@@ -50,6 +51,7 @@ pub struct Pages {
     pub reference: Reference,
     pub cursors: Cursors,
     pub discloser: Arc<Discloser>,
+    pub receipts: Receipts,
     /// Partitions of `delivery.events`.
     pub partitions: i32,
     /// Within which erased keys are gone from every replica.
@@ -89,8 +91,8 @@ pub struct InboxQuery {
 
 /// A page of the inbox, oldest first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Inbox {
-    pub entries: Vec<Entry>,
+pub struct Inbox<E = Entry> {
+    pub entries: Vec<E>,
     /// Where the next page begins; it stays good on every instance.
     pub cursor: String,
     /// Whether there is more already.
@@ -99,13 +101,13 @@ pub struct Inbox {
 
 /// What stands before the caller's agency.
 #[utoipa::path(get, path = "/v1/inbox", tag = "delivery", params(InboxQuery),
-    responses((status = 200, body = Inbox), (status = 400, body = Problem)))]
+    responses((status = 200, body = Inbox<Delivered>), (status = 400, body = Problem)))]
 async fn list(
     caller: Caller,
     at: AtPosition,
     State(pages): State<Pages>,
     Query(query): Query<InboxQuery>,
-) -> Result<Json<Inbox>, Problem> {
+) -> Result<Json<Inbox<Delivered>>, Problem> {
     pages.front.await_position(at.0.as_ref()).await?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if limit == 0 || limit > MAX_LIMIT {
@@ -114,8 +116,8 @@ async fn list(
     let agency = &caller.agency.id;
     let cursor = query.cursor.as_deref().map(|text| pages.cursors.read(agency, text)).transpose()?;
     let cursor = cursor.unwrap_or_default();
-    let page = inbox::page(&pages, agency, &cursor, usize::from(limit))?;
-    let entries = page.entries.into_iter().filter(|entry| query.wants(entry)).collect();
+    let page = inbox::page(&pages, &caller.agency, &cursor, usize::from(limit))?;
+    let entries = page.entries.into_iter().filter(|one| query.wants(&one.entry)).collect();
     Ok(Json(Inbox { entries, cursor: pages.cursors.write(agency, &page.cursor), more: page.more }))
 }
 

@@ -7,13 +7,16 @@ use chassis::cursor::Cursor;
 use chassis::decider::{IndexEntry, IndexKey, Place};
 use chassis::fold::Fold;
 use chassis::problem::Problem;
+use chassis::receipts::Promised;
 use schemas::Event;
 use schemas::Timestamp;
 use schemas::codes::{
-    AlertReason, AssignmentState, ChildNews, DangerReason, ErasureReason, FacetKind, IncidentKind,
-    JurisdictionBasis, RequestRole, RequestState, RequestStep, RetractionReason, Urgency,
+    AgencyKind, AlertReason, AssignmentState, ChildNews, DangerReason, ErasureReason, FacetKind,
+    IncidentKind, JurisdictionBasis, RequestRole, RequestState, RequestStep, RetractionReason, Urgency,
 };
 use schemas::delivery::DeliveryEvent;
+use schemas::directory::Agency;
+use schemas::envelope::Body;
 use schemas::ids::{
     AgencyId, AssignmentId, ChildRef, Country, DisclosureId, ErasureId, FacetId, IncidentId, PersonRef,
     ReferralId, RequestId, RetractionId,
@@ -105,6 +108,17 @@ pub enum Entry {
     },
 }
 
+/// An entry as it is given, with the promise that its event stands in the audit log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeliveredInboxEntry)]
+pub struct Delivered {
+    #[serde(flatten)]
+    pub entry: Entry,
+    /// A signed note, base64 (docs/audit-log.md). A provider has none: it is told nothing of delivery's events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
+}
+
 /// An offered assignment with what may be known of it before anything is opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AssignmentEntry {
@@ -140,6 +154,9 @@ pub struct FacetEntry {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     incident: String,
+    /// Sequence and digest of the event.
+    sequence: i64,
+    digest: [u8; 32],
     at: Timestamp,
     what: What,
 }
@@ -159,9 +176,15 @@ enum What {
     Child(ChildRef, ChildNews),
 }
 
-pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
+pub fn entries(incident: &Incident, event: &Event<DeliveryEvent>, digest: &[u8]) -> Vec<IndexEntry> {
     let entry = |agency: &AgencyId, what| {
-        let kept = Kept { incident: event.aggregate_id.clone(), at: event.time, what };
+        let kept = Kept {
+            incident: event.aggregate_id.clone(),
+            sequence: event.sequence,
+            digest: digest.try_into().unwrap_or_default(),
+            at: event.time,
+            what,
+        };
         let value = postcard::to_allocvec(&kept).expect("an index entry is plain data");
         IndexEntry { key: IndexKey::Placed(of_agency(agency)), value: Some(value) }
     };
@@ -219,7 +242,7 @@ fn of_agency(agency: &AgencyId) -> Vec<u8> {
 
 /// A page of entries, and the cursor behind the last of them.
 pub struct Page {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Delivered>,
     /// The cursor behind each entry.
     pub behind: Vec<Cursor>,
     pub cursor: Cursor,
@@ -231,11 +254,11 @@ pub struct Page {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn page(pages: &Pages, agency: &AgencyId, cursor: &Cursor, limit: usize) -> Result<Page, Problem> {
+pub fn page(pages: &Pages, agency: &Agency, cursor: &Cursor, limit: usize) -> Result<Page, Problem> {
     let mut found = Vec::new();
     for partition in 0..pages.partitions {
         let from = cursor.0.get(&partition).copied().unwrap_or(0);
-        found.extend(after(pages.front.fold(), agency, partition, from, limit + 1)?);
+        found.extend(after(pages.front.fold(), &agency.id, partition, from, limit + 1)?);
     }
     found.sort_by_key(|found| (found.order, found.place.partition, found.place.offset));
     let more = found.len() > limit;
@@ -244,8 +267,15 @@ pub fn page(pages: &Pages, agency: &AgencyId, cursor: &Cursor, limit: usize) -> 
     let (mut entries, mut behind) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
     for Found { place, kept, .. } in found {
         next.0.insert(place.partition, place.offset + 1);
+        let promised = Promised {
+            topic: DeliveryEvent::TOPIC,
+            aggregate_id: kept.incident.clone(),
+            sequence: kept.sequence,
+            digest: kept.digest,
+        };
         if let Some(entry) = shown(pages, kept)? {
-            entries.push(entry);
+            let receipt = pages.receipts.of(promised).filter(|_| agency.kind != AgencyKind::Provider);
+            entries.push(Delivered { entry, receipt });
             behind.push(next.clone());
         }
     }

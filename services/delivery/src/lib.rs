@@ -88,8 +88,8 @@ impl Service for Delivery {
         notices::of(state, event).iter().map(|notice| avro::write_notice(codec, notice)).collect()
     }
 
-    fn index(state: &Self::State, event: &Event<DeliveryEvent>) -> Vec<IndexEntry> {
-        let mut entries = inbox::entries(state, event);
+    fn index(state: &Self::State, event: &Event<DeliveryEvent>, digest: &[u8]) -> Vec<IndexEntry> {
+        let mut entries = inbox::entries(state, event, digest);
         entries.extend(eraser::entries(event));
         entries.extend(pictures::entries(event));
         entries

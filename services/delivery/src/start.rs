@@ -69,6 +69,7 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
         partitions: kafka.partitions_of_topic(DeliveryEvent::TOPIC),
         erase_within: kafka.erase_within,
         discloser,
+        receipts: host.receipts()?,
     };
     Ok(Pages::of(http::pages(pages), front))
 }

@@ -32,6 +32,7 @@ static DIRECTORY: LazyLock<Directory> = LazyLock::new(|| {
             issuer: "https://id.example".to_owned(),
             subject: id.to_owned(),
             keys: Vec::new(),
+            signing_keys: Vec::new(),
             duty_contacts: Vec::new(),
             scope: Vec::new(),
             wellbeing: None,

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::auth::Caller;
-use chassis::front::{Answer, AtPosition, Front, IdempotencyKey, SIGNATURE};
+use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
 use chassis::http::{Body, Path, Query, answered};
 use chassis::problem::Problem;
 use chassis::reference::Reference;
+use chassis::signature::SIGNATURE;
 use schemas::directory::{
     ChangeProposed, ConfirmChange, DirectoryCommand, Entry, ProposeChange, WithdrawChange,
 };
@@ -135,7 +136,7 @@ async fn show(
 #[utoipa::path(post, path = "/v1/directory/changes", tag = "directory", request_body = Entry,
     params(("Idempotency-Key" = String, Header),
         ("Causeway-Signature" = Option<String>, Header,
-            description = "base64; needed where a State declares a treaty")),
+            description = "a signed note, base64; needed where a State declares a treaty")),
     responses((status = 201, body = Shown), (status = 422, body = Problem)))]
 async fn propose(
     caller: Caller,

@@ -13,6 +13,7 @@ use chassis::auth::Caller;
 use chassis::front::{AtPosition, Front};
 use chassis::http::{Path, answered};
 use chassis::problem::Problem;
+use chassis::receipts::Receipts;
 use chassis::sealing::Sealing;
 use schemas::Timestamp;
 use schemas::codes::RetractionReason;
@@ -32,8 +33,13 @@ pub use batch::{Broken, LineResult, lines};
 pub use receive::Withdraw;
 
 /// The pages, and what must run beside them.
-pub fn pages(front: Front<Intake>, preparer: Preparer, sealing: Arc<Sealing>) -> OpenApiRouter {
-    let desk = Desk::new(front, preparer, sealing);
+pub fn pages(
+    front: Front<Intake>,
+    preparer: Preparer,
+    sealing: Arc<Sealing>,
+    receipts: Receipts,
+) -> OpenApiRouter {
+    let desk = Desk::new(front, preparer, sealing, receipts);
     // A report comes with the documents on its files.
     let limit = DefaultBodyLimit::max(MAX_TOTAL_BYTES);
     let reports = OpenApiRouter::new().routes(routes!(report::file_report)).layer(limit);

@@ -12,5 +12,5 @@ pub fn start(host: &mut Host, settings: &Settings, sealing: &sealing::Settings) 
     let known = host.known_material()?;
     let (preparer, sealing) = (settings.preparer(known)?, Sealing::start(host, sealing)?);
     let front = host.run(Intake)?;
-    Ok(Pages::of(http::pages(front.clone(), preparer, sealing), front))
+    Ok(Pages::of(http::pages(front.clone(), preparer, sealing, host.receipts()?), front))
 }

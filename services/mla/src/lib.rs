@@ -69,7 +69,7 @@ impl Service for Mla {
         news::hear(codec, position, value)
     }
 
-    fn index(state: &Self::State, event: &Event<MlaEvent>) -> Vec<IndexEntry> {
+    fn index(state: &Self::State, event: &Event<MlaEvent>, _: &[u8]) -> Vec<IndexEntry> {
         index::entries(state, event)
     }
 }

@@ -77,7 +77,7 @@ impl Service for VictimId {
         news::tell(codec, state, event)
     }
 
-    fn index(state: &Self::State, event: &Event<VictimIdEvent>) -> Vec<IndexEntry> {
+    fn index(state: &Self::State, event: &Event<VictimIdEvent>, _: &[u8]) -> Vec<IndexEntry> {
         index::entries(state, event)
     }
 }

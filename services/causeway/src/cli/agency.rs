@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use causeway::client::{Client, OpenedFacet};
 use chassis::seal::KeyPair;
-use delivery::http::{MatchView, Matches};
-use delivery::inbox::Entry;
+use delivery::http::{Inbox, MatchView, Matches};
+use delivery::inbox::{Delivered, Entry};
 use futures::StreamExt;
 use routing::http::RoutingView;
 use schemas::codes::MatchVerdict;
@@ -20,9 +20,9 @@ use super::{Assignment, Output};
 pub async fn list(client: &Client, output: &Output) -> anyhow::Result<()> {
     let mut query = "?limit=500".to_owned();
     loop {
-        let inbox = client.inbox(&query).await?;
-        for entry in &inbox.entries {
-            output.print(entry, || line(entry))?;
+        let inbox: Inbox<Delivered> = client.get(&format!("/v1/inbox{query}")).await?;
+        for delivered in &inbox.entries {
+            output.print(delivered, || line(&delivered.entry))?;
         }
         if !inbox.more {
             return Ok(());
@@ -35,9 +35,9 @@ pub async fn list(client: &Client, output: &Output) -> anyhow::Result<()> {
 pub async fn follow(client: &Client, output: &Output, after: Option<&str>) -> anyhow::Result<()> {
     let mut last = after.map(str::to_owned);
     loop {
-        let mut entries = std::pin::pin!(client.follow(last.as_deref()).await?);
-        while let Some(Ok((id, entry))) = entries.next().await {
-            output.print(&entry, || line(&entry))?;
+        let mut entries = std::pin::pin!(client.follow::<Delivered>(last.as_deref()).await?);
+        while let Some(Ok((id, delivered))) = entries.next().await {
+            output.print(&delivered, || line(&delivered.entry))?;
             last = Some(id);
         }
         tokio::time::sleep(RECONNECT).await;

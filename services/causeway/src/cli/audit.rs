@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use audit::fsck::{Found, Fsck};
-use audit::http::{AllActs, LogHead, WitnessView};
+use audit::domain::readers::{Ground, MayOpen, Readers, Span};
+use audit::fsck::{Found, Fsck, Lost};
+use audit::http::{AllActs, LogHead, Succeeded, WitnessView};
+use audit::readers::of_kafka;
 use audit::witness::Witness;
 use audit_log::LogKey;
 use audit_log::cosignature::{Cosigner, WitnessKey};
-use audit_log::verify::{Proven, verify};
+use audit_log::verify::{Against, Proven, Signed, verify};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use causeway::client::Client;
 use causeway::development;
 use causeway::serve::Settings;
 use clap::{Args, Subcommand};
+use schemas::codes::FacetKind;
 use schemas::ids::IncidentId;
 use serde_json::{Value, json};
 
@@ -40,6 +43,13 @@ pub enum Audit {
         #[arg(long)]
         actor: Option<String>,
     },
+    /// Who could see what of an incident, and when, and who has looked: of your agency. With the operator's settings,
+    /// of every agency, from Kafka alone.
+    Readers {
+        incident: IncidentId,
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
     /// For the operator: derive the log again from Kafka, and say what does not fit.
     Fsck {
         #[arg(long)]
@@ -47,6 +57,9 @@ pub enum Audit {
         /// A broker's data directory: then its files are read too, to tell what is missing from what was aborted.
         #[arg(long)]
         kafka_files: Option<PathBuf>,
+        /// Where the service answers: then each tile that it shows is compared too.
+        #[arg(long)]
+        served: Option<String>,
     },
 }
 
@@ -65,21 +78,36 @@ impl Audit {
                 let acts: AllActs = client.get(&page).await?;
                 output.print(&acts, || acts_text(&acts))
             }
-            Self::Fsck { config, kafka_files } => {
-                fsck(config.as_deref(), kafka_files.as_deref(), output).await
+            Self::Readers { incident, config: None } => {
+                let readers: Readers = client.get(&format!("/v1/incidents/{incident}/readers")).await?;
+                output.print(&readers, || readers_text(&readers))
+            }
+            Self::Readers { incident, config: Some(config) } => {
+                let readers = readers_of_kafka(incident, &config).await?;
+                output.print(&readers, || readers_text(&readers))
+            }
+            Self::Fsck { config, kafka_files, served } => {
+                fsck(config.as_deref(), kafka_files.as_deref(), served, output).await
             }
         }
     }
 }
 
-async fn fsck(config: Option<&Path>, files: Option<&Path>, output: &Output) -> anyhow::Result<()> {
+async fn fsck(
+    config: Option<&Path>,
+    files: Option<&Path>,
+    served: Option<String>,
+    output: &Output,
+) -> anyhow::Result<()> {
     let settings = Settings::read(config)?;
-    let key = settings.audit.signing_key()?;
+    let (key, predecessors) = (settings.audit.signing_key()?, settings.audit.predecessors()?);
     let (codec, _) = chassis::host::codec(&settings.host).await?;
     let (kafka, files) = (settings.host.kafka, files.map(Path::to_owned));
     // Schemas that it does not know are asked for of the registry, and that blocks.
     let checking = tokio::task::spawn_blocking(move || {
-        let fsck = Fsck { kafka: &kafka, codec: &codec, key: key.public(), files: files.as_deref() };
+        let (key, predecessors, files) = (key.public(), predecessors.as_slice(), files.as_deref());
+        let served = served.as_deref();
+        let fsck = Fsck { kafka: &kafka, codec: &codec, key, predecessors, served, files };
         fsck.run(&mut |doing| eprintln!("{doing}"))
     });
     let found = checking.await??;
@@ -88,14 +116,110 @@ async fn fsck(config: Option<&Path>, files: Option<&Path>, output: &Output) -> a
     Ok(())
 }
 
+async fn readers_of_kafka(incident: IncidentId, config: &Path) -> anyhow::Result<Readers> {
+    let settings = Settings::read(Some(config))?;
+    let (codec, _) = chassis::host::codec(&settings.host).await?;
+    let kafka = settings.host.kafka;
+    let reading = tokio::task::spawn_blocking(move || {
+        of_kafka(&kafka, &codec, incident, &mut |doing| eprintln!("{doing}"))
+    });
+    Ok(reading.await??)
+}
+
+fn readers_text(readers: &Readers) -> String {
+    let told = readers.readers.iter().map(|reader| {
+        let opened: usize = reader.opened.iter().map(|opened| opened.facets.len()).sum();
+        vec![
+            reader.agency.to_string(),
+            ground_text(reader.ground),
+            span_text(reader.told),
+            reader.may_open.iter().map(may_open_text).collect::<Vec<_>>().join("; "),
+            opened.to_string(),
+        ]
+    });
+    let opened = readers.readers.iter().flat_map(|reader| {
+        reader.opened.iter().map(|opened| {
+            vec![
+                opened.time.to_string(),
+                reader.agency.to_string(),
+                opened.actor.clone(),
+                opened.recipient_key_id.to_string(),
+                kinds_text(&opened.kinds),
+                format!("{} of {}", opened.reported.len(), opened.facets.len()),
+            ]
+        })
+    });
+    let standings = readers.standings.iter().map(|standing| {
+        let keys: Vec<String> = standing.keys.iter().map(ToString::to_string).collect();
+        let tokens = format!("{} of {}", standing.subject, standing.issuer);
+        vec![standing.agency.to_string(), span_text(standing.span), tokens, keys.join(", ")]
+    });
+    let trails = readers
+        .trails
+        .iter()
+        .map(|reading| vec![reading.time.to_string(), reading.agency.to_string(), reading.actor.clone()]);
+    let closed = readers.closed.iter().map(|closed| {
+        let kept = if closed.held_as_evidence { "kept as evidence" } else { "erased" };
+        vec![
+            closed.time.to_string(),
+            closed.facets.len().to_string(),
+            kept.to_owned(),
+            closed.reason.to_string(),
+        ]
+    });
+    let looked = ["time", "agency", "person", "key", "facets", "read, by its own word"];
+    let sections = [
+        section("Could see", &["agency", "by", "knew of it", "could open", "opened"], told.collect()),
+        section("Has opened", &looked, opened.collect()),
+        section("Stood in the directory", &["agency", "from, until", "tokens", "keys"], standings.collect()),
+        section("Has read the trail", &["time", "agency", "person"], trails.collect()),
+        section("Closed to everybody", &["time", "facets", "and", "reason"], closed.collect()),
+    ];
+    sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
+}
+
+/// None where it would be empty.
+fn section(title: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Option<String> {
+    (!rows.is_empty()).then(|| format!("{title}\n{}", table(columns, &rows)))
+}
+
+fn ground_text(ground: Ground) -> String {
+    match ground {
+        Ground::Report(id) => format!("its report {id}"),
+        Ground::Assignment(id) => format!("assignment {id}"),
+        Ground::Request(id) => format!("request {id}"),
+        Ground::Child(child) => format!("child {child}"),
+        Ground::Scope => "its countries".to_owned(),
+    }
+}
+
+fn span_text(span: Span) -> String {
+    span.until.map_or_else(|| format!("from {}", span.from), |until| format!("{} to {until}", span.from))
+}
+
+fn may_open_text(open: &MayOpen) -> String {
+    let persons = match open.persons {
+        0 => String::new(),
+        persons => format!(" ({persons} persons)"),
+    };
+    format!("{}{persons} {}", kinds_text(&open.kinds), span_text(open.span))
+}
+
+fn kinds_text(kinds: &[FacetKind]) -> String {
+    kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn found_text(found: &Found) -> String {
     let aborted = found.aborted.map_or_else(
         || "Kafka's files were not read: name them with --kafka-files".to_owned(),
         |aborted| format!("{aborted} records of aborted transactions have none, as it has to be"),
     );
     let faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
+    let tiles =
+        found.tiles.map_or_else(String::new, |tiles| format!("{tiles} tiles that are served compared\n"));
+    let lost: String = found.lost.iter().map(lost_text).collect();
     format!(
-        "{} leaves, {} heads, {} committed records; {} of them are yet to be sequenced\n{aborted}\n{}",
+        "{lost}{tiles}{} leaves, {} heads, {} committed records; {} of them are yet to be sequenced\n{aborted}\n{}",
         found.leaves,
         found.checkpoints,
         found.records,
@@ -108,6 +232,10 @@ fn found_text(found: &Found) -> String {
     )
 }
 
+fn lost_text(Lost { origin, signed, restored }: &Lost) -> String {
+    format!("of {signed} leaves of {origin}, {restored} were restored; the rest is lost\n")
+}
+
 fn head_text(head: &LogHead) -> String {
     format!(
         "{}\nkey: {}\n{} leaves\n\n{}",
@@ -116,6 +244,11 @@ fn head_text(head: &LogHead) -> String {
         head.size,
         head.checkpoint.as_deref().unwrap_or("nothing was signed yet")
     ) + &head.witnesses.iter().map(witness_text).collect::<String>()
+        + &head.succeeds.iter().map(succeeded_text).collect::<String>()
+}
+
+fn succeeded_text(Succeeded { checkpoint, leaf }: &Succeeded) -> String {
+    format!("\ngoes on after a restore at leaf {leaf}; the last head before it was\n{checkpoint}")
 }
 
 fn witness_text(witness: &WitnessView) -> String {
@@ -124,18 +257,11 @@ fn witness_text(witness: &WitnessView) -> String {
 }
 
 fn acts_text(acts: &AllActs) -> String {
-    let rows = acts.acts.iter().map(|act| {
-        let (sequence, leaf) = (act.sequence.to_string(), act.leaf.to_string());
-        vec![
-            act.time.to_string(),
-            act.actor.clone(),
-            act.topic.clone(),
-            act.aggregate.clone(),
-            sequence,
-            leaf,
-        ]
-    });
-    let mut text = table(&["time", "actor", "topic", "of", "event", "leaf"], &rows.collect::<Vec<_>>());
+    let rows = acts
+        .acts
+        .iter()
+        .map(|act| vec![act.time.to_string(), act.actor.clone(), act.topic.clone(), act.aggregate.clone()]);
+    let mut text = table(&["time", "actor", "topic", "of"], &rows.collect::<Vec<_>>());
     if acts.more {
         text += "\nthere are more: ask for a shorter time";
     }
@@ -224,6 +350,9 @@ pub struct Verify {
     /// The public key that receipts are signed with.
     #[arg(long, requires = "receipt")]
     receipt_key: Option<String>,
+    /// The public key of an agency that signs its commands, from the agency itself; may be given several times.
+    #[arg(long)]
+    agency_key: Vec<String>,
 }
 
 impl Verify {
@@ -237,7 +366,10 @@ impl Verify {
         let receipts = receipts.collect::<anyhow::Result<Vec<_>>>()?;
         let witnesses = self.witness_key.iter().map(|key| WitnessKey::parse(key));
         let witnesses = witnesses.collect::<Result<Vec<_>, _>>().context("--witness-key")?;
-        match verify(&file, &key, &witnesses, &receipts) {
+        let agencies = self.agency_key.iter().map(|key| LogKey::parse(key));
+        let agencies = agencies.collect::<Result<Vec<_>, _>>().context("--agency-key")?;
+        let against = Against { log: &key, witnesses: &witnesses, receipts: &receipts, agencies: &agencies };
+        match verify(&file, &against) {
             Ok(proven) => {
                 let missing = witnesses.iter().find(|witness| !proven.cosigned.contains_key(&witness.name));
                 if let Some(WitnessKey { name, .. }) = missing {
@@ -273,6 +405,8 @@ fn verdict(proven: &Proven) -> Value {
         "size": proven.root.size,
         "cosigned": proven.cosigned,
         "receipts_kept": proven.receipts,
+        "receipts_open": proven.receipts_open,
+        "signed": proven.signed,
         "chains": proven.chains,
     })
 }
@@ -299,16 +433,29 @@ fn proven_text(proven: &Proven) -> String {
          Not proven:\n{}\
          - that nothing came later, or in topics that are not shown;\n\
          - that what the events say is true: only that it was said, and when the log had it;\n\
-         - that everybody is shown the same log: for that compare the head with what others hold, or ask a witness.{}",
+         - that everybody is shown the same log: for that compare the head with what others hold, or ask a witness.\
+         {}{}",
         proven.head.incident,
         proven.head.agency,
         proven.head.made,
         proven.root.size,
         cosigned,
         unnamed.collect::<String>(),
-        match proven.receipts {
-            0 => String::new(),
-            kept => format!("\nReceipts that were kept: {kept}."),
-        }
+        match (proven.receipts, proven.receipts_open) {
+            (0, 0) => String::new(),
+            (kept, open) => format!("\nReceipts that were kept: {kept}; not due yet: {open}."),
+        },
+        signed_text(&proven.signed)
     )
+}
+
+fn signed_text(signed: &[Signed]) -> String {
+    if signed.is_empty() {
+        return String::new();
+    }
+    let line = |Signed { topic, sequence, by, command, name, names_incident }: &Signed| {
+        let such = if *names_incident { "" } else { " (such a command; which one, only its body shows)" };
+        format!("\n- event {sequence} of {topic}, {name}, by {by}: {command}{such}")
+    };
+    format!("\nSigned by the agency itself:{}", signed.iter().map(line).collect::<String>())
 }

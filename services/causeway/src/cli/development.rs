@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use audit_log::SigningKey;
 use base64::Engine as _;
 use causeway::development;
 use chassis::seal::KeyPair;
 use clap::{Args, ValueEnum};
 use schemas::Actor;
 use schemas::codes::ActorKind;
+use schemas::ids::AgencyId;
 use serde_json::json;
 
 use super::Output;
@@ -53,6 +55,9 @@ pub struct Keygen {
     /// With `issuer`: the issuer's name, which is also its key's id.
     #[arg(long, default_value = "https://issuer.example")]
     issuer: String,
+    /// With `signing`: the agency as the directory knows it.
+    #[arg(long, required_if_eq("kind", "signing"))]
+    agency: Option<AgencyId>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -61,6 +66,8 @@ enum KeyKind {
     Agency,
     /// An issuer's signing key (Ed25519); prints its key set.
     Issuer,
+    /// A key that an agency signs its commands with (Ed25519).
+    Signing,
     /// A shared secret of 32 bytes.
     Secret,
 }
@@ -80,6 +87,13 @@ impl Keygen {
                 write_private(&self.out, &hex::encode(development::issuer_key()))?;
                 let set = development::issuer(&self.out, &self.issuer)?.key_set()?;
                 output.print(&set, || set.to_string())
+            }
+            KeyKind::Signing => {
+                let agency = self.agency.as_ref().context("--agency is missing")?;
+                let text = SigningKey::text(agency.as_str(), &rand::random());
+                write_private(&self.out, &text)?;
+                let public = SigningKey::parse(&text)?.public().to_string();
+                output.print(&json!({ "public_key": public }), || format!("for the directory: {public}"))
             }
             KeyKind::Secret => {
                 write_private(&self.out, &development::secret())?;

@@ -62,6 +62,7 @@ fn text(receipt: &Receipt) -> String {
 }
 
 async fn file_batch(client: &Client, output: &Output, path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!client.signs(), "a batch is not signed: file what is signed one by one");
     let body = if path == Path::new("-") {
         reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(tokio::io::stdin()))
     } else {

@@ -136,7 +136,7 @@ impl Noted {
     /// Of an event, and its aggregate after it.
     pub fn of<S: Service>(after: &Aggregate<S::State>, event: &Event<S::Event>, partition: i32) -> Self {
         let outcome = outcome_of::<S>(after, event, partition);
-        Self { partition, outcome, index: S::index(&after.state, event) }
+        Self { partition, outcome, index: S::index(&after.state, event, &after.predecessor) }
     }
 }
 

@@ -24,7 +24,7 @@ const PAGE: usize = 200;
 /// Something is sent at least this often, so that a dead connection is noticed.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Follows the inbox. `event` is `entry`, `data` an inbox entry as JSON, `id` where to go on after it.
+/// Follows the inbox. `event` is `entry`, `data` an inbox entry as JSON with its receipt, `id` where to go on after.
 #[utoipa::path(get, path = "/v1/inbox/stream", tag = "delivery",
     params(("Last-Event-ID" = Option<String>, Header, description = "goes on behind this event, on any instance")),
     responses((status = 200, body = String, content_type = "text/event-stream"), (status = 400, body = Problem)))]
@@ -53,7 +53,7 @@ fn entries(
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
         let mut positions = pages.front.fold().positions();
-        let agency = caller.agency.id.clone();
+        let agency = caller.agency.clone();
         loop {
             // Marked as seen before the page is read: what comes meanwhile wakes the next round.
             positions.borrow_and_update();
@@ -61,7 +61,7 @@ fn entries(
             let more = page.more;
             for (entry, behind) in page.entries.into_iter().zip(page.behind) {
                 cursor = behind;
-                let id = pages.cursors.write(&agency, &cursor);
+                let id = pages.cursors.write(&agency.id, &cursor);
                 let data = serde_json::to_string(&entry).expect("an inbox entry is plain data");
                 yield Ok(Event::default().event("entry").id(id).data(data));
             }

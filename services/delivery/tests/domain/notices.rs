@@ -146,7 +146,7 @@ fn a_retraction_is_in_the_inbox_of_whoever_is_told() {
     let mut history = after(&[hears(opened())]);
     history.take(&hears(issued)).unwrap();
     let of = |event: &Event<DeliveryEvent>| -> Vec<IndexKey> {
-        let entries = Delivery::index(&history.state, event);
+        let entries = Delivery::index(&history.state, event, &[0; 32]);
         entries.into_iter().map(|entry| entry.key).collect()
     };
     for event in &history.log[1..] {

@@ -69,7 +69,7 @@ fn the_originator_is_told_once_of_what_is_opened_with_the_offer() {
     let mut history = after(&given);
     history.take(&opens("de-police", &[])).unwrap();
     let told = history.log.last().unwrap();
-    let entries = Delivery::index(&history.state, told);
+    let entries = Delivery::index(&history.state, told, &[0; 32]);
     let keys: Vec<IndexKey> = entries.into_iter().map(|entry| entry.key).collect();
     assert_eq!(keys, [IndexKey::Placed(b"us-provider\0".to_vec())]);
 }

@@ -82,7 +82,7 @@ fn nothing_more_is_opened_to_it() {
 fn the_amendment_does_not_come_before_it() {
     let inboxes = |codes: &[&str]| -> Vec<IndexKey> {
         let history = after(&[accepted(), vec![amended_but_for(1, codes)]].concat());
-        let entries = Delivery::index(&history.state, history.log.last().unwrap());
+        let entries = Delivery::index(&history.state, history.log.last().unwrap(), &[0; 32]);
         entries.into_iter().filter(|entry| entry.value.is_some()).map(|entry| entry.key).collect()
     };
     let of = |id: &str| IndexKey::Placed(format!("{id}\0").into_bytes());

@@ -81,6 +81,7 @@ fn directory() -> Directory {
         issuer: "https://id.example".to_owned(),
         subject: id.to_owned(),
         keys: vec![AgencyKey { key_id: key(id), public_key: "public".to_owned() }],
+        signing_keys: Vec::new(),
         duty_contacts: Vec::new(),
         scope: scope.iter().map(|code| country(code)).collect(),
         wellbeing: None,

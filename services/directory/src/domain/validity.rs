@@ -5,6 +5,7 @@ mod legal;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
+use chassis::signature::is_key_of;
 use schemas::codes::AgencyKind;
 use schemas::directory::{Agency, AssignmentRule, DutyHours, Entry, Policy, Wellbeing};
 
@@ -18,6 +19,8 @@ const RESPOND_WITHIN_MINUTES: RangeInclusive<i32> = 1..=90 * 24 * 60;
 /// What an agency may set as the limit of what its people view: items, within so many days.
 const WELLBEING_ITEMS: RangeInclusive<i32> = 1..=100_000;
 const WELLBEING_DAYS: RangeInclusive<i32> = 1..=90;
+/// Most keys that an agency signs with: the last ones are kept, so that what they have signed can be checked.
+const MAX_SIGNING_KEYS: usize = 20;
 /// Most people of one agency who read by person who had to view what.
 const MAX_LEADS: usize = 20;
 
@@ -46,6 +49,11 @@ fn check_agency(agency: &Agency) -> Result<(), &'static str> {
     }
     if (agency.kind == AgencyKind::Coordinator) == agency.scope.is_empty() {
         return Err("/entry/agency/scope");
+    }
+    if agency.signing_keys.len() > MAX_SIGNING_KEYS
+        || !agency.signing_keys.iter().all(|key| is_key_of(key, &agency.id))
+    {
+        return Err("/entry/agency/signing_keys");
     }
     for contact in &agency.duty_contacts {
         jiff::tz::TimeZone::get(&contact.time_zone).map_err(|_| "/entry/agency/duty_contacts/time_zone")?;

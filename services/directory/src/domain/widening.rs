@@ -18,6 +18,9 @@ fn agency_widens(before: Option<&Agency>, after: &Agency) -> Vec<String> {
     let mut found = Vec::new();
     let added_keys = after.keys.iter().filter(|key| !before.keys.contains(key));
     found.extend(added_keys.map(|key| format!("adds or replaces the key {}", key.key_id)));
+    if added(&before.signing_keys, &after.signing_keys) {
+        found.push("lets another key sign for the agency".to_owned());
+    }
     if (&before.issuer, &before.subject) != (&after.issuer, &after.subject) {
         found.push("changes whose tokens speak for the agency".to_owned());
     }

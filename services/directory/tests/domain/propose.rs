@@ -84,7 +84,8 @@ fn a_policy_waits_whichever_way_it_changes() {
 
 #[test]
 fn what_gives_an_agency_more_waits() {
-    let table: [(&str, Change<Agency>); 7] = [
+    let table: [(&str, Change<Agency>); 8] = [
+        ("lets another key sign for the agency", |agency| agency.signing_keys = signing_keys("de-police", 1)),
         ("lets more people read by person who had to view what", |agency| {
             let leads = vec!["lead".to_owned()];
             agency.wellbeing = Some(Wellbeing { items: 50, days: 7, leads });
@@ -243,11 +244,21 @@ fn an_entry_is_valid_or_names_its_field() {
         })
     };
     let at_hours = "/entry/agency/duty_contacts/hours";
+    let signing = |name: &str, count| {
+        let keys = signing_keys(name, count);
+        changed("de-police", |agency| agency.signing_keys = keys)
+    };
     let wellbeing = |items, days, leads: &[&str]| {
         let leads = leads.iter().map(|lead| (*lead).to_owned()).collect();
         changed("de-police", |agency| agency.wellbeing = Some(Wellbeing { items, days, leads }))
     };
     let table = [
+        ("/entry/agency/signing_keys", signing("fr-police", 1)),
+        ("/entry/agency/signing_keys", signing("de-police", 21)),
+        (
+            "/entry/agency/signing_keys",
+            changed("de-police", |agency| agency.signing_keys = vec![String::new()]),
+        ),
         ("/entry/agency/wellbeing/items", wellbeing(0, 7, &["lead"])),
         ("/entry/agency/wellbeing/days", wellbeing(50, 91, &["lead"])),
         ("/entry/agency/wellbeing/leads", wellbeing(50, 7, &[])),
@@ -302,4 +313,13 @@ fn an_entry_is_valid_or_names_its_field() {
         let when = asks("un-coordinator", "policy/default", ProposeChange { entry });
         check("no entry", &[], &when, &refuses_at(RejectionCode::Invalid, "/entry"));
     }
+}
+
+/// The key of RFC 8032, section 7.1, under the name of an agency.
+fn signing_keys(name: &str, count: usize) -> Vec<String> {
+    let key = match name {
+        "de-police" => "de-police+b28afbdc+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
+        _ => "fr-police+afcde62b+AddamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea",
+    };
+    vec![key.to_owned(); count]
 }

@@ -66,6 +66,7 @@ pub fn plain(id: &str, code: &str, kind: AgencyKind, issuer: &str) -> Agency {
         issuer: format!("https://id.{issuer}.example"),
         subject: id.to_owned(),
         keys: vec![key("first")],
+        signing_keys: Vec::new(),
         duty_contacts: Vec::new(),
         scope,
         wellbeing: None,

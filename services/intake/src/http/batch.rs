@@ -11,6 +11,8 @@ use chassis::auth::Caller;
 use chassis::front::Answer;
 use chassis::limits::BodyTime;
 use chassis::problem::Problem;
+use chassis::receipts::Promised;
+use chassis::signature::{SIGNATURE, Signature};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use schemas::codes::RefusalReason;
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,7 @@ use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, FramedRead};
 use tokio_util::io::StreamReader;
 use utoipa::ToSchema;
 
+use crate::Intake;
 use crate::domain::REPORTERS;
 use crate::gate::Fault;
 use crate::http::Receipt;
@@ -37,6 +40,9 @@ pub struct LineResult {
     pub status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// The promise that its event will stand in the audit log, as the header Causeway-Receipt has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_receipt: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
 }
@@ -47,11 +53,16 @@ pub struct LineResult {
     responses((status = 200, body = LineResult, content_type = "application/x-ndjson")))]
 pub async fn file_batch(
     caller: Caller,
+    Signature(signature): Signature,
     State(desk): State<Desk>,
     time: BodyTime,
     body: Body,
 ) -> Result<Response, Problem> {
     caller.must_be(&REPORTERS)?;
+    if signature.is_some() {
+        let detail = "a stream is not signed as a whole: file what is signed one by one";
+        return Err(Problem::invalid().field(SIGNATURE.as_str(), detail));
+    }
     let results =
         results(caller, desk, time, body).map(|result| Ok::<_, std::convert::Infallible>(line_of(&result)));
     let headers = [(header::CONTENT_TYPE, "application/x-ndjson")];
@@ -105,10 +116,20 @@ async fn result(caller: &Caller, desk: &Desk, line: u64, text: Result<Bytes, Bro
         Err(broken) => Err(refused(caller, desk, broken)),
     };
     match received {
-        Ok((receipt, answer)) => {
-            LineResult { line, status: status(&answer), receipt: Some(receipt), problem: None }
-        }
-        Err(problem) => LineResult { line, status: problem.status, receipt: None, problem: Some(problem) },
+        Ok((receipt, answer)) => LineResult {
+            line,
+            status: status(&answer),
+            receipt: Some(receipt),
+            log_receipt: Promised::by::<Intake>(&answer).and_then(|promised| desk.receipts.of(promised)),
+            problem: None,
+        },
+        Err(problem) => LineResult {
+            line,
+            status: problem.status,
+            receipt: None,
+            log_receipt: None,
+            problem: Some(problem),
+        },
     }
 }
 

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use chassis::auth::Caller;
-use chassis::front::{Answer, Front, IdempotencyKey, Request, signature_of};
+use chassis::front::{Answer, Front, IdempotencyKey, Request};
 use chassis::http::{Body, Path, Raw};
 use chassis::problem::Problem;
+use chassis::receipts::Receipts;
 use chassis::sealing::Sealing;
+use chassis::signature::Signature;
 use schemas::codes::RetractionReason;
 use schemas::ids::{CommandId, IncidentId, ReferralId};
 use schemas::referral::{
@@ -36,6 +38,7 @@ pub const MAX_REFERRAL_BYTES: usize = chassis::http::MAX_BODY_BYTES;
 pub struct Desk {
     pub front: Front<Intake>,
     pub sealing: Arc<Sealing>,
+    pub receipts: Receipts,
     preparer: Arc<Preparer>,
     refusals: Refusals,
 }
@@ -50,10 +53,10 @@ struct Filing<'a> {
 }
 
 impl Desk {
-    pub fn new(front: Front<Intake>, preparer: Preparer, sealing: Arc<Sealing>) -> Self {
+    pub fn new(front: Front<Intake>, preparer: Preparer, sealing: Arc<Sealing>, receipts: Receipts) -> Self {
         let refusals = Refusals::default();
         tokio::spawn(refusals.clone().flush_while_served(front.downgrade()));
-        Self { front, sealing, preparer: Arc::new(preparer), refusals }
+        Self { front, sealing, receipts, preparer: Arc::new(preparer), refusals }
     }
 
     /// From bytes of JSON to a committed event.
@@ -195,18 +198,18 @@ impl Desk {
 /// Files one referral. Answered once its event is committed; sending it again gives the same answer.
 #[utoipa::path(post, path = "/v1/referrals", tag = "intake", request_body = Submission,
     params(("Causeway-Signature" = Option<String>, Header,
-        description = "the agency's own signature over the body, base64")),
+        description = "the agency's own signature of the command: a signed note, base64")),
     responses((status = 201, body = Receipt), (status = 200, body = Receipt, description = "filed before"),
         (status = 400, body = Problem), (status = 413, body = Problem), (status = 422, body = Problem),
         (status = 503, body = Problem)))]
 pub async fn file(
     caller: Caller,
+    Signature(signature): Signature,
     State(desk): State<Desk>,
-    headers: HeaderMap,
     Raw(bytes): Raw,
 ) -> Result<Response, Problem> {
     caller.must_be(&REPORTERS)?;
-    let (receipt, answer) = desk.receive_json(&caller, &bytes, signature_of(&headers)?).await?;
+    let (receipt, answer) = desk.receive_json(&caller, &bytes, signature).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &receipt))
 }
 

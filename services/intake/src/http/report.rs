@@ -1,13 +1,14 @@
 //! A CyberTipline report: one `report` and any number of `fileDetails`, as a provider's system already sends it.
 
-use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
+use axum::extract::multipart::{Field, MultipartError};
 use axum::extract::{Multipart, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use chassis::auth::Caller;
-use chassis::front::signature_of;
+use chassis::http::Form;
 use chassis::limits::BodyTime;
 use chassis::problem::Problem;
+use chassis::signature::Signature;
 use schemas::codes::RefusalReason;
 
 use crate::Intake;
@@ -35,10 +36,11 @@ const MAX_FILES: usize = 1_000;
         (status = 400, body = Problem), (status = 422, body = Problem)))]
 pub async fn file_report(
     caller: Caller,
+    Signature(signature): Signature,
     State(desk): State<Desk>,
     headers: HeaderMap,
     time: BodyTime,
-    multipart: Result<Multipart, MultipartRejection>,
+    Form(multipart): Form,
 ) -> Result<Response, Problem> {
     caller.must_be(&REPORTERS)?;
     let not_multipart = |_| desk.refuse(&caller, &[malformed("", "not multipart/form-data")]);
@@ -51,7 +53,6 @@ pub async fn file_report(
     })?;
     let read = judged(parts.bytes(), move || parts.submission(&reference)).await?;
     let submission = read.map_err(|faults| desk.refuse(&caller, &faults))?;
-    let signature = signature_of(&headers)?;
     let (receipt, answer) = desk.receive(&caller, &submission, gate::verdict(Vec::new()), signature).await?;
     Ok(answered::<Intake>(&answer, StatusCode::CREATED, &receipt))
 }

@@ -67,6 +67,7 @@ fn directory() -> Directory {
         issuer: "https://id.example".to_owned(),
         subject: id.to_owned(),
         keys: Vec::new(),
+        signing_keys: Vec::new(),
         duty_contacts: Vec::new(),
         scope: Vec::new(),
         wellbeing: None,

@@ -46,6 +46,7 @@ fn plain(id: &str, code: &str, kind: AgencyKind) -> Agency {
         issuer: format!("https://id.{}.example", code.to_lowercase()),
         subject: id.to_owned(),
         keys: Vec::new(),
+        signing_keys: Vec::new(),
         duty_contacts: Vec::new(),
         scope: if kind == AgencyKind::Coordinator { vec![country("DE"), country("FR")] } else { Vec::new() },
         wellbeing: None,

@@ -39,6 +39,7 @@ fn plain(id: &str, code: &str, kind: AgencyKind) -> Agency {
         issuer: format!("https://id.{}.example", code.to_lowercase()),
         subject: id.to_owned(),
         keys: Vec::new(),
+        signing_keys: Vec::new(),
         duty_contacts: contacts(id),
         scope: countries(watched),
         wellbeing: None,
