@@ -270,16 +270,18 @@ fn a_receipt_is_kept_by_its_event_and_by_no_other() {
     let log_now = Log::grown();
     let file = sealed(&log_now.lines());
     let promise = key("audit.example", 9);
-    let receipt = |sequence: i64, digest| {
+    let until = |by: &str, sequence: i64, digest| {
         let receipt = Receipt {
             topic: TOPIC.to_owned(),
             aggregate_id: INCIDENT.to_owned(),
             sequence,
             digest,
-            by: "2026-11-29T10:05:00Z".to_owned(),
+            by: by.to_owned(),
         };
         (receipt.sign(&promise).unwrap(), promise.public().clone())
     };
+    // The trail was made at ten.
+    let receipt = |sequence: i64, digest| until("2026-11-29T09:59:59.999Z", sequence, digest);
     let kept = receipt(2, log_now.events[1].0.digest);
     let against = |receipt: &(String, LogKey)| {
         let receipts = std::slice::from_ref(receipt);
@@ -289,6 +291,8 @@ fn a_receipt_is_kept_by_its_event_and_by_no_other() {
     for broken in [receipt(2, [1; 32]), receipt(7, [1; 32]), (kept.0.replace('2', "3"), kept.1.clone())] {
         assert!(against(&broken).is_err());
     }
+    let open = against(&until("2026-11-29T10:05:00Z", 7, [1; 32])).unwrap();
+    assert_eq!((open.receipts, open.receipts_open), (0, 1), "it need not be there yet");
 }
 
 /// As an agency signs that it accepts.
