@@ -17,7 +17,7 @@ pub struct BenchOptions {
     /// Ten thousand, a hundred thousand and a million incidents, one after the other, instead.
     #[arg(long)]
     growth: bool,
-    /// Only these of a to i, with commas between.
+    /// Only these of a to j, with commas between.
     #[arg(long)]
     only: Option<String>,
     /// How long each rate of (d), and the single requests of (c), are kept up.

@@ -207,7 +207,7 @@ fn fsck_served(deployment: &Deployment) -> Output {
 fn checking(deployment: &Deployment) -> Command {
     let mut fsck = Command::new(program().unwrap());
     fsck.args(["--json", "audit", "fsck", "--config"]).arg(deployment.config("all").unwrap());
-    let files = files_of(&format!("{}routing.events", deployment.prefix));
+    let files = files_of(kafka_data().unwrap(), &format!("{}routing.events", deployment.prefix));
     fsck.arg("--kafka-files").arg(files);
     fsck
 }
@@ -264,10 +264,10 @@ async fn send(producer: &FutureProducer, topic: &str, (key, value): &(Vec<u8>, V
     producer.send(record, Duration::from_secs(10)).await.unwrap();
 }
 
-/// A broker's directory that holds a topic.
-fn files_of(topic: &str) -> PathBuf {
+/// The directory below a broker's data that holds a topic.
+pub fn files_of(data: PathBuf, topic: &str) -> PathBuf {
     let partition = format!("{topic}-0");
-    let mut places = vec![kafka_data().unwrap()];
+    let mut places = vec![data];
     while let Some(place) = places.pop() {
         if place.join(&partition).is_dir() {
             return place;
@@ -325,7 +325,8 @@ async fn a_writer_that_is_killed_leaves_no_leaf_out_and_doubles_none_and_what_is
     send(&producer, &routing, &event).await;
     assert!(faults(&fsck(&deployment)).contains("does not follow the one before it"));
     // A byte in Kafka's own file.
-    let segment = files_of(&routing).join(format!("{routing}-0/00000000000000000000.log"));
+    let segment =
+        files_of(kafka_data().unwrap(), &routing).join(format!("{routing}-0/00000000000000000000.log"));
     let mut bytes = std::fs::read(&segment).unwrap();
     bytes[100] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
@@ -352,6 +353,17 @@ async fn a_damaged_disk_is_named_and_mended(deployment: &Deployment, incident: I
     let mended = || async { reader.text(&page).await.ok() };
     await_some("the log to be made anew", mended).await.unwrap();
     await_some("the service to show what it should", shown).await.unwrap();
+}
+
+/// Until the log says that it lost what was signed, and that it waits for a person.
+pub async fn alarmed(deployment: &Deployment) {
+    let log = deployment.logs.clone().unwrap().join("audit.0.log");
+    let both = ["the log lost what was signed", "nothing is signed until a person has looked"];
+    let told = || async {
+        let told = std::fs::read_to_string(&log).ok()?;
+        both.iter().all(|line| told.contains(line)).then_some(())
+    };
+    await_some("the alarm", told).await.unwrap();
 }
 
 /// A witness in a process of its own; it ends with the test.
@@ -430,14 +442,7 @@ async fn a_witness_cosigns_what_only_grows_and_a_log_that_lost_what_it_saw_is_no
         deployment.serve_apart(service, "0").await.unwrap();
     }
     deployment.begin_apart("audit", "0").unwrap();
-    let log = deployment.logs.clone().unwrap().join("audit.0.log");
-    let alarmed = || async {
-        let told = std::fs::read_to_string(&log).ok()?;
-        (told.contains("the log lost what was signed")
-            && told.contains("nothing is signed until a person has looked"))
-        .then_some(())
-    };
-    await_some("the alarm", alarmed).await.unwrap();
+    alarmed(&deployment).await;
     let anybody = deployment.client("audit", "nl-hotline").unwrap();
     let head: LogHead = anybody.get("/v1/log").await.unwrap();
     assert_eq!(head.checkpoint, None, "nothing was signed");

@@ -2,7 +2,7 @@
 //! name that owns up to the old one.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use audit::fsck::Found;
@@ -13,6 +13,8 @@ use audit_log::verify::{Against, verify};
 use causeway::client::Client;
 use integration_tests::{Deployment, SERVICES, await_some, calm_referral, program};
 use schemas::ids::IncidentId;
+
+use crate::audit::{alarmed, files_of};
 
 /// The log's name after the restore.
 const NEW_NAME: &str = "audit.causeway.example/restored";
@@ -93,13 +95,6 @@ fn fsck(deployment: &Deployment, files: &Path) -> (bool, Found) {
     (said.status.success(), serde_json::from_slice(&said.stdout).unwrap())
 }
 
-/// Where a broker keeps its topics' files.
-fn files_of(data: &Path, topic: &str) -> PathBuf {
-    let found = Command::new("find").arg(data).args(["-type", "d", "-name", &format!("{topic}-0")]).output();
-    let found = String::from_utf8(found.unwrap().stdout).unwrap();
-    Path::new(found.lines().next().unwrap()).parent().unwrap().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_was_restored_is_not_signed_until_it_owns_up_to_what_it_lost() {
     let place = tempfile::tempdir().unwrap();
@@ -127,13 +122,7 @@ async fn a_log_that_was_restored_is_not_signed_until_it_owns_up_to_what_it_lost(
         deployment.serve_apart(service, "0").await.unwrap();
     }
     deployment.begin_apart("audit", "0").unwrap();
-    let log = deployment.logs.clone().unwrap().join("audit.0.log");
-    let alarmed = || async {
-        let told = std::fs::read_to_string(&log).ok()?;
-        let both = ["the log lost what was signed", "nothing is signed until a person has looked"];
-        both.iter().all(|line| told.contains(line)).then_some(())
-    };
-    await_some("the alarm", alarmed).await.unwrap();
+    alarmed(&deployment).await;
     let anybody = deployment.client("audit", "nl-hotline").unwrap();
     assert!(anybody.text(&format!("/v1/incidents/{lost}/trail")).await.is_err(), "it is lost");
     deployment.kill_apart("audit").unwrap();
@@ -170,7 +159,7 @@ async fn a_log_that_was_restored_is_not_signed_until_it_owns_up_to_what_it_lost(
     // What was lost is filed again, and is the same incident.
     assert_eq!(file(&deployment, "RESTORE-LOST").await.0, lost);
 
-    let files = files_of(&data, &format!("{}audit.log", deployment.prefix));
+    let files = files_of(data.clone(), &format!("{}audit.log", deployment.prefix));
     let (is_sound, found) = fsck(&deployment, &files);
     assert!(is_sound, "{found:?}");
     let [gap] = &found.lost[..] else { panic!("one restore: {found:?}") };

@@ -1,6 +1,5 @@
 //! The log as this instance has it: its tree, and where each event stands in it.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -152,7 +151,6 @@ impl Log {
     pub fn take_in(&self, records: &[(i64, Sequenced)]) -> Result<(), LogError> {
         let Some((last, _)) = records.last() else { return Ok(()) };
         let (mut batch, mut leaves, size) = (Batch::default(), Vec::<Digest>::new(), self.tree.size());
-        let mut placed = HashSet::new();
         for (_, sequenced) in records {
             let place = size + leaves.len() as u64;
             if i64::try_from(place) != Ok(sequenced.first) {
@@ -160,7 +158,7 @@ impl Log {
             }
             for (place, leaf) in (place..).zip(&sequenced.leaves) {
                 leaves.push(leaf.commitment.as_slice().try_into().map_err(|_| LogError::Leaf)?);
-                self.index(&mut batch, &mut placed, place, leaf)?;
+                index(&mut batch, place, leaf);
             }
         }
         self.tree.append(&leaves)?;
@@ -177,58 +175,16 @@ impl Log {
         Ok(self.tree.root(size)?.hash.0)
     }
 
-    fn index(
-        &self,
-        batch: &mut Batch,
-        placed: &mut HashSet<Vec<u8>>,
-        place: u64,
-        leaf: &Leaf,
-    ) -> Result<(), LogError> {
-        let next = leaf.offset + 1;
-        batch.put(Kind::Input, &input_key(&leaf.topic, leaf.partition), next.to_be_bytes());
-        // What is no event is nobody's.
-        if leaf.aggregate_id.is_empty() {
-            return Ok(());
-        }
-        let value = encode(&Entry {
-            leaf: place,
-            topic: leaf.topic.clone(),
-            partition: leaf.partition,
-            offset: leaf.offset,
-            timestamp: leaf.timestamp,
-            aggregate_id: leaf.aggregate_id.clone(),
-            sequence: leaf.sequence,
-            actor: leaf.actor.clone(),
-            time: leaf.time,
-        });
-        let mut by_aggregate = key(OF_AGGREGATE, &[leaf.aggregate_id.as_bytes(), leaf.topic.as_bytes()]);
-        by_aggregate.extend(ordered(leaf.sequence));
-        // A copy of an event, written by somebody else, does not take the place of the event. After a crash the index
-        // may hold this very leaf already.
-        let known = self.store.get(Kind::Index, &by_aggregate)?.map(|value| entry(&value)).transpose()?;
-        let is_other = known.is_some_and(|known| known.leaf != place);
-        if is_other || !placed.insert(by_aggregate.clone()) {
-            let (topic, partition, offset) = (&leaf.topic, leaf.partition, leaf.offset);
-            tracing::error!(topic, partition, offset, "an event stands there a second time: fsck says more");
-            return Ok(());
-        }
-        batch.put(Kind::Index, &by_aggregate, &value);
-        if !leaf.agency.is_empty() {
-            let mut by_agency = key(OF_AGENCY, &[leaf.agency.as_bytes()]);
-            by_agency.extend(ordered(leaf.time.as_millis()));
-            by_agency.extend(place.to_be_bytes());
-            batch.put(Kind::Index, &by_agency, &value);
-        }
-        Ok(())
-    }
-
-    /// The events of one aggregate in a topic, in order.
+    /// The events of one aggregate in a topic, in order. A copy of one, which somebody else has written behind it, does
+    /// not take its place.
     ///
     /// # Errors
     /// When the store does not give them.
     pub fn of_aggregate(&self, topic: &str, aggregate: &str) -> Result<Vec<Entry>, LogError> {
         let from = key(OF_AGGREGATE, &[aggregate.as_bytes(), topic.as_bytes()]);
-        self.entries(&from, &after_prefix(&from)).collect()
+        let mut entries = self.entries(&from, &after_prefix(&from)).collect::<Result<Vec<_>, _>>()?;
+        entries.dedup_by_key(|entry| entry.sequence);
+        Ok(entries)
     }
 
     /// What somebody of an agency did between two moments, in order of time.
@@ -254,6 +210,36 @@ impl Log {
 fn position(store: &Store) -> Result<Position, LogError> {
     let known = store.get(Kind::Position, POSITION)?;
     known.map_or(Ok(Position::default()), |bytes| postcard::from_bytes(&bytes).map_err(|_| LogError::Entry))
+}
+
+fn index(batch: &mut Batch, place: u64, leaf: &Leaf) {
+    let next = leaf.offset + 1;
+    batch.put(Kind::Input, &input_key(&leaf.topic, leaf.partition), next.to_be_bytes());
+    // What is no event is nobody's.
+    if leaf.aggregate_id.is_empty() {
+        return;
+    }
+    let value = encode(&Entry {
+        leaf: place,
+        topic: leaf.topic.clone(),
+        partition: leaf.partition,
+        offset: leaf.offset,
+        timestamp: leaf.timestamp,
+        aggregate_id: leaf.aggregate_id.clone(),
+        sequence: leaf.sequence,
+        actor: leaf.actor.clone(),
+        time: leaf.time,
+    });
+    let put = |batch: &mut Batch, mut key: Vec<u8>, order: i64| {
+        key.extend(ordered(order));
+        key.extend(place.to_be_bytes());
+        batch.put(Kind::Index, &key, &value);
+    };
+    let by_aggregate = key(OF_AGGREGATE, &[leaf.aggregate_id.as_bytes(), leaf.topic.as_bytes()]);
+    put(batch, by_aggregate, leaf.sequence);
+    if !leaf.agency.is_empty() {
+        put(batch, key(OF_AGENCY, &[leaf.agency.as_bytes()]), leaf.time.as_millis());
+    }
 }
 
 /// The parts behind their kind, each with a zero byte behind it.

@@ -29,11 +29,6 @@ impl Predecessor {
         Ok(Self { key, note, root })
     }
 
-    /// What stands in the log for it.
-    fn commitment(&self) -> Digest {
-        commitment(&self.note)
-    }
-
     /// At which leaf the log goes on under its new name: so many leaves were restored.
     ///
     /// # Errors
@@ -46,7 +41,7 @@ impl Predecessor {
 
     pub fn leaf(&self, now: Timestamp) -> Leaf {
         Leaf {
-            commitment: self.commitment().to_vec(),
+            commitment: commitment(&self.note).to_vec(),
             topic: Checkpoint::TOPIC.to_owned(),
             partition: 0,
             // The head may stand there several times: any of them is meant.

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+use audit::log::Log;
+use chassis::store::Store;
+use schemas::Timestamp;
+use schemas::audit::{Leaf, Sequenced};
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -74,4 +78,27 @@ fn a_tree_whose_hashes_a_disk_has_changed_does_not_extend_what_was_signed() {
     let root = tree.root(LEAVES).unwrap();
     let proof = tree.prove_extends(LEAVES / 2, LEAVES).unwrap();
     assert!(root.check_extends(&signed, &proof).is_err());
+}
+
+#[test]
+fn a_copy_of_an_event_does_not_take_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::open(Store::open(&directory.path().join("audit"), 1 << 20).unwrap()).unwrap();
+    let leaf = |offset: i64| Leaf {
+        commitment: vec![u8::try_from(offset).unwrap(); 32],
+        topic: "routing.events".to_owned(),
+        partition: 0,
+        offset,
+        timestamp: Timestamp::from_millis(offset),
+        aggregate_id: "incident".to_owned(),
+        sequence: 1,
+        agency: "de-police".to_owned(),
+        actor: "officer".to_owned(),
+        time: Timestamp::from_millis(offset),
+    };
+    log.take_in(&[(0, Sequenced { first: 0, leaves: vec![leaf(7), leaf(8)] })]).unwrap();
+    log.take_in(&[(1, Sequenced { first: 2, leaves: vec![leaf(9)] })]).unwrap();
+    let offsets: Vec<i64> =
+        log.of_aggregate("routing.events", "incident").unwrap().iter().map(|entry| entry.offset).collect();
+    assert_eq!(offsets, [7]);
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::Timestamp;
 use schemas::codes::{AgencyKind, AssignmentState, ErasureReason, FacetKind};
 use schemas::delivery::{DeliveryEvent, FacetsDisclosed};
+use schemas::directory::Agency;
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, DisclosureId, FacetId, KeyId, ReferralId, RequestId};
 use schemas::routing::Entitlement;
@@ -345,7 +346,8 @@ fn coordinators(directory: &Directory, events: &[Told]) -> Vec<Reader> {
         })
         .collect();
     let mut readers = Vec::new();
-    for (agency, history) in directory.histories() {
+    let is_one = |(_, agency): &(Timestamp, &Agency)| agency.kind == AgencyKind::Coordinator;
+    for (agency, history) in directory.histories().filter(|(_, history)| history.iter().any(is_one)) {
         // Both what the incident is and what the coordinator is may change it.
         let moments: BTreeSet<Timestamp> =
             routing.iter().map(|(time, _)| *time).chain(history.iter().map(|(from, _)| *from)).collect();
