@@ -4,12 +4,18 @@
 //! keeps polling an assignment without it, so that a long restore never costs the membership.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use scopeguard::ScopeGuard;
+
+/// When a client that leaves the group is no longer believed to come back.
+const LEAVE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the group last said; the session compares it with what it owns after each poll.
 #[derive(Default)]
@@ -46,9 +52,9 @@ impl ConsumerContext for Assigned {
     }
 }
 
-/// A member of the group.
+/// A member of the group. Dropping it leaves the group.
 pub struct Group {
-    consumer: BaseConsumer<Assigned>,
+    consumer: ScopeGuard<BaseConsumer<Assigned>, fn(BaseConsumer<Assigned>)>,
 }
 
 /// Next offset per input topic (with prefix) of one partition.
@@ -61,7 +67,7 @@ impl Group {
         let consumer: BaseConsumer<Assigned> = config.create_with_context(Assigned::default())?;
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
-        Ok(Self { consumer })
+        Ok(Self { consumer: scopeguard::guard(consumer, leave) })
     }
 
     pub fn consumer(&self) -> &BaseConsumer<impl ConsumerContext> {
@@ -94,5 +100,21 @@ impl Group {
     /// lost: then nothing of it may be committed.
     pub fn metadata(&self) -> Option<ConsumerGroupMetadata> {
         if self.consumer.assignment_lost() { None } else { self.consumer.group_metadata() }
+    }
+}
+
+/// On a thread of its own: a client that is assigned something while it closes may wait for itself
+/// ([4884](https://github.com/confluentinc/librdkafka/issues/4884)). By then it has left the group: it is left behind.
+fn leave(consumer: BaseConsumer<Assigned>) {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let close = move || {
+        drop(consumer);
+        // Nobody may be waiting any more.
+        let _ = sender.send(());
+    };
+    // Where there is no thread to be had, the client has closed on this one.
+    let closing = std::thread::Builder::new().name("leave".to_owned()).spawn(close);
+    if closing.is_ok() && receiver.recv_timeout(LEAVE_LIMIT).is_err() {
+        tracing::warn!("a client does not come back from leaving its group, and is left behind");
     }
 }
