@@ -67,13 +67,15 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
         lanes: LANE_COUNT,
         life: Life::Short,
     };
-    let kafka = stages.run("start kafka", || Kafka::start(fresh))?;
+    let mut kafka = stages.run("start kafka", || Kafka::start(fresh))?;
     let tested = stages.run("test", || {
         let own = [(LANES, kafka.lanes().as_ref()), (KAFKA_DATA, data_dir.as_os_str())];
         cargo_test(kafka.brokers(), &own, &parts, &options.arguments, &signals)
     });
+    // A broker that died by itself is why all tests after it failed, and the end of its log says why it did.
+    let alive = kafka.ensure_alive();
     let stopped = stages.run("stop kafka", || kafka.stop());
-    tested.and(stopped)?;
+    alive.and(tested).and(stopped)?;
     // After a failure Kafka's log and data stay, to be looked at.
     fs::remove_dir_all(&data_dir).context("failed to remove the data of a passed test")
 }

@@ -21,7 +21,8 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// A stop takes under a second; the first one also writes the class archive, some four seconds.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(20);
-const JVM_FLAGS: [&str; 4] = ["-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-Xshare:auto"];
+/// A test run has its few thousand partitions at the end, each of which takes some 80 KB of the heap.
+const JVM_FLAGS: [&str; 4] = ["-Xmx768m", "-Xms256m", "-XX:+UseSerialGC", "-Xshare:auto"];
 /// With the first compiler tier alone a broker starts in half the time and takes half the processor for its first
 /// transactions (3.6 s instead of 7.4 s for 20,000 records), as the second tier compiles all the while.
 const FIRST_TIER: &str = "-XX:TieredStopAtLevel=1";

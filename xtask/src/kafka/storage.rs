@@ -15,6 +15,9 @@ use super::distribution::Distribution;
 
 /// Never above three: the internal topics are replicated like this.
 const MAX_REPLICATION: u16 = 3;
+/// Room for 600,000 keys of a compacted topic at a time. Kafka's own 128 MiB is a quarter of the heap, and is cleared
+/// for each partition that is cleaned.
+const DEDUPE_BUFFER_BYTES: usize = 16 << 20;
 
 /// One cluster's directory, locked while this value lives.
 pub struct Storage {
@@ -226,6 +229,7 @@ group.min.session.timeout.ms=1000
 log.retention.ms=-1
 log.retention.check.interval.ms=10000
 log.cleaner.backoff.ms=1000
+log.cleaner.dedupe.buffer.size={DEDUPE_BUFFER_BYTES}
 log.segment.delete.delay.ms=1000
 ",
         log_dir = place.directory.join("log").display(),
