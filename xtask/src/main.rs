@@ -5,6 +5,7 @@
 mod bench;
 mod ci;
 mod deny;
+mod failures;
 mod faults;
 mod fuzz;
 mod install;

@@ -1,12 +1,17 @@
 //! Runs other programs: says which, waits through Ctrl-C, and turns a bad exit into an error.
 
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::signals::{POLL, Signals};
+
+/// How long the last lines of a command may take to come, once it has ended.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Runs a command to its end with its output on the terminal. Fails when the command does.
 pub fn run(command: &mut Command) -> Result<()> {
@@ -28,11 +33,17 @@ pub fn run_to_drain(command: &mut Command, signals: &Signals) -> Result<()> {
 }
 
 /// As `run`, for a command that must not outlast the limit: then, and when xtask is asked to end, it is ended with
-/// all that it has started.
-pub fn run_within(command: &mut Command, signals: &Signals, limit: Duration) -> Result<()> {
+/// all that it has started. `heed` hears of each line that goes by.
+pub fn run_within(
+    command: &mut Command,
+    signals: &Signals,
+    limit: Duration,
+    heed: impl FnMut(&str) + Send + 'static,
+) -> Result<()> {
     println!("$ {}", shown(command));
-    let child = command.process_group(0).spawn();
+    let child = command.process_group(0).stdout(Stdio::piped()).spawn();
     let mut child = child.with_context(|| format!("failed to start {}", shown(command)))?;
+    let passed = child.stdout.take().map(|output| pass_on(output, heed));
     let began = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().context("failed to wait for a child")? {
@@ -46,7 +57,25 @@ pub fn run_within(command: &mut Command, signals: &Signals, limit: Duration) -> 
         }
         std::thread::sleep(POLL);
     };
+    // Something that it has left behind may hold its output open.
+    let _ = passed.map(|passed| passed.recv_timeout(LAST_LINES));
     check(command, status)
+}
+
+/// Passes lines on as they come, on a thread of its own. The channel ends when they do.
+fn pass_on(output: ChildStdout, mut heed: impl FnMut(&str) + Send + 'static) -> Receiver<()> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let (mut output, mut line) = (BufReader::new(output), Vec::new());
+        while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            // Nobody may be looking any more.
+            let _ = std::io::stdout().write_all(&line);
+            heed(String::from_utf8_lossy(&line).trim_end());
+            line.clear();
+        }
+        drop(sender);
+    });
+    receiver
 }
 
 /// The whole standard output of a command, as text.

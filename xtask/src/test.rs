@@ -5,10 +5,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::failures::Failures;
 use crate::kafka::{Kafka, KafkaOptions, Life};
 use crate::parts::Parts;
 use crate::signals::Signals;
@@ -110,7 +112,12 @@ fn cargo_test(
     command.env(BROKERS, brokers).envs(own.iter().copied()).envs(parts.environment());
     // What a failed test says stands last, not the way to where it says it.
     command.env("RUST_BACKTRACE", "0");
-    process::run_within(&mut command, signals, TEST_LIMIT)
+    let failures = Arc::new(Mutex::new(Failures::default()));
+    let gathered = Arc::clone(&failures);
+    let heed = move |line: &str| gathered.lock().unwrap_or_else(PoisonError::into_inner).take_in(line);
+    let tested = process::run_within(&mut command, signals, TEST_LIMIT, heed);
+    failures.lock().unwrap_or_else(PoisonError::into_inner).print();
+    tested
 }
 
 /// The whole workspace, unless the caller names packages.

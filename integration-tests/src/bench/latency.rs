@@ -46,7 +46,7 @@ pub async fn measure(options: &Options, report: &mut Report) -> anyhow::Result<(
     for service in crate::SERVICES {
         processes.push(ground.start(service).await?);
     }
-    for process in processes.iter().filter(|process| process.service != "directory") {
+    for process in &processes {
         process.await_owned().await?;
     }
     let arrivals = Arrivals::watch(&ground, address(&processes, "delivery")?).await?;

@@ -48,11 +48,14 @@ impl Reader {
     pub fn open(kafka: &Kafka, topic: &str) -> anyhow::Result<Self> {
         let consumer: BaseConsumer = kafka.follower(Isolation::Committed).create()?;
         let mut list = TopicPartitionList::new();
-        for partition in 0..PARTITIONS {
+        // Topics that only measurements have are as most are.
+        let of_table = schemas::topics::named(topic).map(|topic| kafka.partitions_of(topic.partitions));
+        let partitions = 0..of_table.unwrap_or(PARTITIONS);
+        for partition in partitions.clone() {
             list.add_partition_offset(&kafka.topic(topic), partition, Offset::Offset(0))?;
         }
         consumer.assign(&list)?;
-        Ok(Self { consumer, behind: (0..PARTITIONS).collect() })
+        Ok(Self { consumer, behind: partitions.collect() })
     }
 
     /// The next record; `None` once every partition was read to its end.
