@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from urllib3.util.retry import Retry
 
 CHECKS = [
     not_a_server_error,
@@ -44,7 +45,7 @@ CONFIG = schemathesis.Config.from_dict({
     "generation": {"with-security-parameters": False},
 })
 # An answer without an end.
-STREAMS = {"GET /v1/inbox/stream"}
+STREAMS = {"GET /v1/inbox/stream", "GET /v1/overview/stream"}
 # What is invalid is not always refused here: a batch says so line by line, and of an emergency the gate
 # withholds what it cannot take and says which fields those are.
 TAKES_REFERRALS = {
@@ -78,6 +79,10 @@ class Service:
             self.operations[f"{operation.method.upper()} {operation.path}"] = operation
         self.tallies = {name: Tally() for name in self.operations}
         self.session = requests.Session()
+        # Where a body was refused unread the server closes the connection, and the next request on it may meet that:
+        # what only reads is asked once more, as clients do (RFC 9110, section 9.2.2).
+        again = Retry(total=1, connect=0, read=1, status=0, other=0, allowed_methods={"GET"})
+        self.session.mount("http://", requests.adapters.HTTPAdapter(max_retries=again))
 
     def case(self, name, **parts):
         if name not in self.operations:

@@ -116,6 +116,7 @@ class Story:
         self.answer_otherwise()
         Requests(self).tell()
         Children(self).tell()
+        self.watch()
         self.change_directory()
         self.ask_for_commands()
         self.look_around()
@@ -285,6 +286,14 @@ class Story:
         self.act(f"POST {ASSIGNMENT}/revoke", self.hotline, taken_back, {"reason": reason})
         path, body = {"incident": self.incident}, {"countries": [self.agencies[third]["country"]]}
         self.act("POST /v1/incidents/{incident}/transfers", self.hotline, path, body)
+
+    def watch(self):
+        """A coordinator sees that there is something."""
+        overview = self.act("GET /v1/overview", self.coordinator).json()
+        if not overview["incidents"]:
+            self.service.note("GET /v1/overview", "Nothing is shown", "referrals were filed")
+        if b"data:" not in self.act("GET /v1/overview/stream", self.coordinator).content:
+            self.service.note("GET /v1/overview/stream", "The stream is silent", "referrals were filed")
 
     def change_directory(self):
         """A new key waits for a second person, of another issuer and of the State concerned."""

@@ -196,9 +196,7 @@ impl Deployment {
             ready = self.await_ready(address) => ready?,
         }
         self.running.push(Running::Inside { stop, serving });
-        for service in SERVICES {
-            self.addresses.insert(service, address);
-        }
+        self.addresses.extend(ServiceName::ALL.map(|service| (service.name(), address)));
         Ok(())
     }
 
@@ -400,7 +398,7 @@ fn show_logs() {
     TELEMETRY.get_or_init(|| Telemetry::start(&settings).ok());
 }
 
-/// Every service there is.
+/// Every service that writes to a topic.
 pub const SERVICES: [&str; 8] =
     ["directory", "intake", "routing", "mla", "victim-id", "digest-sets", "delivery", "audit"];
 

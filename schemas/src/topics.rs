@@ -56,7 +56,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::One,
         kept: Kept::ForGood,
         written_by: &["directory"],
-        read_by: &["directory", "intake", "routing", "mla", "victim-id", "delivery", "audit"],
+        read_by: &["directory", "intake", "routing", "mla", "victim-id", "delivery", "audit", "dashboard"],
         holds: "agencies, keys, policies and legal data, with their whole history",
     },
     Topic {
@@ -92,7 +92,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["routing"],
-        read_by: &["routing", "intake", "mla", "victim-id", "delivery", "audit"],
+        read_by: &["routing", "intake", "mla", "victim-id", "delivery", "audit", "dashboard"],
         holds: "jurisdictions, assignments, answers, the lead",
     },
     Topic {
@@ -110,7 +110,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["mla"],
-        read_by: &["mla", "delivery", "audit"],
+        read_by: &["mla", "delivery", "audit", "dashboard"],
         holds: "requests for legal assistance, orders to providers, and their legal periods",
     },
     Topic {
@@ -128,7 +128,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["victim-id"],
-        read_by: &["victim-id", "delivery", "audit"],
+        read_by: &["victim-id", "delivery", "audit", "dashboard"],
         holds: "custody of the search for each child, what it is owed, series, and who had to view how much",
     },
     Topic {
@@ -164,7 +164,7 @@ pub const TOPICS: &[Topic] = &[
         partitions: Partitions::PerIncident,
         kept: Kept::ForGood,
         written_by: &["delivery"],
-        read_by: &["delivery", "audit"],
+        read_by: &["delivery", "audit", "dashboard"],
         holds: "what was put before whom, disclosed to whom, and opened",
     },
     Topic {

@@ -8,6 +8,7 @@ mod bad_input;
 mod browser;
 mod corrections;
 mod danger;
+mod dashboard;
 mod digest_sets;
 mod erasure;
 mod faults;

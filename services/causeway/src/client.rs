@@ -11,6 +11,7 @@ use base64::Engine as _;
 use chassis::problem::Problem;
 use chassis::seal::{Binding, KeyPair, open_disclosed};
 use chassis::signature::SIGNATURE;
+use dashboard::domain::Overview;
 use delivery::disclosure::{DisclosedFacet, Disclosure};
 use delivery::http::{Access, Inbox, Open};
 use eventsource_stream::Eventsource;
@@ -237,6 +238,18 @@ impl Client {
             let event = event?;
             Ok((event.id, serde_json::from_str(&event.data)?))
         }))
+    }
+
+    /// What a coordinator sees of all incidents, and again whenever that changes.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn overviews(
+        &self,
+    ) -> Result<impl Stream<Item = anyhow::Result<Overview>> + use<>, ClientError> {
+        let request = self.request(Method::GET, "/v1/overview/stream");
+        let events = self.send(request).await?.bytes_stream().eventsource();
+        Ok(events.map(|event| Ok(serde_json::from_str(&event?.data)?)))
     }
 
     /// What an agency does with its assignment: `accept`, `decline` and so on.

@@ -25,10 +25,11 @@ pub enum ServiceName {
     DigestSets,
     Delivery,
     Audit,
+    Dashboard,
 }
 
 impl ServiceName {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Directory,
         Self::Intake,
         Self::Routing,
@@ -37,11 +38,12 @@ impl ServiceName {
         Self::DigestSets,
         Self::Delivery,
         Self::Audit,
+        Self::Dashboard,
     ];
 
-    /// Whether people and machines ask it to do something: the audit log only reads.
+    /// Whether people and machines ask it to do something: the audit log and the dashboard only read.
     pub fn takes_commands(self) -> bool {
-        self != Self::Audit
+        !matches!(self, Self::Audit | Self::Dashboard)
     }
 
     /// As its topics and its address say it.
@@ -55,6 +57,7 @@ impl ServiceName {
             Self::DigestSets => digest_sets::DigestSets::NAME,
             Self::Delivery => delivery::Delivery::NAME,
             Self::Audit => audit::NAME,
+            Self::Dashboard => dashboard::NAME,
         }
     }
 }
@@ -125,6 +128,7 @@ pub async fn serve(
             ServiceName::DigestSets => digest_sets::start(&mut host),
             ServiceName::Delivery => delivery::start(&mut host, &settings.delivery),
             ServiceName::Audit => audit::start(&mut host, &settings.audit),
+            ServiceName::Dashboard => dashboard::start(&mut host),
         };
         let Pages { described, status } = started
             .map_err(anyhow::Error::from_boxed)

@@ -272,6 +272,12 @@ impl Caller {
         Err(Problem::forbidden().detail(format!("this is for: {}", kinds.join(", "))))
     }
 
+    /// Until the token ends, by real time: as long as a stream goes on that is read with it.
+    pub fn time_left(&self) -> Option<Duration> {
+        let left = self.expires.as_millis() - Timestamp::from(jiff::Timestamp::now()).as_millis();
+        u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
+    }
+
     pub fn must_be_human(&self) -> Result<(), Problem> {
         if self.actor.kind == ActorKind::Human { Ok(()) } else { Err(Problem::needs_a_person()) }
     }

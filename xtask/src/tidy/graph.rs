@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::{Files, TextFile, Violation};
 
-const SERVICES: [&str; 13] = [
+const SERVICES: [&str; 14] = [
     "schemas",
     "known-material",
     "chassis",
@@ -20,10 +20,11 @@ const SERVICES: [&str; 13] = [
     "delivery",
     "audit-log",
     "audit",
+    "dashboard",
 ];
 
 /// Every crate of the workspace, and those of its siblings that it may use.
-const MAY_USE: [(&str, &[&str]); 16] = [
+const MAY_USE: [(&str, &[&str]); 17] = [
     ("schemas", &[]),
     ("chassis", &["schemas", "known-material", "audit-log"]),
     ("directory", &["schemas", "chassis"]),
@@ -37,6 +38,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("audit-log", &[]),
     ("audit", &["schemas", "chassis", "audit-log"]),
     ("delivery", &["schemas", "chassis", "known-material"]),
+    ("dashboard", &["schemas", "chassis"]),
     ("causeway", &SERVICES),
     (
         "integration-tests",
@@ -53,6 +55,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
             "delivery",
             "audit-log",
             "audit",
+            "dashboard",
             "causeway",
         ],
     ),

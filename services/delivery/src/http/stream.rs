@@ -13,7 +13,6 @@ use chassis::auth::Caller;
 use chassis::cursor::Cursor;
 use chassis::problem::Problem;
 use futures::Stream;
-use schemas::Timestamp;
 
 use crate::http::Pages;
 use crate::inbox;
@@ -67,7 +66,7 @@ fn entries(
             }
             cursor = page.cursor;
             if !more {
-                let Some(left) = time_left(&caller) else { return };
+                let Some(left) = caller.time_left() else { return };
                 tokio::select! {
                     changed = positions.changed() => if changed.is_err() { return },
                     () = tokio::time::sleep(left) => return,
@@ -75,10 +74,4 @@ fn entries(
             }
         }
     }
-}
-
-/// Until the token ends, by real time.
-fn time_left(caller: &Caller) -> Option<Duration> {
-    let left = caller.expires.as_millis() - Timestamp::from(jiff::Timestamp::now()).as_millis();
-    u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
 }

@@ -1,0 +1,368 @@
+//! One incident as the pages know it: countries, roles, codes, states, and the moments at which something is due.
+//!
+//! The topics are read each on its own: what one says stands apart from what another says, so that it does not matter
+//! which is read first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::Timestamp;
+use schemas::codes::{
+    AgeBand, AssessmentKind, AssignmentState, ChildStatus, ClockConsequence, IncidentKind, RequestKind,
+    RequestRole, RequestState, SignalRole, Urgency,
+};
+use schemas::delivery::DeliveryEvent;
+use schemas::ids::{AgencyId, AssessmentId, AssignmentId, ChildRef, Country, RequestId};
+use schemas::mla::MlaEvent;
+use schemas::routing::RoutingEvent;
+use schemas::victim_id::VictimIdEvent;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frame {
+    /// None of an incident of which only another service has said something so far.
+    pub referral: Option<Referral>,
+    /// In which roles each country is concerned.
+    pub roles: BTreeMap<Country, BTreeSet<SignalRole>>,
+    pub assignments: BTreeMap<AssignmentId, Assignment>,
+    /// Those of which something was opened.
+    pub opened: BTreeSet<AssignmentId>,
+    pub lead: Lead,
+    pub requests: BTreeMap<RequestId, Request>,
+    pub children: BTreeMap<ChildRef, Child>,
+    pub is_withdrawn: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Referral {
+    pub reporter_country: Country,
+    /// As they were reported, or amended since.
+    kind: IncidentKind,
+    urgency: Urgency,
+    /// What parties have made of kind and urgency since, in order.
+    assessed: Vec<(AssessmentId, AssessmentKind, String)>,
+    /// When it came in: shown no finer than its week.
+    pub received: Timestamp,
+    pub never_told: Vec<Country>,
+}
+
+/// An agency's part in the incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    pub agency: AgencyId,
+    pub country: Country,
+    pub state: AssignmentState,
+    pub respond_by: Timestamp,
+    /// Since when it stands as it does.
+    pub since: Timestamp,
+}
+
+/// Which State leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lead {
+    pub proposed: Option<Country>,
+    pub is_disputed: bool,
+    pub recorded: Option<Country>,
+}
+
+/// A request for legal assistance, or an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub kind: RequestKind,
+    pub requesting: Country,
+    pub requested: Country,
+    pub state: RequestState,
+    /// The legal periods that run, by their names.
+    pub clocks: BTreeMap<String, Clock>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clock {
+    pub article: String,
+    pub owed_by: RequestRole,
+    pub due: Timestamp,
+    pub is_paused: bool,
+    /// What follows from its end, once it has run out.
+    pub ran_out: Option<ClockConsequence>,
+}
+
+/// The search for one child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    pub age_band: AgeBand,
+    pub status: ChildStatus,
+    pub custodian: Option<Custodian>,
+    /// Since when nobody has taken the search up, although somebody should have.
+    pub nobody_since: Option<Timestamp>,
+    /// Whether the search goes on in another incident.
+    pub is_ceded: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Custodian {
+    pub agency: AgencyId,
+    pub country: Country,
+    /// Since when it has said nothing for longer than it has itself set.
+    pub silent_since: Option<Timestamp>,
+}
+
+impl Referral {
+    /// As it was last assessed, or as it was reported.
+    pub fn kind(&self) -> IncidentKind {
+        self.of(AssessmentKind::Kind).last().unwrap_or(self.kind)
+    }
+
+    /// The highest that anyone has given it.
+    pub fn urgency(&self) -> Urgency {
+        self.of(AssessmentKind::Urgency).chain([self.urgency]).max().unwrap_or(self.urgency)
+    }
+
+    fn of<T: std::str::FromStr>(&self, kind: AssessmentKind) -> impl Iterator<Item = T> {
+        let of_kind = self.assessed.iter().filter(move |(_, assessed, _)| *assessed == kind);
+        of_kind.filter_map(|(_, _, value)| value.parse().ok())
+    }
+}
+
+impl Assignment {
+    pub const fn awaits_answer(&self) -> bool {
+        matches!(self.state, AssignmentState::Offered | AssignmentState::Overdue | AssignmentState::Escalated)
+    }
+}
+
+impl Request {
+    /// The State that owes what a clock is about.
+    pub const fn owing(&self, clock: &Clock) -> &Country {
+        match clock.owed_by {
+            RequestRole::Requesting => &self.requesting,
+            // A provider answers in the State that would enforce the order.
+            RequestRole::Requested | RequestRole::Addressee => &self.requested,
+        }
+    }
+}
+
+impl Frame {
+    pub fn take_in_routing(&mut self, time: Timestamp, event: &RoutingEvent) {
+        match event {
+            RoutingEvent::IncidentOpened(opened) => {
+                self.referral = Some(Referral {
+                    reporter_country: opened.reporter_country.clone(),
+                    kind: opened.kind,
+                    urgency: opened.urgency,
+                    assessed: Vec::new(),
+                    received: time,
+                    never_told: opened.handling.never_told.clone(),
+                });
+            }
+            RoutingEvent::IncidentAmended(amended) => {
+                let Some(referral) = &mut self.referral else { return };
+                referral.kind = amended.kind;
+                // An amendment calms nobody.
+                referral.urgency = referral.urgency.max(amended.urgency);
+                referral.never_told.clone_from(&amended.handling.never_told);
+            }
+            RoutingEvent::IncidentWithdrawn(_) => self.is_withdrawn = true,
+            RoutingEvent::JurisdictionsFound(found) => {
+                let roles =
+                    |grounds: &[schemas::routing::Ground]| grounds.iter().map(|one| one.role).collect();
+                self.roles =
+                    found.countries.iter().map(|one| (one.country.clone(), roles(&one.grounds))).collect();
+            }
+            RoutingEvent::AssignmentOffered(offer) => {
+                let assignment = Assignment {
+                    agency: offer.agency.clone(),
+                    country: offer.country.clone(),
+                    state: AssignmentState::Offered,
+                    respond_by: offer.respond_by,
+                    since: time,
+                };
+                self.assignments.insert(offer.assignment_id, assignment);
+            }
+            RoutingEvent::AssignmentRaised(raised) => {
+                if let Some(assignment) = self.assignments.get_mut(&raised.assignment_id) {
+                    assignment.respond_by = raised.respond_by;
+                }
+            }
+            RoutingEvent::AssignmentAccepted(event) => {
+                self.stands(time, event.assignment_id, AssignmentState::Accepted);
+            }
+            RoutingEvent::AssignmentDeclined(event) => {
+                self.stands(time, event.assignment_id, AssignmentState::Declined);
+            }
+            RoutingEvent::AssignmentForwarded(event) => {
+                self.stands(time, event.assignment_id, AssignmentState::Forwarded);
+            }
+            RoutingEvent::AssignmentRevoked(event) => {
+                self.stands(time, event.assignment_id, AssignmentState::Revoked);
+            }
+            RoutingEvent::AssignmentClosed(event) => {
+                self.stands(time, event.assignment_id, AssignmentState::Closed);
+            }
+            RoutingEvent::AssignmentOverdue(event) => {
+                self.stands(time, event.assignment_id, AssignmentState::Overdue);
+            }
+            RoutingEvent::AssignmentEscalated(event) => {
+                if self.assignments.get(&event.assignment_id).is_some_and(Assignment::awaits_answer) {
+                    self.stands(time, event.assignment_id, AssignmentState::Escalated);
+                }
+            }
+            RoutingEvent::AssessmentAdded(added) => {
+                let (assessment, value) = (&added.assessment, added.assessment.value.clone());
+                if let (Some(referral), Some(value)) = (&mut self.referral, value) {
+                    referral.assessed.push((added.assessment_id, assessment.kind, value));
+                }
+            }
+            RoutingEvent::AssessmentRetracted(retracted) => {
+                if let Some(referral) = &mut self.referral {
+                    referral.assessed.retain(|(id, _, _)| *id != retracted.assessment_id);
+                }
+            }
+            RoutingEvent::LeadProposed(proposed) => self.lead.proposed = Some(proposed.country.clone()),
+            RoutingEvent::LeadDisputed(_) => self.lead.is_disputed = true,
+            RoutingEvent::LeadRecorded(recorded) => self.lead.recorded = Some(recorded.country.clone()),
+            RoutingEvent::OfferWithheld(_)
+            | RoutingEvent::CoordinatorAlerted(_)
+            | RoutingEvent::DutyContactCalled(_)
+            | RoutingEvent::LeadAccepted(_)
+            | RoutingEvent::TransfersAuthorised(_)
+            | RoutingEvent::FeedbackHeld(_)
+            | RoutingEvent::CaseNumberAdded(_)
+            | RoutingEvent::RetractionIssued(_)
+            | RoutingEvent::RetractionAcknowledged(_)
+            | RoutingEvent::CommandRejected(_)
+            | RoutingEvent::CommandFailed(_) => {}
+        }
+    }
+
+    fn stands(&mut self, time: Timestamp, id: AssignmentId, state: AssignmentState) {
+        if let Some(assignment) = self.assignments.get_mut(&id) {
+            (assignment.state, assignment.since) = (state, time);
+        }
+    }
+
+    pub fn take_in_mla(&mut self, event: &MlaEvent) {
+        match event {
+            MlaEvent::RequestDrafted(drafted) => {
+                let request = Request {
+                    kind: drafted.draft.kind,
+                    requesting: drafted.country.clone(),
+                    requested: drafted.draft.requested.clone(),
+                    state: RequestState::Draft,
+                    clocks: BTreeMap::new(),
+                };
+                self.requests.insert(drafted.request_id, request);
+            }
+            MlaEvent::RequestAmended(amended) => {
+                if let Some(request) = self.requests.get_mut(&amended.request_id) {
+                    (request.kind, request.requested) = (amended.draft.kind, amended.draft.requested.clone());
+                }
+            }
+            MlaEvent::StepTaken(taken) => {
+                if let Some(request) = self.requests.get_mut(&taken.request_id) {
+                    request.state = taken.state;
+                }
+            }
+            MlaEvent::RequestLapsed(lapsed) => {
+                if let Some(request) = self.requests.get_mut(&lapsed.request_id) {
+                    request.state = RequestState::Lapsed;
+                }
+            }
+            MlaEvent::ClockStarted(started) => {
+                let clock = Clock {
+                    article: started.article.clone(),
+                    owed_by: started.owed_by,
+                    due: started.due,
+                    is_paused: false,
+                    ran_out: None,
+                };
+                if let Some(request) = self.requests.get_mut(&started.request_id) {
+                    request.clocks.insert(started.clock.clone(), clock);
+                }
+            }
+            MlaEvent::ClockPaused(paused) => {
+                self.clock(paused.request_id, &paused.clock, |clock| clock.is_paused = true);
+            }
+            MlaEvent::ClockMoved(moved) => self.clock(moved.request_id, &moved.clock, |clock| {
+                (clock.due, clock.is_paused, clock.ran_out) = (moved.due, false, None);
+            }),
+            MlaEvent::ClockRanOut(ran_out) => {
+                self.clock(ran_out.request_id, &ran_out.clock, |clock| clock.ran_out = Some(ran_out.then));
+            }
+            MlaEvent::ClockEnded(ended) => {
+                if let Some(request) = self.requests.get_mut(&ended.request_id) {
+                    request.clocks.remove(&ended.clock);
+                }
+            }
+            MlaEvent::IncidentNoted(_)
+            | MlaEvent::StateEngaged(_)
+            | MlaEvent::UnitInvolved(_)
+            | MlaEvent::RequestShared(_)
+            | MlaEvent::RequestUnshared(_)
+            | MlaEvent::ClockWarned(_)
+            | MlaEvent::CoordinatorAsked(_)
+            | MlaEvent::CommandRejected(_)
+            | MlaEvent::CommandFailed(_) => {}
+        }
+    }
+
+    fn clock(&mut self, request: RequestId, name: &str, change: impl FnOnce(&mut Clock)) {
+        if let Some(clock) = self.requests.get_mut(&request).and_then(|one| one.clocks.get_mut(name)) {
+            change(clock);
+        }
+    }
+
+    pub fn take_in_victim_id(&mut self, time: Timestamp, event: &VictimIdEvent) {
+        if let VictimIdEvent::ChildRegistered(registered) = event {
+            let child = Child {
+                age_band: registered.age_band,
+                status: ChildStatus::Unidentified,
+                custodian: None,
+                nobody_since: None,
+                is_ceded: false,
+            };
+            self.children.insert(registered.child_ref, child);
+            return;
+        }
+        let Some(child) = event.child_ref().and_then(|child| self.children.get_mut(&child)) else { return };
+        match event {
+            VictimIdEvent::CustodyAccepted(accepted) => {
+                child.nobody_since = None;
+                child.custodian = Some(Custodian {
+                    agency: accepted.by.clone(),
+                    country: accepted.country.clone(),
+                    silent_since: None,
+                });
+            }
+            VictimIdEvent::CustodianSilent(_) => {
+                if let Some(custodian) = &mut child.custodian {
+                    custodian.silent_since = Some(time);
+                }
+            }
+            // Whatever it does, the custodian is at work again.
+            VictimIdEvent::CustodyConfirmed(_)
+            | VictimIdEvent::CustodyOffered(_)
+            | VictimIdEvent::ChildAttributed(_)
+            | VictimIdEvent::InvitationEnded(_) => child.is_heard_of(),
+            VictimIdEvent::StatusRecorded(recorded) => {
+                child.status = recorded.status;
+                child.is_heard_of();
+            }
+            VictimIdEvent::NobodyLooks(_) => child.nobody_since = Some(time),
+            VictimIdEvent::CustodyCeded(_) => {
+                (child.is_ceded, child.custodian, child.nobody_since) = (true, None, None);
+            }
+            _ => {}
+        }
+    }
+
+    pub fn take_in_delivery(&mut self, event: &DeliveryEvent) {
+        if let DeliveryEvent::FacetsDisclosed(disclosed) = event {
+            self.opened.extend(disclosed.assignment_id);
+        }
+    }
+}
+
+impl Child {
+    fn is_heard_of(&mut self) {
+        if let Some(custodian) = &mut self.custodian {
+            custodian.silent_since = None;
+        }
+    }
+}
