@@ -172,12 +172,12 @@ impl<L: Ledger> Sequencer<L> {
         self.status.note(own.is_whole, 0);
         let topic = self.kafka.topic(L::TOPIC);
         let group = Group::join(&self.kafka.group_member(self.service, &self.instance), &[topic])?;
-        let mut leads = false;
         while !self.status.is_stopping() {
-            leads = self.heed(&group, leads);
-            if leads {
-                // What was read on the side is read again by the writer, to the end that it finds.
-                return self.write(&group);
+            if self.heed(&group, false) {
+                // What was read on the side is read again by the writer, to the end that it finds. Whoever writes no
+                // more stays in the group: to leave it while it is at odds about who does would be the worst time.
+                self.write(&group)?;
+                own = self.follow()?;
             }
             self.take_in(&mut own)?;
             self.ledger.turn(None).map_err(SequencerError::Ledger)?;
