@@ -18,7 +18,6 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from urllib3.util.retry import Retry
 
 CHECKS = [
     not_a_server_error,
@@ -79,10 +78,6 @@ class Service:
             self.operations[f"{operation.method.upper()} {operation.path}"] = operation
         self.tallies = {name: Tally() for name in self.operations}
         self.session = requests.Session()
-        # Where a body was refused unread the server closes the connection, and the next request on it may meet that:
-        # what only reads is asked once more, as clients do (RFC 9110, section 9.2.2).
-        again = Retry(total=1, connect=0, read=1, status=0, other=0, allowed_methods={"GET"})
-        self.session.mount("http://", requests.adapters.HTTPAdapter(max_retries=again))
 
     def case(self, name, **parts):
         if name not in self.operations:

@@ -523,6 +523,13 @@ code_lists! {
     }
 }
 
+impl AssignmentState {
+    /// Offered and not answered by a person yet, late or not.
+    pub const fn awaits_answer(self) -> bool {
+        matches!(self, Self::Offered | Self::Overdue | Self::Escalated)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::codes::{
-    AlertReason, Annotation, AssessmentKind, AssessmentReason, Authorisation, CloseOutcome, Confidence,
-    DangerReason, DeclineReason, EscalationReason, FacetKind, IncidentKind, JurisdictionBasis, LeadFactor,
-    MediaKind, RetractionReason, RevokeReason, SignalRole, SignalSource, TransferBasis, Urgency,
+    AlertReason, Annotation, AssessmentKind, AssessmentReason, AssignmentState, Authorisation, CloseOutcome,
+    Confidence, DangerReason, DeclineReason, EscalationReason, FacetKind, IncidentKind, JurisdictionBasis,
+    LeadFactor, MediaKind, RetractionReason, RevokeReason, SignalRole, SignalSource, TransferBasis, Urgency,
     WithheldReason,
 };
 use crate::digest_sets::KnownMatch;
@@ -558,6 +558,20 @@ event_bodies! {
 }
 
 impl RoutingEvent {
+    /// How the event says that an assignment stands. An escalation is of one that may be accepted and stays so.
+    pub const fn assignment_state(&self) -> Option<(AssignmentId, AssignmentState)> {
+        Some(match self {
+            Self::AssignmentAccepted(event) => (event.assignment_id, AssignmentState::Accepted),
+            Self::AssignmentDeclined(event) => (event.assignment_id, AssignmentState::Declined),
+            Self::AssignmentForwarded(event) => (event.assignment_id, AssignmentState::Forwarded),
+            Self::AssignmentRevoked(event) => (event.assignment_id, AssignmentState::Revoked),
+            Self::AssignmentClosed(event) => (event.assignment_id, AssignmentState::Closed),
+            Self::AssignmentOverdue(event) => (event.assignment_id, AssignmentState::Overdue),
+            Self::AssignmentEscalated(event) => (event.assignment_id, AssignmentState::Escalated),
+            _ => return None,
+        })
+    }
+
     /// The sealed facet that stands in this event: the free text of an answer, or a case number.
     pub fn sealed_facet(&self) -> Option<&SealedFacet> {
         match self {

@@ -82,7 +82,7 @@ async fn a_coordinator_sees_what_goes_on_and_what_needs_a_person() {
     assert_eq!(with(Concern::Unopened), ["de-police"]);
     assert!(with(Concern::Unanswered).contains(&"fr-police".to_owned()), "{overview:?}");
 
-    let text = serde_json::to_string(&coordinator.get::<Overview>("/v1/overview").await.unwrap()).unwrap();
+    let text = coordinator.text("/v1/overview").await.unwrap();
     assert!(!text.contains("Synthetic"), "no name of a child: {text}");
     deployment.stop().await.unwrap();
 }

@@ -161,6 +161,20 @@ code_lists! {
     }
 }
 
+impl ChildStatus {
+    /// Whether nobody has to be looked for, for now.
+    pub const fn is_settled(self) -> bool {
+        matches!(
+            self,
+            Self::Safeguarded
+                | Self::AlreadyIdentified
+                | Self::DuplicateWork
+                | Self::Adult
+                | Self::FalsePositive
+        )
+    }
+}
+
 impl LinkSide {
     /// The same, as the other side says it.
     pub const fn seen_from_there(self) -> Self {

@@ -256,6 +256,49 @@ fn what_needs_a_person_stands_by_urgency_and_names_with_whom_it_lies() {
     let known = [(incident(1), frame(&routine)), (incident(2), frame(&danger))];
     let overview = seen(&["US"], &known, 4 * DAY);
     assert_eq!(concerns(&overview), [(Concern::NobodyLooks, None)]);
+    // Nobody of Brazil is at work: whether somebody looks for a child elsewhere is not for its coordinator.
+    let overview = seen(&["BR"], &known, 4 * DAY);
+    assert_eq!((concerns(&overview), overview.children), (Vec::new(), 0));
+}
+
+#[test]
+fn a_disputed_lead_is_shown_where_it_is_disputed_until_one_is_agreed_on() {
+    let (by, lead) = (agency("br-police"), country("DE"));
+    let disputed = LeadDisputed { by, country: lead.clone(), proposes: country("BR") };
+    let mut said = opened(Urgency::Routine, &[]);
+    said.push(Said::Routing(HOUR, disputed.into()));
+    let shown =
+        |said: &[Said], scope: &[&str]| concerns(&seen(scope, &[(incident(1), frame(said))], DAY)).len();
+    assert_eq!((shown(&said, &["DE"]), shown(&said, &["BR"])), (1, 0));
+    said.push(Said::Routing(HOUR, LeadRecorded { by: agency("un-coordinator"), country: lead }.into()));
+    assert_eq!(shown(&said, &["DE"]), 0);
+}
+
+#[test]
+fn what_is_owed_goes_on_when_a_referral_is_withdrawn() {
+    let mut said = opened(Urgency::Routine, &[]);
+    said.extend([offered(1, "de-police", "DE"), accepted(HOUR, 1), registered(1), registered(2)]);
+    said.extend([
+        custody(2, "de-victim-id", "DE"),
+        Said::VictimId(DAY, NobodyLooks { child_ref: child(1), countries: countries(&["DE"]) }.into()),
+        Said::VictimId(
+            DAY,
+            CustodianSilent {
+                child_ref: child(2),
+                custodian: agency("de-victim-id"),
+                country: country("DE"),
+            }
+            .into(),
+        ),
+        disclosed(1, "de-police"),
+    ]);
+    let expected = |said: &[Said]| {
+        let overview = seen(&["DE"], &[(incident(1), frame(said))], 2 * DAY);
+        overview.needs.iter().map(|need| need.concern).collect::<Vec<_>>()
+    };
+    assert_eq!(expected(&said), [Concern::NobodyLooks, Concern::CustodianSilent]);
+    said.push(Said::Routing(DAY, IncidentWithdrawn { reason: RetractionReason::ALL[0] }.into()));
+    assert_eq!(expected(&said), [Concern::CustodianSilent]);
 }
 
 #[test]

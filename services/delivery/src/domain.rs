@@ -215,16 +215,7 @@ fn alerts(context: &Context<'_>, incident: &Incident, alert: &CoordinatorAlerted
 }
 
 fn change(incident: &Incident, news: &RoutingEvent) -> Option<DeliveryEvent> {
-    let (assignment_id, state) = match news {
-        RoutingEvent::AssignmentAccepted(event) => (event.assignment_id, AssignmentState::Accepted),
-        RoutingEvent::AssignmentDeclined(event) => (event.assignment_id, AssignmentState::Declined),
-        RoutingEvent::AssignmentForwarded(event) => (event.assignment_id, AssignmentState::Forwarded),
-        RoutingEvent::AssignmentRevoked(event) => (event.assignment_id, AssignmentState::Revoked),
-        RoutingEvent::AssignmentClosed(event) => (event.assignment_id, AssignmentState::Closed),
-        RoutingEvent::AssignmentOverdue(event) => (event.assignment_id, AssignmentState::Overdue),
-        RoutingEvent::AssignmentEscalated(event) => (event.assignment_id, AssignmentState::Escalated),
-        _ => return None,
-    };
+    let (assignment_id, state) = news.assignment_state()?;
     let item = incident.items.get(&assignment_id)?;
     // Whoever works on it goes on while a coordinator looks.
     if state == AssignmentState::Escalated && item.state == AssignmentState::Accepted {

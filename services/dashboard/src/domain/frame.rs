@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::Timestamp;
 use schemas::codes::{
-    AgeBand, AssessmentKind, AssignmentState, ChildStatus, ClockConsequence, IncidentKind, RequestKind,
-    RequestRole, RequestState, SignalRole, Urgency,
+    AgeBand, AssessmentKind, AssignmentState, ChildStatus, IncidentKind, RequestKind, RequestRole,
+    RequestState, SignalRole, Urgency,
 };
 use schemas::delivery::DeliveryEvent;
 use schemas::ids::{AgencyId, AssessmentId, AssignmentId, ChildRef, Country, RequestId};
@@ -25,7 +25,8 @@ pub struct Frame {
     pub assignments: BTreeMap<AssignmentId, Assignment>,
     /// Those of which something was opened.
     pub opened: BTreeSet<AssignmentId>,
-    pub lead: Lead,
+    /// The State that somebody disputes as the lead, since when, until one is agreed on.
+    pub disputed_lead: Option<(Country, Timestamp)>,
     pub requests: BTreeMap<RequestId, Request>,
     pub children: BTreeMap<ChildRef, Child>,
     pub is_withdrawn: bool,
@@ -55,14 +56,6 @@ pub struct Assignment {
     pub since: Timestamp,
 }
 
-/// Which State leads.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lead {
-    pub proposed: Option<Country>,
-    pub is_disputed: bool,
-    pub recorded: Option<Country>,
-}
-
 /// A request for legal assistance, or an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -76,12 +69,10 @@ pub struct Request {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clock {
-    pub article: String,
     pub owed_by: RequestRole,
     pub due: Timestamp,
     pub is_paused: bool,
-    /// What follows from its end, once it has run out.
-    pub ran_out: Option<ClockConsequence>,
+    pub has_run_out: bool,
 }
 
 /// The search for one child.
@@ -118,12 +109,6 @@ impl Referral {
     fn of<T: std::str::FromStr>(&self, kind: AssessmentKind) -> impl Iterator<Item = T> {
         let of_kind = self.assessed.iter().filter(move |(_, assessed, _)| *assessed == kind);
         of_kind.filter_map(|(_, _, value)| value.parse().ok())
-    }
-}
-
-impl Assignment {
-    pub const fn awaits_answer(&self) -> bool {
-        matches!(self.state, AssignmentState::Offered | AssignmentState::Overdue | AssignmentState::Escalated)
     }
 }
 
@@ -180,29 +165,13 @@ impl Frame {
                     assignment.respond_by = raised.respond_by;
                 }
             }
-            RoutingEvent::AssignmentAccepted(event) => {
-                self.stands(time, event.assignment_id, AssignmentState::Accepted);
-            }
-            RoutingEvent::AssignmentDeclined(event) => {
-                self.stands(time, event.assignment_id, AssignmentState::Declined);
-            }
-            RoutingEvent::AssignmentForwarded(event) => {
-                self.stands(time, event.assignment_id, AssignmentState::Forwarded);
-            }
-            RoutingEvent::AssignmentRevoked(event) => {
-                self.stands(time, event.assignment_id, AssignmentState::Revoked);
-            }
-            RoutingEvent::AssignmentClosed(event) => {
-                self.stands(time, event.assignment_id, AssignmentState::Closed);
-            }
-            RoutingEvent::AssignmentOverdue(event) => {
-                self.stands(time, event.assignment_id, AssignmentState::Overdue);
-            }
-            RoutingEvent::AssignmentEscalated(event) => {
-                if self.assignments.get(&event.assignment_id).is_some_and(Assignment::awaits_answer) {
-                    self.stands(time, event.assignment_id, AssignmentState::Escalated);
-                }
-            }
+            RoutingEvent::AssignmentAccepted(_)
+            | RoutingEvent::AssignmentDeclined(_)
+            | RoutingEvent::AssignmentForwarded(_)
+            | RoutingEvent::AssignmentRevoked(_)
+            | RoutingEvent::AssignmentClosed(_)
+            | RoutingEvent::AssignmentOverdue(_)
+            | RoutingEvent::AssignmentEscalated(_) => self.assignment_stands(time, event),
             RoutingEvent::AssessmentAdded(added) => {
                 let (assessment, value) = (&added.assessment, added.assessment.value.clone());
                 if let (Some(referral), Some(value)) = (&mut self.referral, value) {
@@ -214,12 +183,14 @@ impl Frame {
                     referral.assessed.retain(|(id, _, _)| *id != retracted.assessment_id);
                 }
             }
-            RoutingEvent::LeadProposed(proposed) => self.lead.proposed = Some(proposed.country.clone()),
-            RoutingEvent::LeadDisputed(_) => self.lead.is_disputed = true,
-            RoutingEvent::LeadRecorded(recorded) => self.lead.recorded = Some(recorded.country.clone()),
+            RoutingEvent::LeadDisputed(disputed) => {
+                self.disputed_lead = Some((disputed.country.clone(), time));
+            }
+            RoutingEvent::LeadRecorded(_) => self.disputed_lead = None,
             RoutingEvent::OfferWithheld(_)
             | RoutingEvent::CoordinatorAlerted(_)
             | RoutingEvent::DutyContactCalled(_)
+            | RoutingEvent::LeadProposed(_)
             | RoutingEvent::LeadAccepted(_)
             | RoutingEvent::TransfersAuthorised(_)
             | RoutingEvent::FeedbackHeld(_)
@@ -231,8 +202,11 @@ impl Frame {
         }
     }
 
-    fn stands(&mut self, time: Timestamp, id: AssignmentId, state: AssignmentState) {
-        if let Some(assignment) = self.assignments.get_mut(&id) {
+    fn assignment_stands(&mut self, time: Timestamp, event: &RoutingEvent) {
+        let Some((id, state)) = event.assignment_state() else { return };
+        let Some(assignment) = self.assignments.get_mut(&id) else { return };
+        // Whoever works on it goes on while a coordinator looks.
+        if state != AssignmentState::Escalated || assignment.state.awaits_answer() {
             (assignment.state, assignment.since) = (state, time);
         }
     }
@@ -266,11 +240,10 @@ impl Frame {
             }
             MlaEvent::ClockStarted(started) => {
                 let clock = Clock {
-                    article: started.article.clone(),
                     owed_by: started.owed_by,
                     due: started.due,
                     is_paused: false,
-                    ran_out: None,
+                    has_run_out: false,
                 };
                 if let Some(request) = self.requests.get_mut(&started.request_id) {
                     request.clocks.insert(started.clock.clone(), clock);
@@ -280,10 +253,10 @@ impl Frame {
                 self.clock(paused.request_id, &paused.clock, |clock| clock.is_paused = true);
             }
             MlaEvent::ClockMoved(moved) => self.clock(moved.request_id, &moved.clock, |clock| {
-                (clock.due, clock.is_paused, clock.ran_out) = (moved.due, false, None);
+                (clock.due, clock.is_paused, clock.has_run_out) = (moved.due, false, false);
             }),
             MlaEvent::ClockRanOut(ran_out) => {
-                self.clock(ran_out.request_id, &ran_out.clock, |clock| clock.ran_out = Some(ran_out.then));
+                self.clock(ran_out.request_id, &ran_out.clock, |clock| clock.has_run_out = true);
             }
             MlaEvent::ClockEnded(ended) => {
                 if let Some(request) = self.requests.get_mut(&ended.request_id) {

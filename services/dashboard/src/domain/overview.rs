@@ -1,20 +1,20 @@
 //! What one coordinator sees of all incidents: within its countries, and coarse.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use schemas::Timestamp;
-use schemas::codes::{AssignmentState, ChildStatus, IncidentKind, SignalRole, Urgency};
-use schemas::ids::{AgencyId, Country, IncidentId};
+use schemas::codes::{AssignmentState, IncidentKind, SignalRole, Urgency};
+use schemas::ids::{AgencyId, AssignmentId, Country, IncidentId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::frame::{Assignment, Child, Frame, Referral};
 
 /// A period that ends so soon is shown before it does.
-const SOON: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+const SOON_MINUTES: i64 = 3 * 24 * 60;
 /// An agency that has accepted and opened nothing for so long is shown.
-const UNOPENED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const UNOPENED_MINUTES: i64 = 24 * 60;
 
 /// What a coordinator watches.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +36,19 @@ impl Watch<'_> {
         (watched && !referral.never_told.contains(self.country)).then_some(referral)
     }
 
-    fn assignments<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f Assignment> {
-        frame.assignments.values().filter(|one| self.shows(&one.country))
+    fn assignments<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = (&'f AssignmentId, &'f Assignment)> {
+        frame.assignments.iter().filter(|(_, one)| self.shows(&one.country))
+    }
+
+    /// Children that somebody has to be looked for, and whom the coordinator watches over: its custodian's State lies
+    /// in its countries, or, where nobody has the search, that of an agency at work on the incident.
+    fn children<'f>(&self, frame: &'f Frame) -> impl Iterator<Item = &'f Child> {
+        let at_work = self.assignments(frame).any(|(_, one)| one.state == AssignmentState::Accepted);
+        let is_watched = move |child: &&Child| {
+            child.custodian.as_ref().map_or(at_work, |custodian| self.shows(&custodian.country))
+        };
+        let children = frame.children.values().filter(|child| !child.status.is_settled() && !child.is_ceded);
+        children.filter(is_watched)
     }
 }
 
@@ -88,6 +99,14 @@ pub struct Need {
     pub agency: Option<AgencyId>,
     /// Since when; of a period that has not run out, when it ends.
     pub moment: Timestamp,
+}
+
+impl Need {
+    /// The most urgent and oldest first, and everywhere the same.
+    fn order(&self) -> impl Ord {
+        let place = (self.incident_id, self.country.as_ref(), self.agency.as_ref());
+        (Reverse(self.urgency), self.concern, self.moment, place)
+    }
 }
 
 /// How many incidents lead from where they were reported to a country in a role.
@@ -144,21 +163,18 @@ impl Overview {
                     *flows.entry((referral.reporter_country.clone(), to.clone(), role)).or_default() += 1;
                 }
             }
-            for child in children(watch, frame) {
+            for child in watch.children(frame) {
                 overview.children += 1;
                 overview.children_without_custodian += u64::from(child.custodian.is_none());
             }
-            if !frame.is_withdrawn {
-                overview.needs.extend(needs(watch, *incident_id, referral, frame, now));
-            }
+            overview.needs.extend(needs(watch, *incident_id, referral, frame, now));
         }
         overview.flows = flows
             .into_iter()
             .map(|((from, to, role), incidents)| Flow { from, to, role, incidents })
             .collect();
         overview.needs_in_all = u64::try_from(overview.needs.len()).unwrap_or(u64::MAX);
-        let order = |need: &Need| (std::cmp::Reverse(need.urgency), need.concern, need.moment);
-        overview.needs.sort_by_key(order);
+        overview.needs.sort_by(|one, other| one.order().cmp(&other.order()));
         overview.needs.truncate(most_needs);
         overview
     }
@@ -174,33 +190,15 @@ pub fn stage(watch: &Watch<'_>, frame: &Frame) -> Stage {
         return Stage::Withdrawn;
     }
     let mut stage = Stage::Unassigned;
-    for assignment in watch.assignments(frame) {
+    for (_, assignment) in watch.assignments(frame) {
         stage = match assignment.state {
             AssignmentState::Accepted => return Stage::AtWork,
-            _ if assignment.awaits_answer() => Stage::Offered,
+            state if state.awaits_answer() => Stage::Offered,
             _ if stage == Stage::Unassigned => Stage::Ended,
             _ => stage,
         };
     }
     stage
-}
-
-/// Children that are looked for, by somebody of the coordinator's countries or by nobody.
-fn children<'f>(watch: &Watch<'_>, frame: &'f Frame) -> impl Iterator<Item = &'f Child> {
-    let is_looked_for = |child: &&Child| {
-        let found = matches!(
-            child.status,
-            ChildStatus::Identified
-                | ChildStatus::Safeguarded
-                | ChildStatus::AlreadyIdentified
-                | ChildStatus::DuplicateWork
-                | ChildStatus::Adult
-                | ChildStatus::FalsePositive
-        );
-        !found && !child.is_ceded
-    };
-    let is_watched = |child: &&Child| child.custodian.as_ref().is_none_or(|one| watch.shows(&one.country));
-    frame.children.values().filter(is_looked_for).filter(is_watched)
 }
 
 fn needs(
@@ -220,12 +218,11 @@ fn needs(
         moment,
     };
     let mut needs = Vec::new();
-    for (id, one) in frame.assignments.iter().filter(|(_, one)| watch.shows(&one.country)) {
+    for (id, one) in watch.assignments(frame) {
+        let unopened_since = one.since.plus_minutes(UNOPENED_MINUTES);
         let concern = match one.state {
             AssignmentState::Overdue | AssignmentState::Escalated => Concern::Unanswered,
-            AssignmentState::Accepted
-                if !frame.opened.contains(id) && is_past(one.since, UNOPENED_AFTER, now) =>
-            {
+            AssignmentState::Accepted if !frame.opened.contains(id) && unopened_since < now => {
                 Concern::Unopened
             }
             _ => continue,
@@ -234,38 +231,30 @@ fn needs(
     }
     for request in frame.requests.values() {
         for clock in request.clocks.values().filter(|clock| !clock.is_paused) {
-            let owing = request.owing(clock);
-            if !watch.shows(owing) {
-                continue;
-            }
-            if clock.ran_out.is_some() {
-                needs.push(need(Concern::PeriodRanOut, Some(owing), None, clock.due));
-            } else if is_past(now, SOON, clock.due) {
-                continue;
-            } else {
-                needs.push(need(Concern::PeriodEndsSoon, Some(owing), None, clock.due));
+            let (owing, soon) = (request.owing(clock), clock.due <= now.plus_minutes(SOON_MINUTES));
+            let concern = if clock.has_run_out { Concern::PeriodRanOut } else { Concern::PeriodEndsSoon };
+            if watch.shows(owing) && (clock.has_run_out || soon) {
+                needs.push(need(concern, Some(owing), None, clock.due));
             }
         }
     }
-    for child in children(watch, frame) {
-        if let Some(since) = child.nobody_since {
-            needs.push(need(Concern::NobodyLooks, None, None, since));
-        }
-        let silent = child.custodian.as_ref().and_then(|one| Some((one, one.silent_since?)));
-        if let Some((custodian, since)) = silent {
-            let (country, agency) = (Some(&custodian.country), Some(&custodian.agency));
-            needs.push(need(Concern::CustodianSilent, country, agency, since));
+    for child in watch.children(frame) {
+        match (&child.custodian, child.nobody_since) {
+            (Some(custodian), _) => needs.extend(custodian.silent_since.map(|since| {
+                need(Concern::CustodianSilent, Some(&custodian.country), Some(&custodian.agency), since)
+            })),
+            // Of what was withdrawn nobody takes a search up.
+            (None, Some(since)) if !frame.is_withdrawn => {
+                needs.push(need(Concern::NobodyLooks, None, None, since));
+            }
+            (None, _) => {}
         }
     }
-    if frame.lead.is_disputed && frame.lead.recorded.is_none() {
-        let proposed = frame.lead.proposed.as_ref().filter(|country| watch.shows(country));
-        needs.push(need(Concern::LeadDisputed, proposed, None, referral.received));
+    if let Some((country, since)) = &frame.disputed_lead
+        && watch.shows(country)
+        && !frame.is_withdrawn
+    {
+        needs.push(need(Concern::LeadDisputed, Some(country), None, *since));
     }
     needs
-}
-
-/// Whether more than so long lies between two moments.
-fn is_past(from: Timestamp, length: Duration, to: Timestamp) -> bool {
-    let millis = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-    from.plus_millis(millis) < to
 }

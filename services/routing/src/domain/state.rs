@@ -88,7 +88,7 @@ pub struct Call {
 impl Assignment {
     /// Offered and not answered by a person yet, late or not.
     pub fn awaits_answer(&self) -> bool {
-        matches!(self.state, AssignmentState::Offered | AssignmentState::Overdue | AssignmentState::Escalated)
+        self.state.awaits_answer()
     }
 
     /// Awaits an answer, or is being worked on.
@@ -202,32 +202,22 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
                 assignment.respond_by = raised.respond_by;
             }
         }
-        RoutingEvent::AssignmentAccepted(event) => {
-            stands(incident, event.assignment_id, AssignmentState::Accepted);
-        }
-        RoutingEvent::AssignmentDeclined(event) => {
-            stands(incident, event.assignment_id, AssignmentState::Declined);
-        }
-        RoutingEvent::AssignmentForwarded(event) => {
-            stands(incident, event.assignment_id, AssignmentState::Forwarded);
-        }
-        RoutingEvent::AssignmentRevoked(event) => {
-            stands(incident, event.assignment_id, AssignmentState::Revoked);
-        }
-        RoutingEvent::AssignmentClosed(event) => {
-            stands(incident, event.assignment_id, AssignmentState::Closed)
-        }
-        RoutingEvent::AssignmentOverdue(event) => {
-            stands(incident, event.assignment_id, AssignmentState::Overdue);
-            if let Some(assignment) = incident.assignments.get_mut(&event.assignment_id) {
+        RoutingEvent::AssignmentAccepted(_)
+        | RoutingEvent::AssignmentDeclined(_)
+        | RoutingEvent::AssignmentForwarded(_)
+        | RoutingEvent::AssignmentRevoked(_)
+        | RoutingEvent::AssignmentClosed(_) => stands(incident, event),
+        RoutingEvent::AssignmentOverdue(overdue) => {
+            stands(incident, event);
+            if let Some(assignment) = incident.assignments.get_mut(&overdue.assignment_id) {
                 assignment.overdue = true;
             }
         }
-        RoutingEvent::AssignmentEscalated(event) => {
-            if let Some(assignment) = incident.assignments.get_mut(&event.assignment_id) {
-                assignment.escalated = Some(event.reason);
+        RoutingEvent::AssignmentEscalated(escalated) => {
+            if let Some(assignment) = incident.assignments.get_mut(&escalated.assignment_id) {
+                assignment.escalated = Some(escalated.reason);
                 if assignment.awaits_answer() {
-                    assignment.state = AssignmentState::Escalated;
+                    stands(incident, event);
                 }
             }
         }
@@ -282,7 +272,8 @@ fn amend(incident: &mut Incident, amended: &IncidentAmended) {
     opened.items.clone_from(&amended.items);
 }
 
-fn stands(incident: &mut Incident, id: AssignmentId, state: AssignmentState) {
+fn stands(incident: &mut Incident, event: &RoutingEvent) {
+    let Some((id, state)) = event.assignment_state() else { return };
     if let Some(assignment) = incident.assignments.get_mut(&id) {
         assignment.state = state;
     }

@@ -161,14 +161,7 @@ impl Child {
 
     /// Whether nobody has to be looked for, for now.
     pub const fn is_settled(&self) -> bool {
-        matches!(
-            self.status,
-            ChildStatus::Safeguarded
-                | ChildStatus::AlreadyIdentified
-                | ChildStatus::DuplicateWork
-                | ChildStatus::Adult
-                | ChildStatus::FalsePositive
-        )
+        self.status.is_settled()
     }
 }
 
