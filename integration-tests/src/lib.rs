@@ -402,6 +402,14 @@ fn show_logs() {
 pub const SERVICES: [&str; 8] =
     ["directory", "intake", "routing", "mla", "victim-id", "digest-sets", "delivery", "audit"];
 
+/// How many partitions a service decides on, or writes, where there are so many of each topic of incidents.
+pub fn owned_partitions(service: &str, of_incidents: i32) -> u32 {
+    match service {
+        "directory" | "audit" => 1,
+        _ => of_incidents.unsigned_abs(),
+    }
+}
+
 fn terminate(child: &mut Child) -> anyhow::Result<()> {
     if let Some(status) = child.try_wait()? {
         anyhow::ensure!(status.success(), "a service had ended with {status}");

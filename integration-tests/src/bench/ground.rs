@@ -12,7 +12,7 @@ use chassis::kafka::Kafka;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Options, say};
-use crate::free_address;
+use crate::{free_address, owned_partitions};
 
 /// Partitions of each incident-keyed topic, as in reference measurements of the limit.
 pub const PARTITIONS: i32 = 4;
@@ -131,8 +131,7 @@ impl Process {
     /// Returns at the moment at which inputs begin to flow: all partitions are owned.
     pub async fn await_owned(&self) -> anyhow::Result<Instant> {
         let (http, begun) = (reqwest::Client::new(), Instant::now());
-        // These two write one topic of one partition.
-        let partitions = if matches!(self.service, "directory" | "audit") { 1 } else { PARTITIONS };
+        let partitions = owned_partitions(self.service, PARTITIONS);
         while begun.elapsed() < READY {
             let page = http.get(format!("{}/metrics", self.url())).send().await?.text().await?;
             let line = page.lines().find(|line| line.starts_with("causeway_partitions_owned"));

@@ -564,15 +564,11 @@ fn replace_setting(text: &str, name: &str, value: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The sum over all lines of a metric.
-/// How many partitions a service decides on, or writes.
 fn partitions(service: &str) -> u64 {
-    match service {
-        "directory" | "audit" => 1,
-        _ => PARTITIONS.unsigned_abs().into(),
-    }
+    crate::owned_partitions(service, PARTITIONS).into()
 }
 
+/// The sum over all lines of a metric.
 fn metric(page: &str, name: &str) -> Option<u64> {
     let values = page.lines().filter(|line| line.starts_with(name)).map(|line| line.rsplit(' ').next());
     let values: Option<Vec<f64>> = values.map(|value| value?.parse().ok()).collect();
