@@ -83,6 +83,8 @@ pub struct Deployment {
     pub prefix: String,
     pub brokers: String,
     pub registry: Option<String>,
+    /// The OpenID provider at which the dashboard's visitors sign in; there are no pages without.
+    pub provider: Option<String>,
     erase_within_seconds: Option<u64>,
     /// Of services that run in processes of their own.
     pub environment: Vec<(String, String)>,
@@ -149,6 +151,7 @@ impl Deployment {
             prefix,
             brokers,
             registry,
+            provider: None,
             erase_within_seconds,
             environment,
             adjust,
@@ -179,7 +182,15 @@ impl Deployment {
     /// # Errors
     /// When a service does not start.
     pub async fn serve_all(&mut self) -> anyhow::Result<()> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        self.serve_all_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Starts all services in this process, at an address that others know already.
+    ///
+    /// # Errors
+    /// When a service does not start.
+    pub async fn serve_all_at(&mut self, listen: SocketAddr) -> anyhow::Result<()> {
+        let listener = tokio::net::TcpListener::bind(listen).await?;
         let address = listener.local_addr()?;
         let mut settings = self.world.settings(&self.place("all", address))?;
         (self.adjust)(&mut settings);
@@ -290,6 +301,7 @@ impl Deployment {
             partitions: PARTITIONS,
             replication: 1,
             registry: self.registry.clone(),
+            provider: self.provider.clone(),
             erase_within_seconds: self.erase_within_seconds,
         }
     }
@@ -430,7 +442,10 @@ fn terminate(child: &mut Child) -> anyhow::Result<()> {
 }
 
 /// An address for a process of its own; never the same twice in one run.
-fn free_address() -> anyhow::Result<SocketAddr> {
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     static GIVEN: Mutex<BTreeSet<SocketAddr>> = Mutex::new(BTreeSet::new());
     let mut given =
         GIVEN.lock().map_err(|_| anyhow::anyhow!("another test failed while it took an address"))?;

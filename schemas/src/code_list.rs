@@ -25,6 +25,14 @@ macro_rules! code_lists {
                 }
             }
 
+            impl $crate::codes::Code for $name {
+                const LIST: &'static str = $list;
+
+                fn code(self) -> &'static str {
+                    Self::code(self)
+                }
+            }
+
             impl std::fmt::Display for $name {
                 fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                     f.pad(self.code())

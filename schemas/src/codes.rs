@@ -15,6 +15,13 @@ pub struct UnknownCode {
     list: &'static str,
 }
 
+/// A code of any list.
+pub trait Code: Copy {
+    const LIST: &'static str;
+
+    fn code(self) -> &'static str;
+}
+
 /// A code list as data.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
@@ -35,7 +42,7 @@ pub struct Entry {
     pub definition: String,
     /// Where the code or its meaning comes from.
     pub source: String,
-    /// Labels in ar, es, fr, ru and zh where an official term exists.
+    /// Labels in ar, es, fr, ru and zh: the official term where there is one, and else as the pages say it.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub labels: std::collections::BTreeMap<String, String>,
 }

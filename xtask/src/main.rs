@@ -11,6 +11,7 @@ mod fuzz;
 mod install;
 mod java;
 mod kafka;
+mod map;
 mod maven;
 mod parts;
 mod process;
@@ -62,6 +63,8 @@ enum Command {
     Bench(BenchOptions),
     /// Try the readers of JSON, XML, lines, Avro and tokens with changed inputs; the tests do it for some seconds.
     Fuzz(FuzzOptions),
+    /// Make the dashboard's map and its names of countries anew.
+    Map,
     /// Start a Kafka and run it until Ctrl-C.
     Kafka(KafkaArgs),
 }
@@ -99,6 +102,7 @@ fn run(command: Command) -> Result<()> {
         Command::Faults(options) => faults::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Map => map::run(),
         Command::Kafka(args) => run_kafka(&args),
     }
 }

@@ -72,6 +72,15 @@ pub fn ensure_bench_python() -> Result<PathBuf> {
     ensure_python(&root.join("xtask/parts/bench-requirements.txt"), &directory)
 }
 
+/// A Node, and the packages that the dashboard's map is made with.
+pub fn ensure_map_node() -> Result<(PathBuf, PathBuf)> {
+    let (sources, directory) = (repo::root()?.join("xtask/parts"), repo::root()?.join(".kafka/parts"));
+    fs::create_dir_all(&directory).context("failed to create the directory of the tests' parts")?;
+    let node = Node::of(&ensure_python(&sources.join("requirements.txt"), &directory)?)?;
+    let modules = ensure_node_modules(&sources.join("map"), &directory, &node)?;
+    Ok((node.program, modules))
+}
+
 fn ensure_registry(pom_path: &Path, parts: &Path) -> Result<PathBuf> {
     let pom = fs::read_to_string(pom_path).context("failed to read the registry's pinned version")?;
     let version = maven::property(&pom, "registry.version")?;

@@ -47,6 +47,7 @@ impl Ground {
             partitions: PARTITIONS,
             replication: 1,
             registry: None,
+            provider: None,
             erase_within_seconds: None,
         };
         let kafka = world.settings(&place)?.host.kafka;

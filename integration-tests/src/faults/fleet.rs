@@ -137,6 +137,7 @@ impl Fleet {
             partitions: PARTITIONS,
             replication: options.replication,
             registry: None,
+            provider: None,
             erase_within_seconds: Some(erasing::WITHIN_SECONDS),
         };
         let topics = world.settings(&place("topics", free_address()?))?;

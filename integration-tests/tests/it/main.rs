@@ -14,6 +14,7 @@ mod erasure;
 mod faults;
 mod mla;
 mod outside;
+mod pages;
 mod pause;
 mod periods;
 mod poison;

@@ -1,4 +1,6 @@
-//! For development only: keys, tokens, and a clock that can be moved.
+//! For development only: keys, tokens, a clock that can be moved, and a provider to sign in at.
+
+pub mod provider;
 
 use anyhow::Context as _;
 use axum::routing::get;

@@ -49,6 +49,8 @@ pub struct Place {
     pub partitions: i32,
     pub replication: i32,
     pub registry: Option<String>,
+    /// The OpenID provider that people sign in at, where they are to see pages.
+    pub provider: Option<String>,
     /// Other than a day: within which erased keys are gone.
     pub erase_within_seconds: Option<u64>,
 }
@@ -72,7 +74,7 @@ impl World {
     /// When the directory cannot be written or read.
     pub fn open(state: &Path) -> anyhow::Result<Self> {
         std::fs::create_dir_all(state).with_context(|| format!("failed to create {}", state.display()))?;
-        for secret in ["identity", "network", "cursor", "audit", "receipts"] {
+        for secret in ["identity", "network", "cursor", "audit", "receipts", "session"] {
             make(&state.join(format!("{secret}.secret")), || development::secret().into_bytes())?;
         }
         let vault = key_pair(&state.join("vault.key"))?;
@@ -132,6 +134,13 @@ impl World {
         );
         if let Some(registry) = &place.registry {
             text.push_str(&format!("[registry]\naddress = \"{registry}\"\n"));
+        }
+        if let Some(provider) = &place.provider {
+            text.push_str(&format!(
+                "[dashboard]\naddress = \"http://{}\"\nprovider = \"{provider}\"\nsession_key_file = {}\n",
+                place.listen,
+                at("session.secret")
+            ));
         }
         if let Some(seconds) = place.erase_within_seconds {
             text.push_str(&format!("[erasure]\nwithin_seconds = {seconds}\n"));

@@ -70,6 +70,7 @@ pub struct Settings {
     pub intake: intake::settings::Settings,
     pub delivery: delivery::settings::Settings,
     pub audit: audit::settings::Settings,
+    pub dashboard: dashboard::settings::Settings,
     /// The first directory, loaded once on an empty topic.
     pub genesis: Option<PathBuf>,
 }
@@ -86,9 +87,10 @@ impl Settings {
         let intake = intake::settings::Settings::read(&mut reader);
         let delivery = delivery::settings::Settings::read(&mut reader, sealing.vault_key_id.clone());
         let audit = audit::settings::Settings::read(&mut reader);
+        let dashboard = dashboard::settings::Settings::read(&mut reader);
         let genesis = reader.optional("directory.genesis_file");
         reader.finish()?;
-        Ok(Self { host, sealing, intake, delivery, audit, genesis })
+        Ok(Self { host, sealing, intake, delivery, audit, dashboard, genesis })
     }
 }
 
@@ -128,7 +130,7 @@ pub async fn serve(
             ServiceName::DigestSets => digest_sets::start(&mut host),
             ServiceName::Delivery => delivery::start(&mut host, &settings.delivery),
             ServiceName::Audit => audit::start(&mut host, &settings.audit),
-            ServiceName::Dashboard => dashboard::start(&mut host),
+            ServiceName::Dashboard => dashboard::start(&mut host, &settings.dashboard),
         };
         let Pages { described, status } = started
             .map_err(anyhow::Error::from_boxed)

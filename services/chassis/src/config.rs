@@ -89,13 +89,23 @@ impl Reader {
 
     /// A 32-byte secret as hex, from the file that the setting names.
     pub fn secret_file(&mut self, name: &str) -> Option<[u8; 32]> {
-        let path: String = self.optional(name)?;
-        let read = std::fs::read_to_string(&path).map_err(|error| error.to_string());
-        let decoded = read.and_then(|text| {
-            let bytes = hex::decode(text.trim()).map_err(|error| error.to_string())?;
+        self.file(name, |text| {
+            let bytes = hex::decode(text).map_err(|error| error.to_string())?;
             <[u8; 32]>::try_from(bytes).map_err(|_| "expected 32 bytes as 64 hex digits".to_owned())
-        });
-        decoded.map_err(|error| self.mistakes.push(format!("{name} = {path:?}: {error}"))).ok()
+        })
+    }
+
+    /// A text, from the file that the setting names.
+    pub fn text_file(&mut self, name: &str) -> Option<String> {
+        self.file(name, |text| Ok(text.to_owned()))
+    }
+
+    /// White space around what stands in the file is no part of it.
+    fn file<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let path: String = self.optional(name)?;
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string());
+        let read = text.and_then(|text| read(text.trim()));
+        read.map_err(|error| self.mistakes.push(format!("{name} = {path:?}: {error}"))).ok()
     }
 
     /// The tables of an array, such as `[[identity.issuer]]`; only in the file.

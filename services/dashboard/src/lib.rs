@@ -10,9 +10,14 @@
 pub mod domain;
 mod frames;
 pub mod http;
+mod looks;
+pub mod settings;
 mod start;
+mod streams;
+mod web;
 
 pub use start::start;
+pub use web::BASE;
 
 /// As addresses and settings say it.
 pub const NAME: &str = "dashboard";

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
 use chassis::host::{Host, HostError, Pages, StartError};
 use schemas::delivery::DeliveryEvent;
 use schemas::mla::MlaEvent;
@@ -11,18 +10,24 @@ use schemas::routing::RoutingEvent;
 use schemas::victim_id::VictimIdEvent;
 
 use crate::frames::{Framed, Frames};
-use crate::http;
+use crate::looks::Looks;
+use crate::settings::Settings;
+use crate::{http, web};
 
+/// Without settings for pages there is the API alone.
+///
 /// # Errors
 /// When a thread cannot be started.
-pub fn start(host: &mut Host) -> Result<Pages, StartError> {
+pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> {
     let frames = Arc::new(Frames::default());
     follow::<RoutingEvent>(host, "dashboard-routing", &frames)?;
     follow::<MlaEvent>(host, "dashboard-mla", &frames)?;
     follow::<VictimIdEvent>(host, "dashboard-victim-id", &frames)?;
     follow::<DeliveryEvent>(host, "dashboard-delivery", &frames)?;
-    let pages = http::Pages { frames, reference: host.reference.clone(), clock: host.clock.clone() };
-    Ok(Pages { described: http::pages(pages), status: Router::new() })
+    let (looks, reference) = (Looks::new(frames, host.clock.clone()), host.reference.clone());
+    let pages = settings.pages.clone().map(|settings| web::pages(looks.clone(), reference.clone(), settings));
+    let described = http::api(http::Api { looks, reference });
+    Ok(Pages { described, status: pages.unwrap_or_default() })
 }
 
 fn follow<B: Framed>(host: &mut Host, name: &'static str, frames: &Arc<Frames>) -> Result<(), HostError> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use causeway::client::Client;
+use causeway::development::provider;
 use causeway::example::{self, Place, World};
 use causeway::serve::{ServiceName, listen, serve};
 use clap::Args;
@@ -17,6 +18,7 @@ use futures::StreamExt;
 use intake::http::Receipt;
 use schemas::ids::{IncidentId, ReferralId};
 use serde::Serialize;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::agency::routing_text;
@@ -63,6 +65,8 @@ struct Ready<'a> {
     incidents: &'a [Named],
     /// The public key of the audit log.
     log_key: String,
+    /// Where coordinators look.
+    dashboard: String,
 }
 
 impl Up {
@@ -76,6 +80,7 @@ impl Up {
             partitions: 4,
             replication: 1,
             registry: None,
+            provider: Some(self.sign_in_at().await?),
             erase_within_seconds: None,
         };
         let settings = world.settings(&place)?;
@@ -83,9 +88,8 @@ impl Up {
         let listener = listen(&settings).await?;
         tell("creating topics");
         settings.host.kafka.create_topics([]).await?;
-        tell(
-            "starting directory, intake, routing, mla, victim-id, digest-sets, delivery and audit in one process",
-        );
+        let names: Vec<&str> = ServiceName::ALL.iter().map(|service| service.name()).collect();
+        tell(&format!("starting {} in one process", names.join(", ")));
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = tokio::spawn(async move {
@@ -110,6 +114,16 @@ impl Up {
         played
     }
 
+    /// A provider on this machine, at which the dashboard's visitors say who they are.
+    async fn sign_in_at(&self) -> anyhow::Result<String> {
+        let listener = TcpListener::bind((self.listen.ip(), 0)).await.context("failed to listen")?;
+        provider::serve(World::open(&self.state)?, listener, format!("{}/signed-in", self.dashboard()))
+    }
+
+    fn dashboard(&self) -> String {
+        format!("http://{}{}", self.listen, dashboard::BASE)
+    }
+
     async fn play(&self, world: &World, http: &str) -> anyhow::Result<()> {
         let story = Story::new(world, http)?;
         story.await_ready().await?;
@@ -120,7 +134,7 @@ impl Up {
         search::play(&story, world, &incidents[0]).await?;
         let head: audit::http::LogHead = story.hotline.get("/v1/log").await?;
         self.ready(world, http, &incidents, head.key.clone())?;
-        goodbye(world, http, &incidents, &head.key)
+        goodbye(world, http, &self.dashboard(), &incidents, &head.key)
     }
 
     fn ready(&self, world: &World, http: &str, incidents: &[Named], log_key: String) -> anyhow::Result<()> {
@@ -129,7 +143,13 @@ impl Up {
             Ok((agency.id.to_string(), world.token(agency.id.as_str(), "developer")?.into()))
         };
         let tokens = world.agencies().iter().map(token).collect::<anyhow::Result<_>>()?;
-        let ready = serde_json::to_vec_pretty(&Ready { http, tokens, incidents, log_key })?;
+        let ready = serde_json::to_vec_pretty(&Ready {
+            http,
+            tokens,
+            incidents,
+            log_key,
+            dashboard: self.dashboard(),
+        })?;
         std::fs::write(path, ready).with_context(|| format!("failed to write {}", path.display()))
     }
 }
@@ -235,10 +255,17 @@ pub fn tell(what: &str) {
     println!("· {what}");
 }
 
-fn goodbye(world: &World, http: &str, incidents: &[Named], log_key: &str) -> anyhow::Result<()> {
+fn goodbye(
+    world: &World,
+    http: &str,
+    dashboard: &str,
+    incidents: &[Named],
+    log_key: &str,
+) -> anyhow::Result<()> {
     let incident = incidents[0].id;
     println!(
-        "\nCauseway is up at {http} (OpenAPI: {http}/openapi.json). A token of de-police, good for a day's work:\n\n  \
+        "\nCauseway is up at {http} (OpenAPI: {http}/openapi.json). Coordinators look at {dashboard}: sign in as\n\
+         un-coordinator, without a password. A token of de-police, good for a day's work:\n\n  \
          export CAUSEWAY_URL={http} CAUSEWAY_TOKEN={}\n\nGo on with:\n\n  \
          target/debug/causeway inbox --follow\n  \
          target/debug/causeway incident {incident}\n  \

@@ -1,0 +1,135 @@
+//! The dashboard's pages in a real browser, by people who signed in at a provider that nobody here wrote.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use causeway::example::World;
+use fantoccini::{Client, Locator};
+use integration_tests::{Deployment, await_some, calm_referral, free_address};
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::outside::{named, script};
+
+/// What a page may take to show something, many times over.
+const SHOWN: Duration = Duration::from_secs(30);
+
+/// Ends with the test. What it says has a reader until then.
+struct Provider(Child, #[allow(dead_code, reason = "held open")] BufReader<ChildStdout>);
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        let _ = self.0.kill().and_then(|()| self.0.wait());
+    }
+}
+
+/// A deployment whose coordinator and German police sign in at a provider of their own.
+async fn deployment(name: &str, token_seconds: u32) -> (Deployment, Provider, String) {
+    let mut deployment = Deployment::prepare(name, None).await.unwrap();
+    let listen = free_address().unwrap();
+    let (provider, address) = provider(listen, token_seconds);
+    let keys: Value = reqwest::get(format!("{address}/jwks")).await.unwrap().json().await.unwrap();
+    trust(&mut deployment, &address, &keys);
+    deployment.provider = Some(address);
+    deployment.serve_all_at(listen).await.unwrap();
+    (deployment, provider, format!("http://{listen}{}", dashboard::BASE))
+}
+
+fn provider(dashboard: SocketAddr, token_seconds: u32) -> (Provider, String) {
+    let port = free_address().unwrap().port().to_string();
+    let mut node = Command::new(named("CAUSEWAY_TEST_NODE"))
+        .arg(script("provider.mjs"))
+        .args([port, format!("http://{dashboard}{}/signed-in", dashboard::BASE)])
+        .env("TOKEN_SECONDS", token_seconds.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    let mut said = BufReader::new(node.stdout.take().unwrap());
+    said.read_line(&mut address).unwrap();
+    (Provider(node, said), address.trim().to_owned())
+}
+
+/// The directory knows these agencies by the provider's tokens, and the services know its keys.
+fn trust(deployment: &mut Deployment, provider: &str, keys: &Value) {
+    let file = deployment.state().join("directory.json");
+    let mut directory: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    for entry in directory["entries"].as_array_mut().unwrap() {
+        let agency = &mut entry["agency"];
+        if ["un-coordinator", "de-police"].contains(&agency["id"].as_str().unwrap_or_default()) {
+            agency["issuer"] = json!(provider);
+        }
+    }
+    std::fs::write(&file, directory.to_string()).unwrap();
+    deployment.world = World::open(deployment.state()).unwrap();
+    let set = deployment.state().join(format!("issuer-{}.jwks.json", provider.rsplit('/').next().unwrap()));
+    let mut known: Value = serde_json::from_str(&std::fs::read_to_string(&set).unwrap()).unwrap();
+    known["keys"].as_array_mut().unwrap().extend(keys["keys"].as_array().unwrap().iter().cloned());
+    std::fs::write(&set, known.to_string()).unwrap();
+}
+
+/// Where the provider asks who it is, and whether the dashboard may know.
+async fn sign_in(browser: &Client, who: &str) {
+    let name = browser.wait().for_element(Locator::Css("input[name=login]")).await.unwrap();
+    name.send_keys(who).await.unwrap();
+    browser.find(Locator::Css("input[name=password]")).await.unwrap().send_keys("any").await.unwrap();
+    browser.find(Locator::Css("button[type=submit]")).await.unwrap().click().await.unwrap();
+    let consent = browser.wait().for_element(Locator::Css("input[name=prompt][value=consent]")).await;
+    if consent.is_err() {
+        panic!("the provider does not ask for consent: {}", browser.source().await.unwrap());
+    }
+    browser.find(Locator::Css("button[type=submit]")).await.unwrap().click().await.unwrap();
+}
+
+async fn text(browser: &Client, css: &str) -> Option<String> {
+    browser.find(Locator::Css(css)).await.ok()?.text().await.ok()
+}
+
+async fn shows(browser: &Client, css: &str, expected: &str) {
+    let seen =
+        await_some(expected, || async { text(browser, css).await.filter(|text| text.contains(expected)) });
+    tokio::time::timeout(SHOWN, seen).await.expect(expected).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_signs_in_and_watches_in_its_own_language() {
+    let (mut deployment, _provider, pages) = deployment("pages", 3600).await;
+    let browser = Browser::start().await;
+    let page = &browser.client;
+    page.goto(&pages).await.unwrap();
+    sign_in(page, "watch-1@un-coordinator").await;
+    shows(page, "h1", "Overview").await;
+    shows(page, ".person", "watch-1").await;
+    shows(page, "#needs", "Nothing needs a person now.").await;
+    for cookie in page.get_all_cookies().await.unwrap() {
+        if cookie.name().contains("causeway") {
+            assert_eq!(cookie.http_only(), Some(true), "{cookie}");
+            assert_eq!(cookie.secure(), Some(true), "{cookie}");
+            assert!(!cookie.value().contains("eyJ"), "a token in clear: {cookie}");
+        }
+    }
+
+    // What comes in is shown without anybody asking for it.
+    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let referral = serde_json::to_vec(&calm_referral("PAGES-1")).unwrap();
+    hotline.refer(referral).await.unwrap();
+    shows(page, "#stages", "Offered, not accepted").await;
+    shows(page, "#flows", "Germany").await;
+
+    page.find(Locator::Css(".languages a[lang=ar]")).await.unwrap().click().await.unwrap();
+    shows(page, "h1", "نظرة عامة").await;
+    assert_eq!(
+        page.find(Locator::Css("html")).await.unwrap().attr("dir").await.unwrap().as_deref(),
+        Some("rtl")
+    );
+    shows(page, "#flows", "ألمانيا").await;
+
+    page.find(Locator::Css(".person button")).await.unwrap().click().await.unwrap();
+    shows(page, "h1", "لقد سجّلت خروجك").await;
+    deployment.stop().await.unwrap();
+}

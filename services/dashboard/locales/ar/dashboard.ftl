@@ -1,0 +1,60 @@
+language-name = العربية
+product = Causeway
+skip-to-content = الانتقال إلى المحتوى
+navigation = التنقل الرئيسي
+languages = اللغات
+overview = نظرة عامة
+sign-in = تسجيل الدخول
+sign-out = تسجيل الخروج
+signed-out = لقد سجّلت خروجك
+signed-in-as = { $person }، { $agency }
+draft = هذه الترجمة مسودة.
+as-of = الحالة في { $moment }
+no-longer-live = انقطع الاتصال؛ ما تراه يعود إلى { $moment }. وتجري إعادة المحاولة تلقائيًا.
+session-ended = انتهت جلستك. سجّل الدخول من جديد.
+not-endorsed = لا تعني الحدود والأسماء الظاهرة على الخريطة إقرارًا رسميًا بها أو قبولًا لها.
+
+needs = ما يستلزم تدخّل شخص الآن
+needs-none = لا شيء يستلزم تدخّل شخص الآن.
+needs-shown = { $shown } من أصل { $all }
+urgency = درجة الاستعجال
+concern = السبب
+country = البلد
+agency = الجهة
+moment = منذ، أو موعد الاستحقاق
+incident = الحادثة
+incidents = الحوادث
+number-of = العدد
+children = أطفال يجري البحث عنهم
+children-without-custodian = أطفال لا يبحث عنهم أحد
+
+stages = الحوادث حسب الحالة
+stage-unassigned = لم تُكلَّف أي جهة بعد
+stage-offered = معروضة ولم تُقبل
+stage-at-work = قيد العمل
+stage-ended = منتهية
+stage-withdrawn = مسحوبة
+urgencies = الحوادث حسب درجة الاستعجال
+kinds = الحوادث حسب النوع
+
+concern-unanswered = لا ردّ في الموعد
+concern-period-ran-out = انقضت المهلة القانونية
+concern-nobody-looks = لا أحد يبحث عن الطفل
+concern-custodian-silent = الجهة المسؤولة عن البحث صامتة
+concern-lead-disputed = خلاف على الدولة القائدة
+concern-unopened = قُبلت ولم يُفتح شيء
+concern-period-ends-soon = المهلة القانونية توشك أن تنقضي
+
+flows = من بلد الإبلاغ إلى بلدان أخرى
+flows-none = لا تؤدي أي حادثة من أحد بلدانك إلى بلد آخر.
+from = أُبلغ عنها في
+to = تؤدي إلى
+role = الدور
+weeks = البلاغات حسب الأسبوع
+nothing-yet = لا شيء هنا بعد.
+
+failed = يتعذّر عرض هذه الصفحة
+not-a-coordinator = هذه الصفحات مخصّصة للمنسّقين
+not-a-coordinator-why = { $agency } ليست جهة منسّقة في الدليل. سجّل الدخول بهوية أخرى، أو خاطب مشغّل الدليل.
+sign-in-failed = لم ينجح تسجيل الدخول
+sign-in-failed-why = حاول مجددًا. وإذا استمر الأمر فأبلغ المشغّل بما يرد أدناه.

@@ -1,0 +1,60 @@
+language-name = English
+product = Causeway
+skip-to-content = Skip to the content
+navigation = Main navigation
+languages = Languages
+overview = Overview
+sign-in = Sign in
+sign-out = Sign out
+signed-out = You are signed out
+signed-in-as = { $person }, { $agency }
+draft = This translation is a draft.
+as-of = As of { $moment }
+no-longer-live = The connection is lost; what you see is from { $moment }. It is tried again by itself.
+session-ended = Your session has ended. Sign in again.
+not-endorsed = Borders and names on the map do not imply official endorsement or acceptance.
+
+needs = What needs a person now
+needs-none = Nothing needs a person now.
+needs-shown = { $shown } of { $all }
+urgency = Urgency
+concern = What for
+country = Country
+agency = Agency
+moment = Since, or due
+incident = Incident
+incidents = Incidents
+number-of = Number
+children = Children looked for
+children-without-custodian = Children nobody looks for
+
+stages = Incidents by state
+stage-unassigned = Nobody asked yet
+stage-offered = Offered, not accepted
+stage-at-work = At work
+stage-ended = Ended
+stage-withdrawn = Withdrawn
+urgencies = Incidents by urgency
+kinds = Incidents by kind
+
+concern-unanswered = Not answered in time
+concern-period-ran-out = Legal period has run out
+concern-nobody-looks = Nobody looks for the child
+concern-custodian-silent = Custodian is silent
+concern-lead-disputed = Lead is disputed
+concern-unopened = Accepted, nothing opened
+concern-period-ends-soon = Legal period ends soon
+
+flows = From reporting to other countries
+flows-none = No incident leads from one of your countries to another.
+from = Reported in
+to = Leads to
+role = Role
+weeks = Referrals by week
+nothing-yet = Nothing here yet.
+
+failed = This page cannot be shown
+not-a-coordinator = These pages are for coordinators
+not-a-coordinator-why = { $agency } is not a coordinator in the directory. Sign in as somebody else, or ask the directory's operator.
+sign-in-failed = Signing in did not succeed
+sign-in-failed-why = Try again. If it stays, tell the operator what stands below.

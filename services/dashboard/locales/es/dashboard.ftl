@@ -1,0 +1,60 @@
+language-name = Español
+product = Causeway
+skip-to-content = Ir al contenido
+navigation = Navegación principal
+languages = Idiomas
+overview = Panorama
+sign-in = Iniciar sesión
+sign-out = Cerrar sesión
+signed-out = Ha cerrado la sesión
+signed-in-as = { $person }, { $agency }
+draft = Esta traducción es un borrador.
+as-of = Situación al { $moment }
+no-longer-live = Se perdió la conexión; lo que ve es del { $moment }. Se vuelve a intentar automáticamente.
+session-ended = Su sesión ha terminado. Inicie sesión de nuevo.
+not-endorsed = Las fronteras y los nombres del mapa no implican reconocimiento ni aceptación oficial.
+
+needs = Lo que requiere a una persona ahora
+needs-none = Nada requiere a una persona ahora.
+needs-shown = { $shown } de { $all }
+urgency = Urgencia
+concern = Motivo
+country = País
+agency = Organismo
+moment = Desde, o vencimiento
+incident = Incidente
+incidents = Incidentes
+number-of = Número
+children = Niños buscados
+children-without-custodian = Niños a los que nadie busca
+
+stages = Incidentes por estado
+stage-unassigned = Aún sin organismo
+stage-offered = Ofrecido, no aceptado
+stage-at-work = En curso
+stage-ended = Terminado
+stage-withdrawn = Retirado
+urgencies = Incidentes por urgencia
+kinds = Incidentes por tipo
+
+concern-unanswered = Sin respuesta en plazo
+concern-period-ran-out = Plazo legal vencido
+concern-nobody-looks = Nadie busca al niño
+concern-custodian-silent = El responsable de la búsqueda guarda silencio
+concern-lead-disputed = Dirección en disputa
+concern-unopened = Aceptado, nada abierto
+concern-period-ends-soon = Plazo legal por vencer
+
+flows = Del país de notificación a otros países
+flows-none = Ningún incidente lleva de uno de sus países a otro.
+from = Notificado en
+to = Lleva a
+role = Función
+weeks = Notificaciones por semana
+nothing-yet = Aún no hay nada aquí.
+
+failed = No se puede mostrar esta página
+not-a-coordinator = Estas páginas son para coordinadores
+not-a-coordinator-why = { $agency } no figura como coordinador en el directorio. Inicie sesión con otra identidad o consulte al operador del directorio.
+sign-in-failed = No se pudo iniciar sesión
+sign-in-failed-why = Inténtelo de nuevo. Si persiste, comunique al operador lo que figura abajo.

@@ -1,0 +1,60 @@
+language-name = Français
+product = Causeway
+skip-to-content = Aller au contenu
+navigation = Navigation principale
+languages = Langues
+overview = Vue d’ensemble
+sign-in = Se connecter
+sign-out = Se déconnecter
+signed-out = Vous êtes déconnecté
+signed-in-as = { $person }, { $agency }
+draft = Cette traduction est une ébauche.
+as-of = État au { $moment }
+no-longer-live = La connexion est interrompue ; ce que vous voyez date du { $moment }. Une nouvelle tentative a lieu d’elle-même.
+session-ended = Votre session a pris fin. Connectez-vous de nouveau.
+not-endorsed = Les frontières et les noms figurant sur la carte n’impliquent ni reconnaissance ni acceptation officielle.
+
+needs = Ce qui exige une intervention maintenant
+needs-none = Rien n’exige d’intervention pour l’instant.
+needs-shown = { $shown } sur { $all }
+urgency = Urgence
+concern = Motif
+country = Pays
+agency = Organisme
+moment = Depuis, ou échéance
+incident = Incident
+incidents = Incidents
+number-of = Nombre
+children = Enfants recherchés
+children-without-custodian = Enfants que personne ne recherche
+
+stages = Incidents par état
+stage-unassigned = Personne n’est encore saisi
+stage-offered = Proposé, non accepté
+stage-at-work = En cours
+stage-ended = Terminé
+stage-withdrawn = Retiré
+urgencies = Incidents par urgence
+kinds = Incidents par nature
+
+concern-unanswered = Sans réponse dans le délai
+concern-period-ran-out = Délai légal expiré
+concern-nobody-looks = Personne ne recherche l’enfant
+concern-custodian-silent = Le dépositaire est silencieux
+concern-lead-disputed = Chef de file contesté
+concern-unopened = Accepté, rien n’a été ouvert
+concern-period-ends-soon = Délai légal bientôt expiré
+
+flows = Du pays de signalement vers d’autres pays
+flows-none = Aucun incident ne mène de l’un de vos pays à un autre.
+from = Signalé en
+to = Mène vers
+role = Rôle
+weeks = Signalements par semaine
+nothing-yet = Rien ici pour l’instant.
+
+failed = Cette page ne peut pas être affichée
+not-a-coordinator = Ces pages sont réservées aux coordonnateurs
+not-a-coordinator-why = { $agency } n’est pas coordonnateur dans l’annuaire. Connectez-vous sous une autre identité, ou adressez-vous à l’exploitant de l’annuaire.
+sign-in-failed = La connexion a échoué
+sign-in-failed-why = Réessayez. Si l’échec persiste, transmettez à l’exploitant ce qui figure ci-dessous.

@@ -1,0 +1,60 @@
+language-name = Русский
+product = Causeway
+skip-to-content = Перейти к содержанию
+navigation = Основная навигация
+languages = Языки
+overview = Обзор
+sign-in = Войти
+sign-out = Выйти
+signed-out = Вы вышли из системы
+signed-in-as = { $person }, { $agency }
+draft = Этот перевод — черновой.
+as-of = По состоянию на { $moment }
+no-longer-live = Соединение потеряно; показано состояние на { $moment }. Попытки продолжаются автоматически.
+session-ended = Ваш сеанс завершён. Войдите снова.
+not-endorsed = Границы и названия на карте не означают официального признания или согласия.
+
+needs = Что сейчас требует внимания человека
+needs-none = Сейчас ничто не требует внимания человека.
+needs-shown = { $shown } из { $all }
+urgency = Срочность
+concern = Причина
+country = Страна
+agency = Ведомство
+moment = С какого времени или срок
+incident = Инцидент
+incidents = Инциденты
+number-of = Число
+children = Разыскиваемые дети
+children-without-custodian = Дети, которых никто не ищет
+
+stages = Инциденты по состоянию
+stage-unassigned = Никому не поручено
+stage-offered = Предложено, не принято
+stage-at-work = В работе
+stage-ended = Завершено
+stage-withdrawn = Отозвано
+urgencies = Инциденты по срочности
+kinds = Инциденты по виду
+
+concern-unanswered = Нет ответа в срок
+concern-period-ran-out = Законный срок истёк
+concern-nobody-looks = Ребёнка никто не ищет
+concern-custodian-silent = Ответственный за розыск молчит
+concern-lead-disputed = Ведущая роль оспаривается
+concern-unopened = Принято, ничего не открыто
+concern-period-ends-soon = Законный срок скоро истечёт
+
+flows = Из страны сообщения в другие страны
+flows-none = Ни один инцидент не ведёт из ваших стран в другую.
+from = Сообщено в
+to = Ведёт в
+role = Роль
+weeks = Сообщения по неделям
+nothing-yet = Здесь пока ничего нет.
+
+failed = Эту страницу нельзя показать
+not-a-coordinator = Эти страницы — для координаторов
+not-a-coordinator-why = { $agency } не значится координатором в справочнике. Войдите под другим именем или обратитесь к оператору справочника.
+sign-in-failed = Войти не удалось
+sign-in-failed-why = Попробуйте ещё раз. Если не поможет, сообщите оператору то, что указано ниже.

@@ -1,0 +1,60 @@
+language-name = 中文
+product = Causeway
+skip-to-content = 跳到正文
+navigation = 主导航
+languages = 语言
+overview = 总览
+sign-in = 登录
+sign-out = 退出
+signed-out = 您已退出
+signed-in-as = { $person }，{ $agency }
+draft = 本译文为草稿。
+as-of = 截至 { $moment }
+no-longer-live = 连接已断开；所示内容截至 { $moment }。正在自动重试。
+session-ended = 您的会话已结束。请重新登录。
+not-endorsed = 地图上的边界和名称不表示官方认可或接受。
+
+needs = 目前需要人员处理的事项
+needs-none = 目前没有需要人员处理的事项。
+needs-shown = { $all } 项中的 { $shown } 项
+urgency = 紧急程度
+concern = 事由
+country = 国家
+agency = 机构
+moment = 起始或到期时间
+incident = 事件
+incidents = 事件
+number-of = 数量
+children = 正在寻找的儿童
+children-without-custodian = 无人寻找的儿童
+
+stages = 按状态分列的事件
+stage-unassigned = 尚未指派
+stage-offered = 已提出，未接受
+stage-at-work = 处理中
+stage-ended = 已结束
+stage-withdrawn = 已撤回
+urgencies = 按紧急程度分列的事件
+kinds = 按类型分列的事件
+
+concern-unanswered = 未按时答复
+concern-period-ran-out = 法定期限已过
+concern-nobody-looks = 无人寻找该儿童
+concern-custodian-silent = 寻找负责方无回应
+concern-lead-disputed = 牵头方有争议
+concern-unopened = 已接受，尚未打开任何内容
+concern-period-ends-soon = 法定期限即将届满
+
+flows = 从举报国到其他国家
+flows-none = 没有事件从您负责的国家通向另一国家。
+from = 举报地
+to = 涉及国
+role = 角色
+weeks = 每周举报
+nothing-yet = 暂无内容。
+
+failed = 无法显示此页
+not-a-coordinator = 这些页面供协调员使用
+not-a-coordinator-why = { $agency } 在名录中不是协调机构。请以其他身份登录，或联系名录运营方。
+sign-in-failed = 登录未成功
+sign-in-failed-why = 请重试。如问题依旧，请将下列内容告知运营方。

@@ -1,0 +1,111 @@
+//! What coordinators see, worked out once for all who watch the same countries.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::clock::Clock;
+use chassis::problem::Problem;
+use parking_lot::Mutex;
+use schemas::Timestamp;
+use schemas::directory::Agency;
+use schemas::ids::Country;
+use tokio::sync::watch;
+
+use crate::domain::{Overview, Watch};
+use crate::frames::Frames;
+
+/// Most needs of one overview.
+const MOST_NEEDS: usize = 200;
+/// Changes within so long are shown as one.
+const TOGETHER: Duration = Duration::from_secs(1);
+/// Worked out anew at least so often: some of it changes with time alone.
+const AT_LEAST: Duration = Duration::from_secs(60);
+
+/// One look at everything, by one set of countries.
+pub struct Look {
+    pub overview: Overview,
+    /// When it was worked out, by the clock that clocks run by.
+    pub at: Timestamp,
+}
+
+/// The coordinator's own country, and those that it watches.
+type Scope = (Country, Vec<Country>);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Looks {
+    pub(crate) frames: Arc<Frames>,
+    pub(crate) clock: Clock,
+    watched: Arc<Mutex<HashMap<Scope, Looking>>>,
+}
+
+/// The looks of one scope as they come; none before the first.
+pub type Looking = watch::Receiver<Option<Arc<Look>>>;
+
+impl Looks {
+    pub fn new(frames: Arc<Frames>, clock: Clock) -> Self {
+        Self { frames, clock, watched: Arc::default() }
+    }
+
+    /// As it stood a moment ago.
+    ///
+    /// # Errors
+    /// When it cannot be worked out.
+    pub async fn now(&self, agency: &Agency) -> Result<Arc<Look>, Problem> {
+        let mut looking = self.follow(agency);
+        let look = looking.wait_for(Option::is_some).await.map_err(|_| Problem::internal())?;
+        look.clone().ok_or_else(Problem::internal)
+    }
+
+    /// Each look from now on, by the agency's countries as they are now.
+    pub fn follow(&self, agency: &Agency) -> Looking {
+        let scope = scope(agency);
+        let mut watched = self.watched.lock();
+        if let Some(looking) = watched.get(&scope) {
+            return looking.clone();
+        }
+        let (looks, looking) = watch::channel(None);
+        watched.insert(scope.clone(), looking.clone());
+        tokio::spawn(self.clone().watch(scope, looks));
+        looking
+    }
+
+    /// Works it out again and again, until nobody looks any more.
+    async fn watch(self, scope: Scope, looks: watch::Sender<Option<Arc<Look>>>) {
+        let mut changes = self.frames.changes();
+        while let Some(look) = self.look(&scope).await {
+            changes.borrow_and_update();
+            looks.send_replace(Some(Arc::new(look)));
+            tokio::time::sleep(TOGETHER).await;
+            // None comes where nothing follows the topics any more: the process ends.
+            let _ = tokio::time::timeout(AT_LEAST, changes.changed()).await;
+            let mut watched = self.watched.lock();
+            // The one that is kept for who comes next.
+            if looks.receiver_count() == 1 {
+                watched.remove(&scope);
+                return;
+            }
+        }
+        self.watched.lock().remove(&scope);
+    }
+
+    /// None where it broke: whoever comes next tries again.
+    async fn look(&self, scope: &Scope) -> Option<Look> {
+        let (looks, (country, countries)) = (self.clone(), scope.clone());
+        let looking = tokio::task::spawn_blocking(move || {
+            let (watch, at) = (Watch { country: &country, scope: &countries }, looks.clock.now());
+            Look { overview: looks.frames.overview(&watch, at, MOST_NEEDS), at }
+        });
+        looking.await.ok()
+    }
+}
+
+fn scope(agency: &Agency) -> Scope {
+    (agency.country.clone(), agency.scope.clone())
+}
+
+/// Whether the agency still watches what it did.
+pub fn watches_the_same(before: &Agency, now: &Agency) -> bool {
+    scope(before) == scope(now)
+}

@@ -1,0 +1,217 @@
+//! Signing in with OpenID Connect: the code flow with PKCE (OpenID Connect Core 1.0, 3.1; RFC 7636).
+//!
+//! What the provider says of itself is asked for anew each time: people sign in once a day, and its keys change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum_extra::extract::PrivateCookieJar;
+use chassis::auth::Authenticator;
+use chassis::http::Query;
+use chassis::problem::Problem;
+use futures::future::BoxFuture;
+use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata};
+use openidconnect::{
+    AsyncHttpClient, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet, EndpointNotSet,
+    EndpointSet, HttpClientError, HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
+};
+use serde::{Deserialize, Serialize};
+
+use super::shell::{Language, Next, Shell};
+use super::{BASE, Web, failure, session};
+use crate::settings::PageSettings;
+
+/// How long a provider may take for one answer.
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(5);
+
+const FLOW: &str = "__Secure-causeway-sign-in";
+
+/// The provider that people sign in at.
+#[derive(Clone)]
+pub struct Provider {
+    settings: Arc<PageSettings>,
+    http: Http,
+}
+
+/// What the flow speaks to the provider with.
+#[derive(Clone)]
+struct Http(reqwest::Client);
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = HttpClientError<reqwest::Error>;
+    type Future = BoxFuture<'c, Result<HttpResponse, Self::Error>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        let send = async move {
+            let response = self.0.execute(request.try_into()?).await?;
+            let (status, headers) = (response.status(), response.headers().clone());
+            let mut answer = HttpResponse::new(response.bytes().await?.to_vec());
+            *answer.status_mut() = status;
+            *answer.headers_mut() = headers;
+            Ok(answer)
+        };
+        Box::pin(async { send.await.map_err(|error| HttpClientError::Reqwest(Box::new(error))) })
+    }
+}
+
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// A sign-in that is under way, in a cookie.
+#[derive(Serialize, Deserialize)]
+struct Flow {
+    state: CsrfToken,
+    nonce: Nonce,
+    verifier: PkceCodeVerifier,
+    next: String,
+}
+
+/// What the provider sends people back with.
+#[derive(Deserialize)]
+pub struct Returned {
+    code: Option<AuthorizationCode>,
+    state: Option<CsrfToken>,
+    error: Option<String>,
+}
+
+/// What keeps somebody from signing in; the operator's log says more.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    #[error("the sign-in was not begun in this browser, or is over already")]
+    NotBegun,
+    #[error("the provider refuses: {0}")]
+    Refused(String),
+    #[error("the provider does not answer as it should: {0}")]
+    Provider(String),
+    #[error("the provider's token is of no use here: {0}")]
+    Token(String),
+    #[error("the provider's token is too long for a cookie: {0} bytes of {max}", max = session::MAX_COOKIE_BYTES)]
+    TooLong(usize),
+}
+
+impl Provider {
+    pub fn new(settings: PageSettings) -> Self {
+        let http = reqwest::Client::builder()
+            .timeout(PROVIDER_TIMEOUT)
+            // A provider that could send us elsewhere could have us ask anything.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("the options are fixed ones");
+        Self { settings: Arc::new(settings), http: Http(http) }
+    }
+
+    async fn client(&self) -> Result<Client, SignInError> {
+        let settings = &self.settings;
+        let issuer = settings.provider.clone();
+        let metadata = CoreProviderMetadata::discover_async(issuer, &self.http).await.map_err(broken)?;
+        let secret = settings.client_secret.as_ref().map(|secret| ClientSecret::new(secret.to_string()));
+        let back = settings.address.join(&format!("{BASE}/signed-in")).map_err(broken)?;
+        let client =
+            CoreClient::from_provider_metadata(metadata, ClientId::new(settings.client_id.clone()), secret);
+        Ok(client.set_redirect_uri(RedirectUrl::from_url(back)))
+    }
+
+    /// Where the person is sent, and what has to come back.
+    async fn begin(&self, next: String) -> Result<(String, Flow), SignInError> {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let client = self.client().await?;
+        let mut asked = client
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                CsrfToken::new_random,
+                Nonce::new_random,
+            )
+            .set_pkce_challenge(challenge);
+        for scope in &self.settings.scopes {
+            asked = asked.add_scope(Scope::new(scope.clone()));
+        }
+        if let Some(resource) = &self.settings.resource {
+            asked = asked.add_extra_param("resource", resource.as_str());
+        }
+        let (address, state, nonce) = asked.url();
+        Ok((address.to_string(), Flow { state, nonce, verifier, next }))
+    }
+
+    /// The access token that the code stands for.
+    async fn end(&self, flow: Flow, returned: Returned) -> Result<String, SignInError> {
+        if let Some(error) = returned.error {
+            return Err(SignInError::Refused(error));
+        }
+        let same = returned.state.is_some_and(|state| state.secret() == flow.state.secret());
+        let code = returned.code.filter(|_| same).ok_or(SignInError::NotBegun)?;
+        let client = self.client().await?;
+        let mut asked = client.exchange_code(code).map_err(broken)?.set_pkce_verifier(flow.verifier);
+        if let Some(resource) = &self.settings.resource {
+            asked = asked.add_extra_param("resource", resource.as_str());
+        }
+        let tokens = asked.request_async(&self.http).await.map_err(broken)?;
+        let id_token =
+            tokens.id_token().ok_or_else(|| SignInError::Provider("it gives no id token".to_owned()))?;
+        id_token.claims(&client.id_token_verifier(), &flow.nonce).map_err(broken)?;
+        Ok(tokens.access_token().secret().clone())
+    }
+}
+
+/// The whole chain: an operator has to find what does not fit.
+fn broken(error: impl std::error::Error + 'static) -> SignInError {
+    SignInError::Provider(chassis::problem::chain(&error).to_string())
+}
+
+pub async fn begin(
+    State(web): State<Web>,
+    Language(words): Language,
+    Query(next): Query<Next>,
+    jar: PrivateCookieJar,
+) -> Response {
+    match web.provider.begin(next.address()).await {
+        Ok((address, flow)) => {
+            let flow = serde_json::to_string(&flow).expect("a sign-in is plain data");
+            (jar.add(session::cookie(FLOW, flow)), Redirect::to(&address)).into_response()
+        }
+        Err(error) => failed(Shell::of_nobody(words), &error),
+    }
+}
+
+pub async fn end(
+    State(web): State<Web>,
+    Language(words): Language,
+    axum::Extension(authenticator): axum::Extension<Authenticator>,
+    Query(returned): Query<Returned>,
+    jar: PrivateCookieJar,
+) -> Response {
+    let flow = jar.get(FLOW).and_then(|cookie| serde_json::from_str::<Flow>(cookie.value()).ok());
+    let jar = jar.remove(session::cookie(FLOW, String::new()));
+    let ended = async {
+        let flow = flow.ok_or(SignInError::NotBegun)?;
+        let next = flow.next.clone();
+        let token = web.provider.end(flow, returned).await?;
+        let refused = |problem: Problem| SignInError::Token(problem.detail.unwrap_or_default());
+        authenticator.authenticate(&token).await.map_err(refused)?;
+        let jar = session::open(jar.clone(), token)?;
+        Ok::<_, SignInError>((jar, Redirect::to(&next)).into_response())
+    };
+    match ended.await {
+        Ok(response) => response,
+        Err(error) => (jar, failed(Shell::of_nobody(words), &error)).into_response(),
+    }
+}
+
+fn failed(shell: Shell, error: &SignInError) -> Response {
+    tracing::warn!(%error, "somebody could not sign in");
+    let words = shell.words;
+    let problem = match error {
+        SignInError::Provider(_) => Problem::unavailable(),
+        _ => Problem::forbidden(),
+    };
+    let text = words.sign_in_failed_why();
+    failure::page(shell, words.sign_in_failed(), text, Some(problem.detail(error.to_string())))
+}
