@@ -12,6 +12,7 @@ mod latency;
 mod limit;
 mod log;
 mod near;
+mod pages;
 mod plain;
 mod rebuild;
 mod referrals;
@@ -60,6 +61,9 @@ pub enum Measure {
     /// The audit log: leaves, proofs, and how it grows.
     #[value(name = "j")]
     Log,
+    /// The dashboard: its fold, its pages, and many who look at once.
+    #[value(name = "k")]
+    Pages,
 }
 
 /// Leaves of the log with which (j) is measured.
@@ -136,6 +140,7 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
             Measure::Rebuild,
             Measure::Memory,
             Measure::Log,
+            Measure::Pages,
         ]) {
             report.rounds.push(round(options, *incidents).await?);
         }
@@ -163,6 +168,7 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
         Measure::Rebuild,
         Measure::Memory,
         Measure::Log,
+        Measure::Pages,
     ]) {
         return Ok(round);
     }
@@ -180,7 +186,7 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
     if options.wants(Measure::Rebuild) {
         round.rebuild.insert("routing", rebuild::of_routing(&ground).await?);
     }
-    if !options.wants_any(&[Measure::Rebuild, Measure::Memory]) {
+    if !options.wants_any(&[Measure::Rebuild, Measure::Memory, Measure::Pages]) {
         return Ok(round);
     }
 
@@ -190,6 +196,9 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
     process.stop()?;
     if options.wants(Measure::Rebuild) {
         round.rebuild.insert("delivery", rebuild::of_delivery(&ground).await?);
+    }
+    if options.wants(Measure::Pages) {
+        round.pages = Some(pages::measure(&ground).await?);
     }
     Ok(round)
 }

@@ -22,6 +22,14 @@ pub trait Code: Copy {
     fn code(self) -> &'static str;
 }
 
+impl<C: Code> Code for &C {
+    const LIST: &'static str = C::LIST;
+
+    fn code(self) -> &'static str {
+        (*self).code()
+    }
+}
+
 /// A code list as data.
 #[derive(Clone, Copy, Debug)]
 pub struct List {
@@ -534,6 +542,11 @@ impl AssignmentState {
     /// Offered and not answered by a person yet, late or not.
     pub const fn awaits_answer(self) -> bool {
         matches!(self, Self::Offered | Self::Overdue | Self::Escalated)
+    }
+
+    /// Awaits an answer, or is being worked on.
+    pub const fn is_open(self) -> bool {
+        self.awaits_answer() || matches!(self, Self::Accepted)
     }
 }
 

@@ -47,7 +47,8 @@ impl Ground {
             partitions: PARTITIONS,
             replication: 1,
             registry: None,
-            provider: None,
+            // Nobody signs in: sessions are made with the example's key.
+            provider: Some("http://127.0.0.1:9".to_owned()),
             erase_within_seconds: None,
         };
         let kafka = world.settings(&place)?.host.kafka;
@@ -58,6 +59,12 @@ impl Ground {
         ground.directory_memory = directory.memory_at_rest().await?;
         directory.stop()?;
         Ok(ground)
+    }
+
+    /// What the dashboard's sessions are encrypted with.
+    pub fn session_key(&self) -> anyhow::Result<Vec<u8>> {
+        let text = fs::read_to_string(self.state.path().join("session.secret"))?;
+        Ok(hex::decode(text.trim())?)
     }
 
     /// Starts a service on the store that it has, and waits until it is ready.

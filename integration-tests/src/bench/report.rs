@@ -10,6 +10,7 @@ use super::ground::Memory;
 use super::limit::Limit;
 use super::log::Growth;
 use super::near::Lookups;
+use super::pages::Pages;
 use super::rebuild::Rebuild;
 
 /// Goals on two cores with the broker on the same machine (docs/operations.md says what they mean).
@@ -22,6 +23,7 @@ const GOAL_RESIDENT_MIB: f64 = 256.0;
 const GOAL_INCIDENTS: usize = 1_000_000;
 const GOAL_LEAVES_OF_LIMIT: f64 = 0.5;
 const GOAL_HEAD_MS: f64 = 1_000.0;
+const GOAL_VIEW_MS: f64 = 300.0;
 const GOAL_PROOF_US: f64 = 1_000.0;
 const GOAL_PICTURES: usize = 1_000_000;
 const GOAL_LOOKUPS_PER_S: f64 = 2_000.0;
@@ -80,6 +82,7 @@ pub struct Round {
     pub delivery_per_s: Option<f64>,
     /// Events a second that become leaves of the audit log.
     pub leaves_per_s: Option<f64>,
+    pub pages: Option<Pages>,
     /// By service, in events a second.
     pub rebuild: BTreeMap<&'static str, Rebuild>,
     /// By service, alone and at rest after the run.
@@ -165,6 +168,16 @@ impl Round {
             }).collect::<serde_json::Map<_, _>>(),
             "resident_mib": self.of_memory(|memory| memory.resident_mib),
             "peak_mib": self.of_memory(|memory| memory.peak_mib),
+            "pages": self.pages.as_ref().map(|pages| json!({
+                "events": pages.events,
+                "folded_per_s": pages.folded_per_s,
+                "resident_mib": pages.resident_mib,
+                "first_view_ms": pages.first_view_ms,
+                "overview_p99_ms": pages.overview.p99,
+                "list_p99_ms": pages.list.p99,
+                "lookers_mib": pages.lookers_mib,
+                "fan_out_ms": pages.fan_out_ms,
+            })),
         })
     }
 
@@ -212,6 +225,24 @@ impl Round {
                 &format!("rebuild {note}"),
             )?;
             row(f, "    at most resident meanwhile, MiB", rebuild.peak_mib, "")?;
+        }
+        if let Some(pages) = &self.pages {
+            row(f, "(k) dashboard, events", pages.events as f64, "")?;
+            row(f, "    through the fold, events/s", pages.folded_per_s, "")?;
+            row(f, "    MiB at rest", pages.resident_mib, "")?;
+            row(f, "    first view, ms", pages.first_view_ms, &at_most(pages.first_view_ms, GOAL_VIEW_MS))?;
+            row(f, "    overview, p50 ms", pages.overview.p50, "")?;
+            row(f, "    overview, p99 ms", pages.overview.p99, &at_most(pages.overview.p99, GOAL_VIEW_MS))?;
+            row(f, "    list of all incidents, p50 ms", pages.list.p50, "")?;
+            row(
+                f,
+                "    list of all incidents, p99 ms",
+                pages.list.p99,
+                &at_most(pages.list.p99, GOAL_VIEW_MS),
+            )?;
+            row(f, "    overview, KiB uncompressed", pages.page_bytes as f64 / 1024.0, "")?;
+            row(f, "    MiB with 1,000 who look", pages.lookers_mib, "")?;
+            row(f, "    ms from the first to the last shown", pages.fan_out_ms, "")?;
         }
         for (service, Memory { resident_mib, peak_mib }) in &self.memory {
             // With fewer incidents the goal is no achievement.

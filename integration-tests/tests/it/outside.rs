@@ -139,7 +139,7 @@ async fn every_page_is_as_the_openapi_document_says() {
             "--context",
             context.to_str().unwrap(),
             "--seconds",
-            "240",
+            "400",
             "--seed",
             "1",
         ])

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -96,6 +97,89 @@ async fn shows(browser: &Client, css: &str, expected: &str) {
     tokio::time::timeout(SHOWN, seen).await.expect(expected).unwrap();
 }
 
+/// What an accessibility checker (axe-core) finds wrong with the page, by the rules of WCAG 2.2 AA and its own.
+async fn finds_nothing(browser: &Client, page: &str) {
+    let modules = PathBuf::from(named("CAUSEWAY_TEST_NODE_MODULES"));
+    let axe = std::fs::read_to_string(modules.join("axe-core/axe.min.js")).unwrap();
+    browser.execute(&axe, Vec::new()).await.unwrap();
+    let run = "const done = arguments[0]; axe.run().then((found) => done(found.violations));";
+    let found = browser.execute_async(run, Vec::new()).await.unwrap();
+    assert_eq!(found, json!([]), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_looks_an_incident_up_and_its_browser_proves_the_trail() {
+    let (mut deployment, _provider, pages) = deployment("incident", 3600).await;
+    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let referral = serde_json::to_vec(&calm_referral("PAGES-2")).unwrap();
+    let incident = hotline.refer(referral).await.unwrap().incident_id;
+    let browser = Browser::start().await;
+    let page = &browser.client;
+    // Whoever asks for a page comes back to it after signing in.
+    page.goto(&format!("{pages}/incidents")).await.unwrap();
+    sign_in(page, "watch-1@un-coordinator").await;
+    shows(page, "h1", "All incidents").await;
+    shows(page, "#found", &incident.to_string()).await;
+    finds_nothing(page, "all incidents").await;
+    page.goto(&format!("{pages}/incidents?country=JP")).await.unwrap();
+    shows(page, "#found", "Nothing here yet.").await;
+    page.goto(&format!("{pages}/incidents?country=DE")).await.unwrap();
+    page.find(Locator::Css("#found a")).await.unwrap().click().await.unwrap();
+    shows(page, "#agencies", "de-police").await;
+    shows(page, "#countries", "Lanzarote Convention Article 25(2)").await;
+    shows(page, "#trail", "Proven: ").await;
+    finds_nothing(page, "an incident").await;
+    let text = page.source().await.unwrap();
+    assert!(!text.contains("Synthetic"), "no name of a child: {text}");
+
+    // What differs from what was proven is found: here a row that somebody slipped in.
+    let change = "document.querySelector('[data-event]').dataset.event = 'routing.events 99 0';";
+    page.execute(change, Vec::new()).await.unwrap();
+    let check = std::fs::read_to_string(asset("trail.js")).unwrap();
+    page.execute(&check, Vec::new()).await.unwrap();
+    shows(page, "#trail-status", "Not proven.").await;
+
+    page.goto(&format!("{pages}/incidents/00000000-0000-8000-8000-000000000000")).await.unwrap();
+    shows(page, ".problem", "There is no such thing for you").await;
+    finds_nothing(page, "no such incident").await;
+    deployment.stop().await.unwrap();
+}
+
+fn asset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../services/dashboard/assets").join(name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_coordinator_is_told_so_and_a_session_ends_with_its_token() {
+    let (mut deployment, _provider, pages) = deployment("sessions", 12).await;
+    let browser = Browser::start().await;
+    let page = &browser.client;
+    page.goto(&pages).await.unwrap();
+    sign_in(page, "night-desk@de-police").await;
+    shows(page, "h1", "These pages are for coordinators").await;
+    finds_nothing(page, "not a coordinator").await;
+    page.delete_all_cookies().await.unwrap();
+    page.goto(&pages).await.unwrap();
+    sign_in(page, "watch-1@un-coordinator").await;
+    shows(page, "h1", "Overview").await;
+    // Nothing more is shown, and the page says why.
+    shows(page, "#live", "Your session has ended. Sign in again.").await;
+
+    // A form from elsewhere is not taken, with a session or without.
+    let client = reqwest::Client::new();
+    let elsewhere = client.post(format!("{pages}/sign-out")).header("origin", "https://elsewhere.example");
+    assert_eq!(elsewhere.send().await.unwrap().status(), 403);
+    assert_eq!(client.post(format!("{pages}/sign-out")).send().await.unwrap().status(), 403);
+    // Nobody is sent elsewhere after signing in.
+    for next in ["//elsewhere.example", "https://elsewhere.example", "/dashboard\\@elsewhere.example"] {
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let chosen =
+            client.get(format!("{pages}/language/fr")).query(&[("next", next)]).send().await.unwrap();
+        assert_eq!(chosen.headers()["location"], dashboard::BASE, "{next}");
+    }
+    deployment.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_signs_in_and_watches_in_its_own_language() {
     let (mut deployment, _provider, pages) = deployment("pages", 3600).await;
@@ -120,6 +204,7 @@ async fn a_coordinator_signs_in_and_watches_in_its_own_language() {
     hotline.refer(referral).await.unwrap();
     shows(page, "#stages", "Offered, not accepted").await;
     shows(page, "#flows", "Germany").await;
+    finds_nothing(page, "the overview").await;
 
     page.find(Locator::Css(".languages a[lang=ar]")).await.unwrap().click().await.unwrap();
     shows(page, "h1", "نظرة عامة").await;
@@ -128,6 +213,7 @@ async fn a_coordinator_signs_in_and_watches_in_its_own_language() {
         Some("rtl")
     );
     shows(page, "#flows", "ألمانيا").await;
+    finds_nothing(page, "the overview in Arabic").await;
 
     page.find(Locator::Css(".person button")).await.unwrap().click().await.unwrap();
     shows(page, "h1", "لقد سجّلت خروجك").await;

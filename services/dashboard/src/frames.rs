@@ -16,6 +16,7 @@ use schemas::victim_id::VictimIdEvent;
 use schemas::{Event, Timestamp};
 use tokio::sync::watch;
 
+use crate::domain::list::{Filter, Lines};
 use crate::domain::{Frame, Overview, Watch};
 
 #[derive(Default)]
@@ -80,6 +81,10 @@ impl Frames {
     /// To hear of each change.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.taken_in.subscribe()
+    }
+
+    pub fn list(&self, watch: &Watch<'_>, filter: &Filter, skip: usize, take: usize) -> Lines {
+        Lines::of(watch, self.frames.read().iter(), filter, skip, take)
     }
 
     pub fn overview(&self, watch: &Watch<'_>, now: Timestamp, most_needs: usize) -> Overview {

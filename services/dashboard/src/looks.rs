@@ -12,6 +12,7 @@ use schemas::directory::Agency;
 use schemas::ids::Country;
 use tokio::sync::watch;
 
+use crate::domain::list::{Filter, Lines};
 use crate::domain::{Overview, Watch};
 use crate::frames::Frames;
 
@@ -56,6 +57,25 @@ impl Looks {
         let mut looking = self.follow(agency);
         let look = looking.wait_for(Option::is_some).await.map_err(|_| Problem::internal())?;
         look.clone().ok_or_else(Problem::internal)
+    }
+
+    /// Some of all incidents, as they stand now.
+    ///
+    /// # Errors
+    /// When it cannot be worked out.
+    pub async fn list(
+        &self,
+        agency: &Agency,
+        filter: Filter,
+        skip: usize,
+        take: usize,
+    ) -> Result<Lines, Problem> {
+        let (looks, (country, countries)) = (self.clone(), scope(agency));
+        let listing = tokio::task::spawn_blocking(move || {
+            let watch = Watch { country: &country, scope: &countries };
+            looks.frames.list(&watch, &filter, skip, take)
+        });
+        listing.await.map_err(|_| Problem::internal())
     }
 
     /// Each look from now on, by the agency's countries as they are now.

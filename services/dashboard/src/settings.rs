@@ -25,6 +25,8 @@ pub struct PageSettings {
     pub resource: Option<Url>,
     /// Asked for beside `openid`.
     pub scopes: Vec<String>,
+    /// Where the services' API answers.
+    pub services: Url,
     /// Encrypts the sessions: the same on every instance.
     pub session_key: Key,
 }
@@ -36,15 +38,26 @@ impl Settings {
         let client_id = reader.or("dashboard.client_id", "causeway-dashboard".to_owned());
         let client_secret = reader.text_file("dashboard.client_secret_file").map(Zeroizing::new);
         let resource = reader.optional::<Url>("dashboard.resource");
+        let services = reader.optional::<Url>("dashboard.services");
         let scopes: String = reader.or("dashboard.scopes", String::new());
         let session_key = reader.secret_file("dashboard.session_key_file").map(|key| Key::derive_from(&key));
         let (Some(address), Some(provider), Some(session_key)) = (address, provider, session_key) else {
             return Self::default();
         };
         let scopes = scopes.split_whitespace().map(str::to_owned).collect();
-        let pages =
-            PageSettings { address, provider, client_id, client_secret, resource, scopes, session_key };
-        Self { pages: Some(pages) }
+        let services = services.unwrap_or_else(|| address.clone());
+        Self {
+            pages: Some(PageSettings {
+                address,
+                provider,
+                client_id,
+                client_secret,
+                resource,
+                scopes,
+                services,
+                session_key,
+            }),
+        }
     }
 }
 

@@ -3,11 +3,15 @@
 mod assets;
 mod atlas;
 mod failure;
+mod incident;
+mod incidents;
 mod overview;
+mod services;
 mod session;
 mod shell;
 mod sign_in;
 mod words;
+mod work;
 
 use axum::Router;
 use axum::extract::{FromRef, Request, State};
@@ -21,6 +25,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::looks::Looks;
 use crate::settings::PageSettings;
+use services::Services;
 use sign_in::Provider;
 
 /// Before the address of every page.
@@ -46,6 +51,7 @@ pub(crate) struct Web {
     looks: Looks,
     reference: Reference,
     provider: Provider,
+    services: Services,
     session_key: Key,
 }
 
@@ -58,10 +64,17 @@ impl FromRef<Web> for Key {
 pub fn pages(looks: Looks, reference: Reference, settings: PageSettings) -> Router {
     let origin = settings.address.origin().ascii_serialization();
     let session_key = settings.session_key.clone();
-    let web = Web { looks, reference, provider: Provider::new(settings), session_key };
+    let services = Services::new(settings.services.clone());
+    let web = Web { looks, reference, provider: Provider::new(settings), services, session_key };
     let pages = Router::new()
         .route("/", get(overview::page))
         .route("/overview/stream", get(overview::stream))
+        .route("/incidents", get(incidents::page))
+        .route("/incidents/{incident}", get(incident::page))
+        .route("/incidents/{incident}/trail", get(incident::trail))
+        .route("/incidents/{incident}/lead", post(work::record_lead))
+        .route("/incidents/{incident}/assignments/{assignment}/revoke", post(work::revoke))
+        .route("/incidents/{incident}/children/{child}/invitations", post(work::invite))
         .route("/sign-in", get(sign_in::begin))
         .route("/signed-in", get(sign_in::end))
         .route("/sign-out", post(session::sign_out))

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use dashboard::domain::list::{Filter, Lines};
 use dashboard::domain::overview::{Concern, Flow, Stage};
 use dashboard::domain::{Frame, Overview, Watch};
 use proptest::prelude::*;
@@ -386,4 +387,37 @@ proptest! {
         mixed.extend(one.chain(other));
         prop_assert_eq!(frame(mixed), expected);
     }
+}
+
+#[test]
+fn incidents_are_listed_by_what_they_are_and_never_by_what_is_not_shown() {
+    let frames = [
+        (incident(1), frame(&opened(Urgency::Routine, &[]))),
+        (
+            incident(2),
+            frame(&[opened(Urgency::ImminentDanger, &[]), vec![offered(1, "de-police", "DE")]].concat()),
+        ),
+        (incident(3), frame(&opened(Urgency::Priority, &["CH"]))),
+    ];
+    let (own, scope) = (country("CH"), countries(&["DE", "BR"]));
+    let watch = Watch { country: &own, scope: &scope };
+    let listed =
+        |filter: Filter| Lines::of(&watch, frames.iter().map(|(id, frame)| (id, frame)), &filter, 0, 10);
+    let ids = |filter| listed(filter).lines.iter().map(|line| line.incident_id).collect::<Vec<_>>();
+
+    let all = listed(Filter::default());
+    assert_eq!(all.all, 2, "the third is kept from the coordinator's own country");
+    let first = &all.lines[0];
+    assert_eq!(
+        (first.incident_id, first.urgency, first.stage),
+        (incident(2), Urgency::ImminentDanger, Stage::Offered)
+    );
+    assert_eq!((&first.reported_in, &first.countries), (&None, &countries(&["BR", "DE"])));
+    assert_eq!(ids(Filter { stage: Some(Stage::Unassigned), ..Filter::default() }), [incident(1)]);
+    assert_eq!(ids(Filter { urgency: Some(Urgency::Priority), ..Filter::default() }), []);
+    assert_eq!(ids(Filter { kind: Some(IncidentKind::Other), ..Filter::default() }), []);
+    assert_eq!(ids(Filter { country: Some(country("DE")), ..Filter::default() }), [incident(2), incident(1)]);
+    // They lead there and were reported there, which is not for this coordinator to know.
+    assert_eq!(ids(Filter { country: Some(country("US")), ..Filter::default() }), []);
+    assert_eq!(ids(Filter { country: Some(country("NL")), ..Filter::default() }), []);
 }

@@ -68,6 +68,21 @@ pub enum Stage {
     Withdrawn,
 }
 
+impl Stage {
+    pub const ALL: [Self; 5] = [Self::Unassigned, Self::Offered, Self::AtWork, Self::Ended, Self::Withdrawn];
+
+    /// As addresses and data say it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unassigned => "unassigned",
+            Self::Offered => "offered",
+            Self::AtWork => "at-work",
+            Self::Ended => "ended",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// Why a person should look now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -14,7 +14,10 @@ struct Asset {
     content: &'static str,
 }
 
-const ASSETS: [Asset; 4] = [
+/// The same check that a party makes with a page opened from disk (docs/verify.html).
+const VERIFY: &str = include_str!(concat!(env!("OUT_DIR"), "/verify.js"));
+
+const ASSETS: [Asset; 6] = [
     Asset {
         name: "style.css",
         kind: "text/css; charset=utf-8",
@@ -25,6 +28,12 @@ const ASSETS: [Asset; 4] = [
         kind: "text/javascript; charset=utf-8",
         content: include_str!("../../assets/live.js"),
     },
+    Asset {
+        name: "trail.js",
+        kind: "text/javascript; charset=utf-8",
+        content: include_str!("../../assets/trail.js"),
+    },
+    Asset { name: "verify.js", kind: "text/javascript; charset=utf-8", content: VERIFY },
     Asset { name: "icon.svg", kind: "image/svg+xml", content: include_str!("../../assets/icon.svg") },
     Asset { name: "land.svg", kind: "image/svg+xml", content: include_str!("../../assets/land.svg") },
 ];

@@ -37,8 +37,11 @@ pub fn open(jar: PrivateCookieJar, token: String) -> Result<PrivateCookieJar, Si
     if bytes > MAX_COOKIE_BYTES { Err(SignInError::TooLong(bytes)) } else { Ok(jar) }
 }
 
-/// Who has signed in.
-pub struct SignedIn(pub Caller);
+/// Who has signed in, and the token that says so.
+pub struct SignedIn {
+    pub caller: Caller,
+    pub token: String,
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for SignedIn
 where
@@ -51,7 +54,10 @@ where
         let session = jar.get(SESSION).ok_or_else(Problem::unauthenticated)?;
         let bearer = HeaderValue::try_from(format!("Bearer {}", session.value()));
         parts.headers.insert(header::AUTHORIZATION, bearer.map_err(|_| Problem::unauthenticated())?);
-        Caller::from_request_parts(parts, state).await.map(Self)
+        let caller = Caller::from_request_parts(parts, state).await?;
+        // Services believe a token for a moment longer, since clocks differ; a page that began then would end at once.
+        caller.time_left().ok_or_else(Problem::unauthenticated)?;
+        Ok(Self { caller, token: session.value().to_owned() })
     }
 }
 

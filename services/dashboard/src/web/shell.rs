@@ -34,6 +34,11 @@ impl Shell {
         Self { words, signed_in: None, address: BASE.to_owned() }
     }
 
+    /// Whether the page is this one, whatever is asked of it.
+    pub fn is_at(&self, path: &str) -> bool {
+        self.address.split('?').next() == Some(path)
+    }
+
     pub fn languages(&self) -> &'static [Words] {
         Words::all()
     }
@@ -56,6 +61,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Language {
 /// A coordinator who looks at a page.
 pub struct Visit {
     pub caller: Caller,
+    pub token: String,
     pub shell: Shell,
 }
 
@@ -66,13 +72,13 @@ impl FromRequestParts<Web> for Visit {
         let Ok(Language(words)) = Language::from_request_parts(parts, web).await;
         let Ok(OriginalUri(uri)) = OriginalUri::from_request_parts(parts, web).await;
         let mut shell = Shell { words, signed_in: None, address: uri.to_string() };
-        let caller = match SignedIn::from_request_parts(parts, web).await {
-            Ok(SignedIn(caller)) => caller,
+        let SignedIn { caller, token } = match SignedIn::from_request_parts(parts, web).await {
+            Ok(signed_in) => signed_in,
             Err(problem) => return Err(Failure { shell, problem }),
         };
         shell.signed_in = Some((caller.actor.id.clone(), caller.agency.id.to_string()));
         match caller.must_be(&[AgencyKind::Coordinator]) {
-            Ok(()) => Ok(Self { caller, shell }),
+            Ok(()) => Ok(Self { caller, token, shell }),
             Err(problem) => Err(Failure { shell, problem }),
         }
     }

@@ -93,7 +93,7 @@ impl Assignment {
 
     /// Awaits an answer, or is being worked on.
     pub fn is_open(&self) -> bool {
-        self.awaits_answer() || self.state == AssignmentState::Accepted
+        self.state.is_open()
     }
 
     /// Until when the contact called last has to acknowledge.
