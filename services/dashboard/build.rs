@@ -1,5 +1,9 @@
 //! Makes a function of each text of the pages: a text that one of the languages lacks has none, and the page that shows
-//! it does not build. And takes the check of a trail out of the page that does it without a server.
+//! it does not build. Makes sure that each code that pages show has its label. And takes the check of a trail out of the
+//! page that does it without a server.
+
+#[path = "src/web/shown.rs"]
+mod shown;
 
 use std::process::ExitCode;
 
@@ -8,6 +12,7 @@ use fluent_typed::{BuildOptions, FtlOutputOptions, LintLevel, build_from_locales
 const VERIFY: &str = "../../docs/verify.html";
 
 fn main() -> ExitCode {
+    shown::SHOWN.into_iter().for_each(look_for_labels);
     println!("cargo::rerun-if-changed={VERIFY}");
     let page = std::fs::read_to_string(VERIFY).expect("the page stands in docs");
     let check = page.split("<script>").nth(1).and_then(|rest| rest.split("</script>").next());
@@ -21,4 +26,20 @@ fn main() -> ExitCode {
         .with_ftl_output(FtlOutputOptions::single_file(&format!("{out}/texts.ftl")))
         .without_format();
     build_from_locales_folder(options)
+}
+
+fn look_for_labels(list: &str) {
+    let file = format!("../../schemas/code-lists/{list}.json");
+    println!("cargo::rerun-if-changed={file}");
+    let text = std::fs::read_to_string(&file).expect("the list is there");
+    let entries: serde_json::Value = serde_json::from_str(&text).expect("the list is JSON");
+    for entry in entries.as_array().expect("a list is an array") {
+        for language in shown::COMPLETE {
+            assert!(
+                entry["labels"][language].is_string(),
+                "{file}: {} has no label in {language}",
+                entry["code"]
+            );
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod pause;
 mod periods;
 mod poison;
 mod privacy;
+mod prying;
 mod report;
 mod restore;
 mod stores;

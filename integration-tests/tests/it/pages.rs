@@ -132,6 +132,25 @@ async fn a_coordinator_looks_an_incident_up_and_its_browser_proves_the_trail() {
     let text = page.source().await.unwrap();
     assert!(!text.contains("Synthetic"), "no name of a child: {text}");
 
+    // What a coordinator does is a command of the service whose it is, and shown as it then stands.
+    let form = "#agencies form[action$='/revoke']";
+    page.find(Locator::Css("#agencies details summary")).await.unwrap().click().await.unwrap();
+    page.find(Locator::Css(&format!("{form} select")))
+        .await
+        .unwrap()
+        .select_by_value("superseded")
+        .await
+        .unwrap();
+    page.find(Locator::Css(&format!("{form} button"))).await.unwrap().click().await.unwrap();
+    shows(page, ".done", "It is on record.").await;
+    shows(page, "#agencies", "Revoked").await;
+    shows(page, "#trail", "Proven: ").await;
+    page.find(Locator::Css("#lead details summary")).await.unwrap().click().await.unwrap();
+    page.find(Locator::Css("#lead form button")).await.unwrap().click().await.unwrap();
+    shows(page, ".problem", "The command was rejected").await;
+    page.goto(&format!("{pages}/incidents/{incident}")).await.unwrap();
+    shows(page, "#trail", "Proven: ").await;
+
     // What differs from what was proven is found: here a row that somebody slipped in.
     let change = "document.querySelector('[data-event]').dataset.event = 'routing.events 99 0';";
     page.execute(change, Vec::new()).await.unwrap();

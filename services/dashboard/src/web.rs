@@ -9,6 +9,7 @@ mod overview;
 mod services;
 mod session;
 mod shell;
+mod shown;
 mod sign_in;
 mod words;
 mod work;

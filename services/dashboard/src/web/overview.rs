@@ -59,7 +59,7 @@ struct FlowLine {
 }
 
 /// Where an incident is reported, and where it leads, on the map.
-struct Arc2 {
+struct Curve {
     from: (u32, u32),
     bend: (i64, i64),
     to: (u32, u32),
@@ -154,11 +154,11 @@ impl Content {
         flows.into_iter().map(line).collect()
     }
 
-    fn arcs(&self) -> Vec<Arc2> {
+    fn curves(&self) -> Vec<Curve> {
         let middle = |country: &Country| atlas::of(country)?.middle;
-        let arc = |flow: &Flow| {
+        let curve = |flow: &Flow| {
             let (from, to) = (middle(&flow.from)?, middle(&flow.to)?);
-            (from != to).then(|| Arc2 {
+            (from != to).then(|| Curve {
                 from,
                 bend: bend(from, to),
                 to,
@@ -166,7 +166,7 @@ impl Content {
                 title: self.title(flow),
             })
         };
-        self.overview().flows.iter().filter_map(arc).collect()
+        self.overview().flows.iter().filter_map(curve).collect()
     }
 
     fn title(&self, flow: &Flow) -> String {

@@ -15,6 +15,7 @@ use schemas::codes::{Code, LISTS};
 use schemas::ids::Country;
 
 use super::atlas;
+use super::shown::is_shown;
 use crate::domain::overview::{Concern, Stage};
 use texts::{L10n, L10nLanguage};
 
@@ -117,6 +118,9 @@ impl Words {
     }
 
     pub fn code<C: Code>(&self, code: C) -> &str {
+        const {
+            assert!(is_shown(C::LIST), "shown.rs does not name the list, so nobody has looked for its labels")
+        };
         let label = self.codes.get(&(C::LIST, code.code().to_owned()));
         label.map_or(code.code(), String::as_str)
     }
