@@ -40,18 +40,25 @@
 
   const follow = () => {
     const source = new EventSource(place.dataset.stream);
-    const heard = () => {
-      say("");
+    // A connection can die without a word, while the machine sleeps for one: then it is given up.
+    const wait = () => {
       clearTimeout(silence);
-      silence = setTimeout(isLost, SILENT_MS);
+      silence = setTimeout(() => {
+        source.close();
+        isLost();
+        follow();
+      }, SILENT_MS);
     };
+    wait();
     source.addEventListener("content", (event) => {
-      heard();
+      wait();
+      say("");
       show(event.data);
     });
     source.addEventListener("error", async () => {
       if (source.readyState !== EventSource.CLOSED) return isLost();
       source.close();
+      clearTimeout(silence);
       if (await ended()) return say(told.dataset.ended);
       isLost();
       setTimeout(follow, RETRY_MS);

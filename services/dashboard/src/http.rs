@@ -45,7 +45,7 @@ async fn follow_overview(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     caller.must_be(&[AgencyKind::Coordinator])?;
     let mut shown = None;
-    let changed = streams::looks(caller, &api.looks, &api.reference).filter_map(move |look| {
+    let changed = streams::looks(caller, &api.looks, &api.reference)?.filter_map(move |look| {
         let is_new = shown.as_ref() != Some(&look.overview);
         let event = is_new.then(|| {
             shown = Some(look.overview.clone());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chassis::clock::Clock;
@@ -38,6 +39,8 @@ type Scope = (Country, Vec<Country>);
 pub struct Looks {
     pub(crate) frames: Arc<Frames>,
     pub(crate) clock: Clock,
+    /// Whether each topic was read to its end: what is shown before is not what stands.
+    is_whole: Arc<[Arc<AtomicBool>]>,
     watched: Arc<Mutex<HashMap<Scope, Looking>>>,
 }
 
@@ -45,16 +48,23 @@ pub struct Looks {
 pub type Looking = watch::Receiver<Option<Arc<Look>>>;
 
 impl Looks {
-    pub fn new(frames: Arc<Frames>, clock: Clock) -> Self {
-        Self { frames, clock, watched: Arc::default() }
+    pub fn new(frames: Arc<Frames>, clock: Clock, is_whole: Arc<[Arc<AtomicBool>]>) -> Self {
+        Self { frames, clock, is_whole, watched: Arc::default() }
+    }
+
+    fn must_be_whole(&self) -> Result<(), Problem> {
+        if self.is_whole.iter().all(|is_whole| is_whole.load(Ordering::Relaxed)) {
+            return Ok(());
+        }
+        Err(Problem::unavailable().detail("the topics are not read to their end yet").retry_after(1))
     }
 
     /// As it stood a moment ago.
     ///
     /// # Errors
-    /// When it cannot be worked out.
+    /// When it cannot be worked out, or not all is read yet.
     pub async fn now(&self, agency: &Agency) -> Result<Arc<Look>, Problem> {
-        let mut looking = self.follow(agency);
+        let mut looking = self.follow(agency)?;
         let look = looking.wait_for(Option::is_some).await.map_err(|_| Problem::internal())?;
         look.clone().ok_or_else(Problem::internal)
     }
@@ -62,7 +72,7 @@ impl Looks {
     /// Some of all incidents, as they stand now.
     ///
     /// # Errors
-    /// When it cannot be worked out.
+    /// When it cannot be worked out, or not all is read yet.
     pub async fn list(
         &self,
         agency: &Agency,
@@ -70,6 +80,7 @@ impl Looks {
         skip: usize,
         take: usize,
     ) -> Result<Lines, Problem> {
+        self.must_be_whole()?;
         let (looks, (country, countries)) = (self.clone(), scope(agency));
         let listing = tokio::task::spawn_blocking(move || {
             let watch = Watch { country: &country, scope: &countries };
@@ -79,23 +90,29 @@ impl Looks {
     }
 
     /// Each look from now on, by the agency's countries as they are now.
-    pub fn follow(&self, agency: &Agency) -> Looking {
+    ///
+    /// # Errors
+    /// When not all is read yet.
+    pub fn follow(&self, agency: &Agency) -> Result<Looking, Problem> {
+        self.must_be_whole()?;
         let scope = scope(agency);
         let mut watched = self.watched.lock();
         if let Some(looking) = watched.get(&scope) {
-            return looking.clone();
+            return Ok(looking.clone());
         }
         let (looks, looking) = watch::channel(None);
         watched.insert(scope.clone(), looking.clone());
         tokio::spawn(self.clone().watch(scope, looks));
-        looking
+        Ok(looking)
     }
 
     /// Works it out again and again, until nobody looks any more.
     async fn watch(self, scope: Scope, looks: watch::Sender<Option<Arc<Look>>>) {
         let mut changes = self.frames.changes();
-        while let Some(look) = self.look(&scope).await {
+        loop {
+            // Before anybody looks: what comes meanwhile is for the next time.
             changes.borrow_and_update();
+            let Some(look) = self.look(&scope).await else { break };
             looks.send_replace(Some(Arc::new(look)));
             tokio::time::sleep(TOGETHER).await;
             // None comes where nothing follows the topics any more: the process ends.

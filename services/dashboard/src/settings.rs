@@ -25,7 +25,7 @@ pub struct PageSettings {
     pub resource: Option<Url>,
     /// Asked for beside `openid`.
     pub scopes: Vec<String>,
-    /// Where the services' API answers.
+    /// The scheme, host and port that the services' API answers at.
     pub services: Url,
     /// Encrypts the sessions: the same on every instance.
     pub session_key: Key,
@@ -41,7 +41,13 @@ impl Settings {
         let services = reader.optional::<Url>("dashboard.services");
         let scopes: String = reader.or("dashboard.scopes", String::new());
         let session_key = reader.secret_file("dashboard.session_key_file").map(|key| Key::derive_from(&key));
+        let some = address.is_some() || provider.is_some() || session_key.is_some();
         let (Some(address), Some(provider), Some(session_key)) = (address, provider, session_key) else {
+            if some {
+                reader.mistake(
+                    "pages take dashboard.address, dashboard.provider and dashboard.session_key_file",
+                );
+            }
             return Self::default();
         };
         let scopes = scopes.split_whitespace().map(str::to_owned).collect();

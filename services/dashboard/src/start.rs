@@ -20,19 +20,29 @@ use crate::{http, web};
 /// When a thread cannot be started.
 pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> {
     let frames = Arc::new(Frames::default());
-    follow::<RoutingEvent>(host, "dashboard-routing", &frames)?;
-    follow::<MlaEvent>(host, "dashboard-mla", &frames)?;
-    follow::<VictimIdEvent>(host, "dashboard-victim-id", &frames)?;
-    follow::<DeliveryEvent>(host, "dashboard-delivery", &frames)?;
-    let (looks, reference) = (Looks::new(frames, host.clock.clone()), host.reference.clone());
+    let is_whole = [
+        follow::<RoutingEvent>(host, "dashboard-routing", &frames)?,
+        follow::<MlaEvent>(host, "dashboard-mla", &frames)?,
+        follow::<VictimIdEvent>(host, "dashboard-victim-id", &frames)?,
+        follow::<DeliveryEvent>(host, "dashboard-delivery", &frames)?,
+    ];
+    let looks = Looks::new(frames, host.clock.clone(), Arc::new(is_whole));
+    let reference = host.reference.clone();
     let pages = settings.pages.clone().map(|settings| web::pages(looks.clone(), reference.clone(), settings));
     let described = http::api(http::Api { looks, reference });
     Ok(Pages { described, status: pages.unwrap_or_default() })
 }
 
-fn follow<B: Framed>(host: &mut Host, name: &'static str, frames: &Arc<Frames>) -> Result<(), HostError> {
+/// Says from then on whether the topic was read to its end.
+fn follow<B: Framed>(
+    host: &mut Host,
+    name: &'static str,
+    frames: &Arc<Frames>,
+) -> Result<Arc<AtomicBool>, HostError> {
     let (frames, is_whole) = (Arc::clone(frames), Arc::new(AtomicBool::new(false)));
     let (kafka, codec, whole) = (host.settings.kafka.clone(), host.codec.clone(), Arc::clone(&is_whole));
-    let is_there = move || is_whole.load(Ordering::Relaxed);
-    host.follow(name, is_there, move |stopping| frames.follow::<B>(&kafka, &codec, &whole, stopping))
+    let told = Arc::clone(&is_whole);
+    let is_there = move || told.load(Ordering::Relaxed);
+    host.follow(name, is_there, move |stopping| frames.follow::<B>(&kafka, &codec, &whole, stopping))?;
+    Ok(is_whole)
 }

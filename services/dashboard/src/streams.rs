@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::response::sse::KeepAlive;
 use chassis::auth::Caller;
+use chassis::problem::Problem;
 use chassis::reference::Reference;
 use futures::Stream;
 
@@ -19,10 +20,17 @@ pub fn keep_alive() -> KeepAlive {
 
 /// Each look from now on. It ends with the token, and where the directory gives the agency other countries: whoever
 /// comes back then sees those.
-pub fn looks(caller: Caller, looks: &Looks, reference: &Reference) -> impl Stream<Item = Arc<Look>> + use<> {
+///
+/// # Errors
+/// When not all is read yet.
+pub fn looks(
+    caller: Caller,
+    looks: &Looks,
+    reference: &Reference,
+) -> Result<impl Stream<Item = Arc<Look>> + use<>, Problem> {
     let (mut looking, clock, reference) =
-        (looks.follow(&caller.agency), looks.clock.clone(), reference.clone());
-    async_stream::stream! {
+        (looks.follow(&caller.agency)?, looks.clock.clone(), reference.clone());
+    Ok(async_stream::stream! {
         // The first is there already, or is the next to come.
         looking.mark_changed();
         loop {
@@ -41,5 +49,5 @@ pub fn looks(caller: Caller, looks: &Looks, reference: &Reference) -> impl Strea
                 yield look;
             }
         }
-    }
+    })
 }

@@ -31,6 +31,8 @@ use sign_in::Provider;
 
 /// Before the address of every page.
 pub const BASE: &str = "/dashboard";
+/// The list of all incidents; below it stand their pages.
+pub const INCIDENTS: &str = "/dashboard/incidents";
 
 /// Nothing from elsewhere, nothing inline, and nobody around it.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -105,10 +107,9 @@ async fn with_headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    // Assets say how long they last; what a person sees is kept nowhere.
-    response
-        .headers_mut()
-        .entry(header::CACHE_CONTROL)
-        .or_insert_with(|| HeaderValue::from_static("no-store"));
+    // Assets have a tag to be asked for again by; what a person sees is kept nowhere.
+    if !response.headers().contains_key(header::ETAG) {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     response
 }

@@ -116,3 +116,5 @@ do-it = Do it
 done = Done. It is on record.
 child = Child
 occurred = Happened in week
+pending = Taken in, and not decided yet. Look again in a moment.
+trail-unchecked = It could not be checked now. Load the page again.

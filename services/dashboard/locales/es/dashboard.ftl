@@ -116,3 +116,5 @@ do-it = Hacerlo
 done = Hecho; consta en el registro.
 child = Niño
 occurred = Semana de los hechos
+pending = Recibido y aún sin decidir. Vuelva a mirar en un momento.
+trail-unchecked = No se pudo comprobar ahora. Vuelva a cargar la página.

@@ -116,3 +116,5 @@ do-it = Exécuter
 done = C’est fait, et consigné.
 child = Enfant
 occurred = Semaine des faits
+pending = Reçu, pas encore décidé. Regardez de nouveau dans un instant.
+trail-unchecked = La vérification n’a pas pu se faire. Rechargez la page.

@@ -116,3 +116,5 @@ do-it = 执行
 done = 已完成并记录在案。
 child = 儿童
 occurred = 发生周
+pending = 已收到，尚未决定。请稍后再看。
+trail-unchecked = 目前无法核验。请重新加载页面。

@@ -12,8 +12,15 @@ use super::words::Words;
 
 /// A page that failed.
 pub struct Failure {
-    pub shell: Shell,
-    pub problem: Problem,
+    shell: Shell,
+    problem: Problem,
+    why: Why,
+}
+
+/// What is said to the person, before what the service says.
+enum Why {
+    Plain,
+    NotACoordinator,
 }
 
 #[derive(Template)]
@@ -27,24 +34,40 @@ struct Page {
 }
 
 impl Failure {
-    fn words(&self) -> (String, String) {
-        let words: &Words = self.shell.words;
-        match (&self.shell.signed_in, self.problem.status) {
-            (Some((_, agency)), 403) => (words.not_a_coordinator(), words.not_a_coordinator_why(agency)),
-            _ => (words.failed(), String::new()),
-        }
+    pub fn of(shell: Shell, problem: Problem) -> Self {
+        Self { shell, problem, why: Why::Plain }
+    }
+
+    pub fn not_a_coordinator(shell: Shell, problem: Problem) -> Self {
+        Self { shell, problem, why: Why::NotACoordinator }
+    }
+
+    /// For a script, which shows no page.
+    pub fn into_problem(self) -> Problem {
+        self.problem
     }
 }
 
 impl IntoResponse for Failure {
     /// Whoever has no session signs in, and comes back.
     fn into_response(self) -> Response {
-        if self.problem.status == StatusCode::UNAUTHORIZED.as_u16() {
-            let next: String = form_urlencoded::byte_serialize(self.shell.address.as_bytes()).collect();
+        let Self { shell, problem, why } = self;
+        let words: &Words = shell.words;
+        if problem.status == StatusCode::UNAUTHORIZED.as_u16() {
+            if shell.by_form {
+                // Browsers follow nothing from a form to the provider (`form-action`).
+                return page(shell, words.session_ended(), String::new(), Some(problem));
+            }
+            let next: String = form_urlencoded::byte_serialize(shell.address.as_bytes()).collect();
             return Redirect::to(&format!("{BASE}/sign-in?next={next}")).into_response();
         }
-        let (title, text) = self.words();
-        page(self.shell, title, text, Some(self.problem))
+        let (title, text) = match (why, &shell.signed_in) {
+            (Why::NotACoordinator, Some((_, agency))) => {
+                (words.not_a_coordinator(), words.not_a_coordinator_why(agency))
+            }
+            _ => (words.failed(), String::new()),
+        };
+        page(shell, title, text, Some(problem))
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Deserialize;
 
 use super::Web;
 use super::failure::{Failure, render};
+use super::services::Came;
 use super::shell::{Shell, Visit};
 use super::words::Words;
 
@@ -92,7 +93,7 @@ struct Log {
 #[derive(Deserialize)]
 pub struct Asked {
     /// Comes back from a command.
-    done: Option<u8>,
+    came: Option<Came>,
 }
 
 /// One line of a trail: all but its events are passed over.
@@ -126,7 +127,7 @@ struct Page {
     requests: Option<Vec<Request>>,
     children: Option<Vec<Child>>,
     trail: Option<Trail>,
-    is_done: bool,
+    came: Option<Came>,
 }
 
 pub async fn page(
@@ -147,7 +148,7 @@ pub async fn page(
     // Whether there is such an incident for the caller, routing says: the other parts may have nothing of it.
     let routing = match routing {
         Ok(routing) => routing,
-        Err(problem) => return Err(Failure { shell, problem }),
+        Err(problem) => return Err(Failure::of(shell, problem)),
     };
     Ok(render(&Page {
         shell,
@@ -157,7 +158,7 @@ pub async fn page(
         requests: of_nothing(requests.map(|requests| requests.watched)),
         children: of_nothing(children.map(|children| children.watched)),
         trail: trail.ok(),
-        is_done: asked.done.is_some(),
+        came: asked.came,
     }))
 }
 
@@ -187,9 +188,10 @@ fn trail_of(incident: IncidentId) -> String {
 /// The trail as the audit log gives it, for the browser to check. That it was read is on record there.
 pub async fn trail(
     State(web): State<Web>,
-    visit: Visit,
+    visit: Result<Visit, Failure>,
     Path(incident): Path<IncidentId>,
 ) -> Result<Response, Problem> {
+    let visit = visit.map_err(Failure::into_problem)?;
     let text = web.services.text(&visit.token, &trail_of(incident)).await?;
     Ok(([(header::CONTENT_TYPE, "application/jsonl")], text).into_response())
 }
@@ -197,6 +199,13 @@ pub async fn trail(
 impl Page {
     fn words(&self) -> &'static Words {
         self.shell.words
+    }
+
+    fn came(&self) -> Option<String> {
+        self.came.map(|came| match came {
+            Came::Done => self.words().done(),
+            Came::Pending => self.words().pending(),
+        })
     }
 
     /// Why somebody was asked: a line for each reason, the same one once.

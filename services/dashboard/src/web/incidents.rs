@@ -55,7 +55,7 @@ pub async fn page(
     match web.looks.list(&caller.agency, asked.filter(), asked.page.saturating_mul(PER_PAGE), PER_PAGE).await
     {
         Ok(found) => Ok(render(&Page { shell, asked, countries, found })),
-        Err(problem) => Err(Failure { shell, problem }),
+        Err(problem) => Err(Failure::of(shell, problem)),
     }
 }
 
@@ -95,8 +95,8 @@ impl Page {
     }
 
     fn next(&self) -> Option<String> {
-        let seen = (self.asked.page + 1) * PER_PAGE;
-        (seen < self.found.all).then(|| self.asked.address(self.asked.page + 1))
+        let next = self.asked.page.saturating_add(1);
+        (next.saturating_mul(PER_PAGE) < self.found.all).then(|| self.asked.address(next))
     }
 
     fn previous(&self) -> Option<String> {

@@ -9,6 +9,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 use axum::response::sse::{Event, Sse};
+use chassis::problem::Problem;
 use futures::{Stream, StreamExt};
 use schemas::codes::{SignalRole, Urgency};
 use schemas::ids::Country;
@@ -80,21 +81,22 @@ pub async fn page(State(web): State<Web>, visit: Visit) -> Result<Html<String>, 
             let content = Content { words: visit.shell.words, look };
             Ok(render(&Page { shell: visit.shell, content }))
         }
-        Err(problem) => Err(Failure { shell: visit.shell, problem }),
+        Err(problem) => Err(Failure::of(visit.shell, problem)),
     }
 }
 
 /// The part that changes, as often as it does, for as long as the session lasts.
 pub async fn stream(
     State(web): State<Web>,
-    visit: Visit,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    visit: Result<Visit, Failure>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let visit = visit.map_err(Failure::into_problem)?;
     let words = visit.shell.words;
-    let contents = streams::looks(visit.caller, &web.looks, &web.reference).map(move |look| {
+    let contents = streams::looks(visit.caller, &web.looks, &web.reference)?.map(move |look| {
         let content = Content { words, look }.render().expect("a page renders into memory");
         Ok(Event::default().event("content").data(content))
     });
-    Sse::new(contents).keep_alive(streams::keep_alive())
+    Ok(Sse::new(contents).keep_alive(streams::keep_alive()))
 }
 
 impl Content {

@@ -2,13 +2,25 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use chassis::problem::Problem;
 use openidconnect::url::Url;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 /// How long a service may take: a page that waits longer is of no use to anybody.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What came of a command.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Came {
+    Done,
+    /// It is durable, and not decided yet.
+    Pending,
+}
 
 #[derive(Clone)]
 pub struct Services {
@@ -25,28 +37,30 @@ impl Services {
     /// # Errors
     /// What the service says is wrong, or that it does not answer.
     pub async fn text(&self, token: &str, path: &str) -> Result<String, Problem> {
-        self.answer(self.http.get(self.at(path)?).bearer_auth(token)).await
+        self.answer(self.http.get(self.at(path)?).bearer_auth(token)).await.map(|(_, text)| text)
     }
 
     /// Gives a command, by a key under which it is done once.
     ///
     /// # Errors
     /// As [`Services::text`].
-    pub async fn post(&self, token: &str, path: &str, key: &str, body: &Value) -> Result<(), Problem> {
-        let command = self.http.post(self.at(path)?).bearer_auth(token).header("idempotency-key", key);
-        self.answer(command.json(body)).await.map(|_| ())
+    pub async fn post(&self, token: &str, path: &str, key: Uuid, body: &Value) -> Result<Came, Problem> {
+        let command = self.http.post(self.at(path)?).bearer_auth(token);
+        let command = command.header("idempotency-key", key.to_string()).json(body);
+        let (status, _) = self.answer(command).await?;
+        Ok(if status == StatusCode::ACCEPTED { Came::Pending } else { Came::Done })
     }
 
     fn at(&self, path: &str) -> Result<Url, Problem> {
         self.address.join(path).map_err(|_| Problem::not_found())
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<String, Problem> {
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<(StatusCode, String), Problem> {
         let answer = request.send().await.map_err(unreachable)?;
-        let is_good = answer.status().is_success();
+        let status = answer.status();
         let text = answer.text().await.map_err(unreachable)?;
-        if is_good {
-            Ok(text)
+        if status.is_success() {
+            Ok((status, text))
         } else {
             Err(serde_json::from_str(&text).unwrap_or_else(|_| Problem::internal()))
         }

@@ -3,8 +3,8 @@
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, OriginalUri};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use chassis::auth::Caller;
@@ -25,13 +25,15 @@ pub struct Shell {
     pub words: &'static Words,
     /// Who has signed in: the person's opaque name, and the agency.
     pub signed_in: Option<(String, String)>,
-    /// Where the page stands, for whoever chooses another language.
+    /// Where the page stands, for whoever chooses another language or signs in.
     pub address: String,
+    /// Whether it is the answer to a form.
+    pub by_form: bool,
 }
 
 impl Shell {
     pub fn of_nobody(words: &'static Words) -> Self {
-        Self { words, signed_in: None, address: BASE.to_owned() }
+        Self { words, signed_in: None, address: BASE.to_owned(), by_form: false }
     }
 
     /// Whether the page is this one, whatever is asked of it.
@@ -71,17 +73,24 @@ impl FromRequestParts<Web> for Visit {
     async fn from_request_parts(parts: &mut Parts, web: &Web) -> Result<Self, Failure> {
         let Ok(Language(words)) = Language::from_request_parts(parts, web).await;
         let Ok(OriginalUri(uri)) = OriginalUri::from_request_parts(parts, web).await;
-        let mut shell = Shell { words, signed_in: None, address: uri.to_string() };
+        let by_form = !matches!(parts.method, Method::GET | Method::HEAD);
+        let address = if by_form { page_of(uri.path()) } else { uri.to_string() };
+        let mut shell = Shell { words, signed_in: None, address, by_form };
         let SignedIn { caller, token } = match SignedIn::from_request_parts(parts, web).await {
             Ok(signed_in) => signed_in,
-            Err(problem) => return Err(Failure { shell, problem }),
+            Err(problem) => return Err(Failure::of(shell, problem)),
         };
         shell.signed_in = Some((caller.actor.id.clone(), caller.agency.id.to_string()));
         match caller.must_be(&[AgencyKind::Coordinator]) {
             Ok(()) => Ok(Self { caller, token, shell }),
-            Err(problem) => Err(Failure { shell, problem }),
+            Err(problem) => Err(Failure::not_a_coordinator(shell, problem)),
         }
     }
+}
+
+/// The incident's page, where a form of it was sent to: forms have none of their own.
+fn page_of(form: &str) -> String {
+    form.split('/').take("/dashboard/incidents/{incident}".split('/').count()).collect::<Vec<_>>().join("/")
 }
 
 #[derive(Deserialize)]

@@ -89,11 +89,11 @@ pub enum SignInError {
     #[error("the sign-in was not begun in this browser, or is over already")]
     NotBegun,
     #[error("the provider refuses: {0}")]
-    Refused(String),
+    Refused(&'static str),
     #[error("the provider does not answer as it should: {0}")]
     Provider(String),
-    #[error("the provider's token is of no use here: {0}")]
-    Token(String),
+    #[error("the provider's token is of no use here: {}", told(.0))]
+    Token(Problem),
     #[error("the provider's token is too long for a cookie: {0} bytes of {max}", max = session::MAX_COOKIE_BYTES)]
     TooLong(usize),
 }
@@ -144,10 +144,9 @@ impl Provider {
     /// The access token that the code stands for.
     async fn end(&self, flow: Flow, returned: Returned) -> Result<String, SignInError> {
         if let Some(error) = returned.error {
-            return Err(SignInError::Refused(error));
+            return Err(SignInError::Refused(known(&error)));
         }
-        let same = returned.state.is_some_and(|state| state.secret() == flow.state.secret());
-        let code = returned.code.filter(|_| same).ok_or(SignInError::NotBegun)?;
+        let code = returned.code.ok_or(SignInError::NotBegun)?;
         let client = self.client().await?;
         let mut asked = client.exchange_code(code).map_err(broken)?.set_pkce_verifier(flow.verifier);
         if let Some(resource) = &self.settings.resource {
@@ -159,6 +158,36 @@ impl Provider {
         id_token.claims(&client.id_token_verifier(), &flow.nonce).map_err(broken)?;
         Ok(tokens.access_token().secret().clone())
     }
+}
+
+fn told(problem: &Problem) -> &str {
+    problem.detail.as_deref().unwrap_or(&problem.title)
+}
+
+impl Flow {
+    /// Answers carry the state, errors too (RFC 6749, 4.1.2).
+    fn is_answered_by(&self, returned: &Returned) -> bool {
+        returned.state.as_ref().is_some_and(|state| state.secret() == self.state.secret())
+    }
+}
+
+/// The error, where it is one of the standards' (RFC 6749, 4.1.2.1; OpenID Connect Core 1.0, 3.1.2.6): what else an
+/// address says is said nowhere again.
+fn known(error: &str) -> &'static str {
+    const KNOWN: [&str; 11] = [
+        "access_denied",
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "invalid_request",
+        "invalid_scope",
+        "login_required",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_response_type",
+    ];
+    KNOWN.into_iter().find(|known| *known == error).unwrap_or("for a reason that is none of the standard's")
 }
 
 /// The whole chain: an operator has to find what does not fit.
@@ -189,13 +218,15 @@ pub async fn end(
     jar: PrivateCookieJar,
 ) -> Response {
     let flow = jar.get(FLOW).and_then(|cookie| serde_json::from_str::<Flow>(cookie.value()).ok());
+    // What does not belong to the sign-in that is under way changes nothing of it.
+    let Some(flow) = flow.filter(|flow| flow.is_answered_by(&returned)) else {
+        return failed(Shell::of_nobody(words), &SignInError::NotBegun);
+    };
     let jar = jar.remove(session::cookie(FLOW, String::new()));
     let ended = async {
-        let flow = flow.ok_or(SignInError::NotBegun)?;
         let next = flow.next.clone();
         let token = web.provider.end(flow, returned).await?;
-        let refused = |problem: Problem| SignInError::Token(problem.detail.unwrap_or_default());
-        authenticator.authenticate(&token).await.map_err(refused)?;
+        authenticator.authenticate(&token).await.map_err(SignInError::Token)?;
         let jar = session::open(jar.clone(), token)?;
         Ok::<_, SignInError>((jar, Redirect::to(&next)).into_response())
     };
@@ -210,6 +241,7 @@ fn failed(shell: Shell, error: &SignInError) -> Response {
     let words = shell.words;
     let problem = match error {
         SignInError::Provider(_) => Problem::unavailable(),
+        SignInError::Token(problem) if problem.status == 503 => Problem::unavailable(),
         _ => Problem::forbidden(),
     };
     let text = words.sign_in_failed_why();

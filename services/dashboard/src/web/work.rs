@@ -1,21 +1,26 @@
 //! What a coordinator does about an incident: each is a command of the service whose it is, in the coordinator's name.
 
-use axum::extract::{Form, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use chassis::http::Path;
+use chassis::http::{Path, Raw};
+use chassis::problem::Problem;
+use openidconnect::url::form_urlencoded;
 use schemas::codes::RevokeReason;
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::failure::Failure;
+use super::services::Came;
 use super::shell::Visit;
 use super::{BASE, Web};
 
 /// A form's own key: sent twice, it is done once.
 #[derive(Deserialize)]
 pub struct Keyed<T> {
-    key: String,
+    key: Uuid,
     #[serde(flatten)]
     what: T,
 }
@@ -39,50 +44,66 @@ pub async fn record_lead(
     State(web): State<Web>,
     visit: Visit,
     Path(incident): Path<IncidentId>,
-    Form(Keyed { key, what }): Form<Keyed<Lead>>,
+    Raw(form): Raw,
 ) -> Result<Response, Failure> {
-    web.command(visit, incident, "lead/record", &key, &json!({ "country": what.country })).await
+    web.command(visit, incident, "lead/record", &form, |Lead { country }| json!({ "country": country })).await
 }
 
 pub async fn revoke(
     State(web): State<Web>,
     visit: Visit,
     Path((incident, assignment)): Path<(IncidentId, AssignmentId)>,
-    Form(Keyed { key, what }): Form<Keyed<Revocation>>,
+    Raw(form): Raw,
 ) -> Result<Response, Failure> {
     let command = format!("assignments/{assignment}/revoke");
-    web.command(visit, incident, &command, &key, &json!({ "reason": what.reason })).await
+    web.command(visit, incident, &command, &form, |Revocation { reason }| json!({ "reason": reason })).await
 }
 
 pub async fn invite(
     State(web): State<Web>,
     visit: Visit,
     Path((incident, child)): Path<(IncidentId, ChildRef)>,
-    Form(Keyed { key, what }): Form<Keyed<Invitation>>,
+    Raw(form): Raw,
 ) -> Result<Response, Failure> {
     let command = format!("children/{child}/invitations");
-    web.command(visit, incident, &command, &key, &json!({ "agencies": [what.agency] })).await
+    web.command(visit, incident, &command, &form, |Invitation { agency }| json!({ "agencies": [agency] }))
+        .await
 }
 
 impl Web {
     /// Gives the command, and shows the incident as it then stands; or why it was rejected, which is on record too.
-    async fn command(
+    async fn command<T: DeserializeOwned>(
         &self,
         visit: Visit,
         incident: IncidentId,
         command: &str,
-        key: &str,
-        body: &Value,
+        form: &[u8],
+        body: impl FnOnce(T) -> Value,
     ) -> Result<Response, Failure> {
-        let path = format!("/v1/incidents/{incident}/{command}");
-        match self.services.post(&visit.token, &path, key, body).await {
-            Ok(()) => Ok(Redirect::to(&format!("{BASE}/incidents/{incident}?done=1")).into_response()),
-            Err(problem) => Err(Failure { shell: visit.shell, problem }),
+        let given = async {
+            let Keyed { key, what } = read::<Keyed<T>>(form)?;
+            let path = format!("/v1/incidents/{incident}/{command}");
+            self.services.post(&visit.token, &path, key, &body(what)).await
+        };
+        let page = format!("{BASE}/incidents/{incident}");
+        match given.await {
+            Ok(Came::Done) => Ok(Redirect::to(&format!("{page}?came=done")).into_response()),
+            Ok(Came::Pending) => Ok(Redirect::to(&format!("{page}?came=pending")).into_response()),
+            Err(problem) => Err(Failure::of(visit.shell, problem)),
         }
     }
 }
 
+/// The fields of a form.
+fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Problem> {
+    let fields =
+        form_urlencoded::parse(form).map(|(name, value)| (name.into_owned(), value.into_owned().into()));
+    let fields: Map<String, Value> = fields.collect();
+    serde_json::from_value(fields.into())
+        .map_err(|_| Problem::malformed().detail("the form is not one of this page"))
+}
+
 /// A key for a form that is shown now.
 pub fn new_key() -> String {
-    uuid::Uuid::new_v4().to_string()
+    Uuid::new_v4().to_string()
 }
