@@ -1,7 +1,6 @@
 //! Makes a function of each text of the pages: a text that one of the languages lacks has none, and the page that shows
 //! it does not build. Makes sure that each code that pages show has its label. And takes the check of a trail out of
-//! the
-//! page that does it without a server.
+//! the page that does it without a server.
 
 #[path = "src/web/shown.rs"]
 mod shown;
