@@ -161,6 +161,13 @@ async fn a_coordinator_looks_an_incident_up_and_its_browser_proves_the_trail() {
     page.goto(&format!("{pages}/incidents/00000000-0000-8000-8000-000000000000")).await.unwrap();
     shows(page, ".problem", "There is no such thing for you").await;
     finds_nothing(page, "no such incident").await;
+    // A slip of the hand is told on a page too.
+    for slip in ["/incidents/nonsense", "/incidents?page=many", "/nowhere"] {
+        page.goto(&format!("{pages}{slip}")).await.unwrap();
+        shows(page, "h1", "This page cannot be shown").await;
+    }
+    page.goto(&format!("{pages}/incidents?page=many")).await.unwrap();
+    shows(page, ".problem", "page: not a value of this parameter").await;
     deployment.stop().await.unwrap();
 }
 

@@ -13,7 +13,7 @@ use schemas::ids::IncidentId;
 use serde_json::{Value, json};
 
 /// Looks that are timed together.
-const TIMED: usize = 20;
+const TIMED: usize = 8;
 
 /// Looks at a page from a session.
 struct Pryer {

@@ -84,6 +84,7 @@ pub fn pages(looks: Looks, reference: Reference, settings: PageSettings) -> Rout
         .route("/signed-out", get(session::signed_out))
         .route("/language/{language}", get(shell::choose_language))
         .route("/assets/{name}", get(assets::asset))
+        .fallback(failure::no_such_page)
         .with_state(web);
     Router::new()
         .nest(BASE, pages)

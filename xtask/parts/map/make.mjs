@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 const [, , modules, into] = process.argv;
 const require = createRequire(join(modules, "any.js"));
-const { geoNaturalEarth1, geoPath } = await import(require.resolve("d3-geo").replace(/dist.*$/, "src/index.js"));
+const { geoNaturalEarth1, geoPath } = require("d3-geo");
 const { feature } = require("topojson-client");
 const countries = require("i18n-iso-countries");
 

@@ -7,7 +7,7 @@ use chassis::problem::Problem;
 use openidconnect::url::form_urlencoded;
 
 use super::BASE;
-use super::shell::Shell;
+use super::shell::{Shell, Visit};
 use super::words::Words;
 
 /// A page that failed.
@@ -69,6 +69,11 @@ impl IntoResponse for Failure {
         };
         page(shell, title, text, Some(problem))
     }
+}
+
+/// For an address below the pages' that is none of theirs.
+pub async fn no_such_page(visit: Visit) -> Failure {
+    Failure::of(visit.shell, Problem::not_found())
 }
 
 pub fn page(shell: Shell, title: String, text: String, problem: Option<Problem>) -> Response {

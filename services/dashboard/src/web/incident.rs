@@ -133,10 +133,14 @@ struct Page {
 pub async fn page(
     State(web): State<Web>,
     visit: Visit,
-    Path(incident): Path<IncidentId>,
-    Query(asked): Query<Asked>,
+    incident: Result<Path<IncidentId>, Problem>,
+    asked: Result<Query<Asked>, Problem>,
 ) -> Result<Html<String>, Failure> {
     let Visit { shell, token, .. } = visit;
+    let (Path(incident), Query(asked)) = match incident.and_then(|incident| Ok((incident, asked?))) {
+        Ok(asked) => asked,
+        Err(problem) => return Err(Failure::of(shell, problem)),
+    };
     let at = |part: &str| format!("/v1/incidents/{incident}/{part}");
     let (routing, requests, children) = (at("routing"), at("requests"), at("children"));
     let (routing, requests, children, trail) = tokio::join!(

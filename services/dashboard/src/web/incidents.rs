@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
 use chassis::http::Query;
+use chassis::problem::Problem;
 use openidconnect::url::form_urlencoded;
 use schemas::codes::{IncidentKind, Urgency};
 use schemas::ids::Country;
@@ -47,9 +48,13 @@ struct Page {
 pub async fn page(
     State(web): State<Web>,
     visit: Visit,
-    Query(asked): Query<Asked>,
+    asked: Result<Query<Asked>, Problem>,
 ) -> Result<Html<String>, Failure> {
     let Visit { caller, shell, .. } = visit;
+    let asked = match asked {
+        Ok(Query(asked)) => asked,
+        Err(problem) => return Err(Failure::of(shell, problem)),
+    };
     let mut countries = caller.agency.scope.clone();
     countries.sort_by_key(|country| shell.words.country_name(country).to_owned());
     match web.looks.list(&caller.agency, asked.filter(), asked.page.saturating_mul(PER_PAGE), PER_PAGE).await
