@@ -15,10 +15,10 @@ use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use causeway::client::Client;
 use causeway::example::{IMMINENT_DANGER, Place, World};
 use causeway::serve::{ServiceName, Settings, serve};
 use chassis::telemetry::Telemetry;
+use client::Client;
 use faults::Lane;
 use serde_json::Value;
 use tokio::task::JoinHandle;

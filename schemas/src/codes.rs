@@ -535,6 +535,7 @@ code_lists! {
         UnknownEntry = "unknown-entry",
         UnknownMatch = "unknown-match",
         Unchanged = "unchanged",
+        NobodyOnDuty = "nobody-on-duty",
     }
 }
 

@@ -12,7 +12,7 @@ pub fn run() -> Result<()> {
     let root = repo::root()?;
     let mut make = Command::new(node);
     make.arg(root.join("xtask/parts/map/make.mjs")).arg(modules);
-    let made = make.arg(root.join("services/dashboard/assets")).status().context("failed to run node")?;
+    let made = make.arg(root.join("services/pages/assets")).status().context("failed to run node")?;
     anyhow::ensure!(made.success(), "the map was not made");
     Ok(())
 }

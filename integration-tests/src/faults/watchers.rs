@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use causeway::client::Client;
 use causeway::example::World;
+use client::Client;
 use delivery::inbox::Entry;
 use futures::StreamExt;
 use tokio::task::JoinSet;

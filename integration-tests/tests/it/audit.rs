@@ -15,7 +15,7 @@ use audit_log::cosignature::WitnessKey;
 use audit_log::verify::{Against, Chain, Proven, verify};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use causeway::client::Client;
+use client::Client;
 use delivery::http::Inbox;
 use delivery::inbox::{AssignmentEntry, Delivered, Entry};
 use fantoccini::Locator;

@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
-use causeway::client::Client;
 use chassis::limits::BodyTime;
+use client::Client;
 use delivery::inbox::{AssignmentEntry, Entry};
 use futures::future::join_all;
 use intake::http::{Receipt, Withdraw};

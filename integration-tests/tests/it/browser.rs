@@ -1,16 +1,25 @@
 //! A real browser, as people have one.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, Locator};
 use integration_tests::await_some;
 use serde_json::json;
+
+use crate::outside::named;
+
+/// What a page may take to show something, many times over.
+const SHOWN: Duration = Duration::from_secs(30);
 
 /// Chromium with its driver; it ends with the test.
 pub struct Browser {
     driver: Child,
     pub client: Client,
+    /// Where the driver answers.
+    pub address: String,
 }
 
 impl Browser {
@@ -32,7 +41,7 @@ impl Browser {
             builder.capabilities(capabilities.clone()).connect(&address).await.ok()
         };
         let client = await_some("the browser", connect).await.unwrap();
-        Self { driver, client }
+        Self { driver, client, address }
     }
 }
 
@@ -41,4 +50,28 @@ impl Drop for Browser {
         // One that has ended already is what is wanted.
         let _ = self.driver.kill().and_then(|()| self.driver.wait());
     }
+}
+
+pub async fn text(browser: &Client, css: &str) -> Option<String> {
+    browser.find(Locator::Css(css)).await.ok()?.text().await.ok()
+}
+
+/// Waits until the page shows the text there.
+pub async fn shows(browser: &Client, css: &str, expected: &str) {
+    let seen =
+        await_some(expected, || async { text(browser, css).await.filter(|text| text.contains(expected)) });
+    if tokio::time::timeout(SHOWN, seen).await.is_err() {
+        let page = (browser.current_url().await, text(browser, "body").await);
+        panic!("{css} does not show {expected:?}: {page:?}");
+    }
+}
+
+/// What an accessibility checker (axe-core) finds wrong with the page, by the rules of WCAG 2.2 AA and its own.
+pub async fn finds_nothing(browser: &Client, page: &str) {
+    let modules = PathBuf::from(named("CAUSEWAY_TEST_NODE_MODULES"));
+    let axe = std::fs::read_to_string(modules.join("axe-core/axe.min.js")).unwrap();
+    browser.execute(&axe, Vec::new()).await.unwrap();
+    let run = "const done = arguments[0]; axe.run().then((found) => done(found.violations));";
+    let found = browser.execute_async(run, Vec::new()).await.unwrap();
+    assert_eq!(found, json!([]), "{page}");
 }

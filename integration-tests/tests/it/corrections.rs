@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use causeway::client::{Client, OpenedFacet};
 use causeway::example::IMMINENT_DANGER;
+use client::{Client, OpenedFacet};
 use delivery::inbox::{AssignmentEntry, Entry};
 use intake::http::{Receipt, Withdraw};
 use integration_tests::{Deployment, await_some, calm_referral};

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use causeway::client::Client;
+use client::Client;
 use dashboard::domain::Overview;
 use dashboard::domain::overview::{Concern, Stage};
 use delivery::inbox::{AssignmentEntry, Entry};

@@ -1,6 +1,6 @@
 //! Known material from end to end: published by one State, agreed with by another, and matched as a referral comes in.
 
-use causeway::client::Client;
+use client::Client;
 use delivery::inbox::Entry;
 use digest_sets::http::{EntryView, Matches};
 use integration_tests::{Deployment, await_some, calm_referral};

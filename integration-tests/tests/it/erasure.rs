@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use causeway::client::{Client, OpenedFacet};
 use chassis::store::Store;
+use client::{Client, OpenedFacet};
 use delivery::http::{Erase, Erasure, Hold, HoldView};
 use delivery::inbox::{AssignmentEntry, Entry};
 use futures::future::join_all;

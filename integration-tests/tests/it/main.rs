@@ -9,6 +9,7 @@ mod browser;
 mod corrections;
 mod danger;
 mod dashboard;
+mod desk;
 mod digest_sets;
 mod erasure;
 mod faults;

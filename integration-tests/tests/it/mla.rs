@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use causeway::client::Client;
+use client::Client;
 use integration_tests::{Deployment, await_some, calm_referral, program};
 use mla::http::{Due, LegalBases, RequestView, Requests};
 use schemas::codes::{ClockEnd, ContentElement, DueReason, PreservationAdvice, RequestState, RequestStep};

@@ -4,18 +4,14 @@ use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
 
 use causeway::example::World;
 use fantoccini::{Client, Locator};
-use integration_tests::{Deployment, await_some, calm_referral, free_address};
+use integration_tests::{Deployment, calm_referral, free_address};
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, finds_nothing, shows};
 use crate::outside::{named, script};
-
-/// What a page may take to show something, many times over.
-const SHOWN: Duration = Duration::from_secs(30);
 
 /// Ends with the test. What it says has a reader until then.
 struct Provider(Child, #[allow(dead_code, reason = "held open")] BufReader<ChildStdout>);
@@ -85,26 +81,6 @@ async fn sign_in(browser: &Client, who: &str) {
         panic!("the provider does not ask for consent: {}", browser.source().await.unwrap());
     }
     browser.find(Locator::Css("button[type=submit]")).await.unwrap().click().await.unwrap();
-}
-
-async fn text(browser: &Client, css: &str) -> Option<String> {
-    browser.find(Locator::Css(css)).await.ok()?.text().await.ok()
-}
-
-async fn shows(browser: &Client, css: &str, expected: &str) {
-    let seen =
-        await_some(expected, || async { text(browser, css).await.filter(|text| text.contains(expected)) });
-    tokio::time::timeout(SHOWN, seen).await.expect(expected).unwrap();
-}
-
-/// What an accessibility checker (axe-core) finds wrong with the page, by the rules of WCAG 2.2 AA and its own.
-async fn finds_nothing(browser: &Client, page: &str) {
-    let modules = PathBuf::from(named("CAUSEWAY_TEST_NODE_MODULES"));
-    let axe = std::fs::read_to_string(modules.join("axe-core/axe.min.js")).unwrap();
-    browser.execute(&axe, Vec::new()).await.unwrap();
-    let run = "const done = arguments[0]; axe.run().then((found) => done(found.violations));";
-    let found = browser.execute_async(run, Vec::new()).await.unwrap();
-    assert_eq!(found, json!([]), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

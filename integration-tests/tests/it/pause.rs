@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use causeway::client::Client;
 use causeway::example::IMMINENT_DANGER;
+use client::Client;
 use delivery::inbox::{AssignmentEntry, Entry};
 use futures::StreamExt;
 use futures::future::join_all;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use causeway::client::{OpenedFacet, remainder};
+use client::{OpenedFacet, remainder};
 use delivery::inbox::Entry;
 use integration_tests::{Deployment, await_some};
 use schemas::ids::{FacetId, IncidentId};

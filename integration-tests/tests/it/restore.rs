@@ -10,7 +10,7 @@ use audit::http::LogHead;
 use audit::succession::commitment;
 use audit_log::LogKey;
 use audit_log::verify::{Against, verify};
-use causeway::client::Client;
+use client::Client;
 use integration_tests::{Deployment, SERVICES, await_some, calm_referral, program};
 use schemas::ids::IncidentId;
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use causeway::client::{Client, ClientError};
 use causeway::example::IMMINENT_DANGER;
 use chassis::http::CommandStatus;
+use client::{Client, ClientError};
 use delivery::inbox::{AssignmentEntry, Entry};
 use futures::StreamExt;
 use integration_tests::{Deployment, await_some};

@@ -1,6 +1,6 @@
 //! Victim identification from end to end: custody of the search for two children, each side over HTTP.
 
-use causeway::client::Client;
+use client::Client;
 use delivery::inbox::Entry;
 use integration_tests::{Deployment, await_some, calm_referral};
 use schemas::codes::{AlertReason, ChildNews, ChildStatus, PriorityFactor};

@@ -4,6 +4,7 @@ mod agency;
 mod audit;
 mod catalogue;
 mod child;
+mod desk;
 mod development;
 mod digest_sets;
 pub mod exit;
@@ -19,9 +20,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use audit_log::SigningKey;
-use causeway::client::Client;
 use causeway::serve::{ServiceName, Settings, listen, serve};
 use clap::{Args, Parser, Subcommand};
+use client::{Client, Token};
 use schemas::codes::{
     CloseOutcome, DeclineReason, ErasureReason, EscalationReason, HoldReason, MatchVerdict, RetractionReason,
 };
@@ -56,6 +57,9 @@ struct Access {
     /// The agency's token.
     #[arg(long, global = true, env = "CAUSEWAY_TOKEN", hide_env_values = true, default_value = "")]
     token: String,
+    /// The agency's token in this file instead, read anew for each request: whoever writes it renews it.
+    #[arg(long, global = true, env = "CAUSEWAY_TOKEN_FILE", conflicts_with = "token")]
+    token_file: Option<PathBuf>,
     /// Sign each command with the agency's key in this file, as `causeway keygen signing` writes it.
     #[arg(long, global = true, env = "CAUSEWAY_SIGNING_KEY")]
     signing_key: Option<PathBuf>,
@@ -64,6 +68,10 @@ struct Access {
 impl Access {
     fn client(&self) -> anyhow::Result<Client> {
         let client = Client::new(&self.url, &self.token);
+        let client = match &self.token_file {
+            Some(file) => client.with_token(Token::File(file.as_path().into())),
+            None => client,
+        };
         let Some(path) = &self.signing_key else { return Ok(client) };
         let text = std::fs::read_to_string(path);
         let text = text.with_context(|| format!("failed to read {}", path.display()))?;
@@ -200,6 +208,10 @@ enum Command {
         found: Option<PictureMatchId>,
         verdict: Option<MatchVerdict>,
     },
+    /// The agency's pages, on this machine: its inbox, its answers, and what is opened here.
+    ///
+    /// Example: causeway desk --key agency.key --token-file token
+    Desk(desk::Desk),
     /// Legal assistance: legal bases, requests and orders, and what is due.
     Mla {
         #[command(subcommand)]
@@ -315,6 +327,10 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Incident { incident } => agency::incident(&client, &output, incident).await,
         Command::Matches { incident, found, verdict } => {
             agency::matches(&client, &output, incident, found.zip(verdict)).await
+        }
+        Command::Desk(desk) => {
+            let stop = stop_sign().context("failed to listen for the sign to stop")?;
+            desk.run(client, stop).await
         }
         Command::Mla { action } => action.run(&client, &output).await,
         Command::Child { action } => action.run(&client, &output).await,

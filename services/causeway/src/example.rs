@@ -18,9 +18,9 @@ use schemas::directory::{Agency, AgencyKey, Entry};
 use schemas::ids::{AgencyId, KeyId};
 use serde::{Deserialize, Serialize};
 
-use crate::client::Client;
 use crate::development;
 use crate::serve::Settings;
+use client::Client;
 
 /// An imminent danger with children in two countries, a suspect in a third and a State never to be told.
 pub const IMMINENT_DANGER: &str = include_str!("../example/imminent-danger.json");

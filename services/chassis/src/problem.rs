@@ -186,6 +186,7 @@ impl Problem {
             | RejectionCode::Linked
             | RejectionCode::LinkOpen
             | RejectionCode::TooMany
+            | RejectionCode::NobodyOnDuty
             | RejectionCode::Restricted => Self::rejected(),
         };
         let problem = problem.detail(format!("{REASON}{code}"));

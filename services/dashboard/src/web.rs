@@ -1,28 +1,31 @@
 //! The pages that people see: rendered here, whole without scripts, and kept up to date by one.
 
-mod assets;
-mod atlas;
 mod failure;
 mod incident;
 mod incidents;
 mod overview;
+mod said;
 mod services;
 mod session;
-mod shell;
-mod shown;
 mod sign_in;
-mod words;
+mod visit;
 mod work;
 
+use std::sync::LazyLock;
+
 use axum::Router;
-use axum::extract::{FromRef, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::extract::FromRef;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::{get, post};
+use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::Key;
+use chassis::http::{Path, Query};
+use chassis::problem::Problem;
 use chassis::reference::Reference;
-use tower_http::compression::CompressionLayer;
+use pages::assets::{Asset, LAND, Shelf};
+use pages::guard::guarded;
+use pages::shell::{self, Next};
 
 use crate::looks::Looks;
 use crate::settings::PageSettings;
@@ -33,20 +36,6 @@ use sign_in::Provider;
 pub const BASE: &str = "/dashboard";
 /// The list of all incidents; below it stand their pages.
 pub const INCIDENTS: &str = "/dashboard/incidents";
-
-/// Nothing from elsewhere, nothing inline, and nobody around it.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-
-/// Said with every page, and with what belongs to it.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
-];
 
 /// What every page needs.
 #[derive(Clone)]
@@ -77,40 +66,35 @@ pub fn pages(looks: Looks, reference: Reference, settings: PageSettings) -> Rout
         .route("/incidents/{incident}/trail", get(incident::trail))
         .route("/incidents/{incident}/lead", post(work::record_lead))
         .route("/incidents/{incident}/assignments/{assignment}/revoke", post(work::revoke))
+        .route("/incidents/{incident}/assignments/{assignment}/escalate", post(work::escalate))
         .route("/incidents/{incident}/children/{child}/invitations", post(work::invite))
         .route("/sign-in", get(sign_in::begin))
         .route("/signed-in", get(sign_in::end))
         .route("/sign-out", post(session::sign_out))
         .route("/signed-out", get(session::signed_out))
-        .route("/language/{language}", get(shell::choose_language))
-        .route("/assets/{name}", get(assets::asset))
+        .route("/language/{language}", get(choose_language))
+        .route("/assets/{name}", get(asset))
         .fallback(failure::no_such_page)
         .with_state(web);
-    Router::new()
-        .nest(BASE, pages)
-        .layer(middleware::from_fn_with_state(origin, from_here))
-        .layer(middleware::map_response(with_headers))
-        .layer(CompressionLayer::new())
+    guarded(Router::new().nest(BASE, pages), origin)
 }
 
-/// Whatever changes something is asked for by one of these pages: browsers say where a request comes from, and a page
-/// elsewhere cannot make them say otherwise.
-async fn from_here(State(origin): State<String>, request: Request, next: Next) -> Response {
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    let said = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    if changes && said != Some(origin.as_str()) {
-        return (StatusCode::FORBIDDEN, "this is asked for from another site\n").into_response();
-    }
-    next.run(request).await
+/// The same check that a party makes with a page opened from disk (docs/verify.html).
+const VERIFY: &str = include_str!(concat!(env!("OUT_DIR"), "/verify.js"));
+
+static ASSETS: LazyLock<Shelf> = LazyLock::new(|| {
+    let trail = Asset::script("trail.js", include_str!("../assets/trail.js"));
+    Shelf::with([LAND, trail, Asset::script("verify.js", VERIFY)])
+});
+
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    ASSETS.give(&name, &headers)
 }
 
-async fn with_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    // Assets have a tag to be asked for again by; what a person sees is kept nowhere.
-    if !response.headers().contains_key(header::ETAG) {
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
-    response
+async fn choose_language(
+    Path(language): Path<String>,
+    Query(next): Query<Next>,
+    jar: CookieJar,
+) -> Result<Response, Problem> {
+    shell::choose_language(&language, next, jar, BASE)
 }

@@ -21,7 +21,7 @@ use schemas::mla::{
 
 pub use clocks::HOLDER_END;
 pub use draft::{Missing, answers, is_reason, missing};
-pub use rules::note_kind;
+pub use rules::{note_kind, steps};
 pub use state::{Evidence, Incident, Period, Request, Taken, evolve, refused};
 
 /// Most steps of one request, and most agencies that take part in one: bounds what an incident weighs.

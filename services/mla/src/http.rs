@@ -23,7 +23,7 @@ use crate::Mla;
 use crate::domain::{Incident, Request};
 use crate::index::Span;
 
-pub use bases::LegalBases;
+pub use bases::{Candidate, LegalBases};
 pub use due::{Due, DueItem};
 pub use requests::{Asked, Requests, Unit};
 pub use statistics::Yearly;
@@ -77,8 +77,9 @@ impl Pages {
             let own = found.history.iter().rev().find(|taken| taken.by == caller.agency.id);
             found.role_of(&caller.agency.id).or(own.map(|taken| taken.role))
         });
-        let seen =
-            found.zip(role).map(|(found, role)| self.seen_as(role, incident, &state.state, request, found));
+        let seen = found
+            .zip(role)
+            .map(|(found, role)| self.seen_as(caller, role, incident, (&state.state, request, found)));
         seen.ok_or_else(Problem::not_found)
     }
 
@@ -97,16 +98,15 @@ impl Pages {
         request: &Request,
     ) -> Option<RequestView> {
         let role = request.role_of(&caller.agency.id)?;
-        Some(self.seen_as(role, incident_id, incident, request_id, request))
+        Some(self.seen_as(caller, role, incident_id, (incident, request_id, request)))
     }
 
     fn seen_as(
         &self,
+        caller: &Caller,
         role: RequestRole,
         incident_id: IncidentId,
-        incident: &Incident,
-        request_id: RequestId,
-        request: &Request,
+        (incident, request_id, request): (&Incident, RequestId, &Request),
     ) -> RequestView {
         let snapshot = self.reference.snapshot();
         let seen = view::Seen {
@@ -115,6 +115,7 @@ impl Pages {
             request_id,
             request,
             role,
+            agency: &caller.agency.id,
             directory: &snapshot.directory,
             now: self.front.clock().now(),
         };

@@ -33,7 +33,7 @@ use utoipa_axum::routes;
 
 use crate::Routing;
 use crate::domain::Incident;
-pub use view::{AssignmentView, RoutingView};
+pub use view::{AssessmentView, AssignmentView, RetractionView, RoutingView};
 
 #[derive(Clone)]
 struct Pages {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use causeway::client::{Client, OpenedFacet};
 use chassis::seal::KeyPair;
+use client::{Client, OpenedFacet};
 use delivery::http::{Inbox, MatchView, Matches};
 use delivery::inbox::{Delivered, Entry};
 use futures::StreamExt;
@@ -267,7 +267,7 @@ pub fn read_key(file: &Path) -> anyhow::Result<KeyPair> {
 
 /// From the opened facets back to the documents that the provider sent.
 fn emit(opened: &[OpenedFacet], directory: &Path) -> anyhow::Result<()> {
-    let remainder = causeway::client::remainder(opened)?;
+    let remainder = client::remainder(opened)?;
     let (report, files) = intake::cybertipline::emit(&remainder)?;
     std::fs::create_dir_all(directory)?;
     std::fs::write(directory.join("report.xml"), report)?;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use causeway::client::Client;
 use causeway::serve::Settings;
 use clap::{Args, Subcommand};
+use client::Client;
 use directory::http::{Listing, Shown};
 use schemas::directory::Entry;
 use schemas::ids::{EntryId, ProposalId};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use causeway::client::Client;
 use clap::{Args, Subcommand};
+use client::Client;
 use schemas::Timestamp;
 use schemas::codes::{
     AgeBand, AttributionReason, ChildStatus, ColdReason, Confidence, HandoverDeclineReason, LinkSide,

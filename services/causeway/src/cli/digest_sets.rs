@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use causeway::client::{Client, ClientError};
 use chassis::known::named;
 use clap::{Subcommand, ValueEnum};
+use client::{Client, ClientError};
 use digest_sets::http::{EntryView, Matches, Publication};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use known_material::{Digest, Entry, Imported, import};

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use causeway::client::ClientError;
+use client::ClientError;
 
 pub const FAILED: u8 = 1;
 const REFUSED: u8 = 3;

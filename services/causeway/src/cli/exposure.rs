@@ -1,7 +1,7 @@
 //! The exposure ledger on the command line: for those who have to view material, and those who look after them.
 
-use causeway::client::Client;
 use clap::Subcommand;
+use client::Client;
 use victim_id::http::{People, PersonView};
 
 use super::Output;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use causeway::client::Client;
 use clap::Subcommand;
+use client::Client;
 use mla::http::view::PeriodView;
 use mla::http::{Asked, Due, DueItem, LegalBases, RequestView, Requests, Unit, Yearly};
 use schemas::codes::{IncidentKind, Measure, RequestStep};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use causeway::client::Client;
 use clap::Args;
+use client::Client;
 use futures::StreamExt;
 use intake::http::{Receipt, Withdraw};
 use schemas::codes::RetractionReason;

@@ -1,7 +1,7 @@
 //! Series on the command line: children of several incidents that one body of material shows.
 
-use causeway::client::Client;
 use clap::Subcommand;
+use client::Client;
 use schemas::ids::SeriesId;
 use serde_json::json;
 use victim_id::http::{AllSeries, SeriesView};

@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use causeway::client::Client;
 use causeway::development::provider;
 use causeway::example::{self, Place, World};
 use causeway::serve::{ServiceName, listen, serve};
 use clap::Args;
+use client::Client;
 use futures::StreamExt;
 use intake::http::Receipt;
 use schemas::ids::{IncidentId, ReferralId};

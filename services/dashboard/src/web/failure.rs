@@ -2,13 +2,15 @@
 
 use askama::Template;
 use axum::http::StatusCode;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use chassis::problem::Problem;
 use openidconnect::url::form_urlencoded;
+use pages::render;
+use pages::shell::Shell;
+use pages::words::Words;
 
 use super::BASE;
-use super::shell::{Shell, Visit};
-use super::words::Words;
+use super::visit::Visit;
 
 /// A page that failed.
 pub struct Failure {
@@ -80,9 +82,4 @@ pub fn page(shell: Shell, title: String, text: String, problem: Option<Problem>)
     let status = problem.as_ref().map_or(StatusCode::OK.as_u16(), |problem| problem.status);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, render(&Page { shell, title, text, problem })).into_response()
-}
-
-/// The page as HTML.
-pub fn render(page: &impl Template) -> Html<String> {
-    Html(page.render().expect("a page renders into memory"))
 }

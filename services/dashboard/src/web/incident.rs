@@ -6,9 +6,12 @@ use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use chassis::http::{Path, Query};
 use chassis::problem::Problem;
+use pages::render;
+use pages::shell::Shell;
+use pages::words::Words;
 use schemas::Timestamp;
 use schemas::codes::{
-    AssignmentState, ChildStatus, EscalationReason, IncidentKind, RequestKind, RequestState,
+    AssignmentState, ChildStatus, EscalationReason, FacetKind, IncidentKind, RequestKind, RequestState,
     RetractionReason, RevokeReason, Urgency,
 };
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId};
@@ -16,10 +19,9 @@ use schemas::routing::{CoordinatorAlerted, CountryFound, Ground, LeadProposed, O
 use serde::Deserialize;
 
 use super::Web;
-use super::failure::{Failure, render};
+use super::failure::Failure;
 use super::services::Came;
-use super::shell::{Shell, Visit};
-use super::words::Words;
+use super::visit::Visit;
 
 /// What of the routing the page shows.
 #[derive(Deserialize)]
@@ -50,6 +52,8 @@ struct Assignment {
     rule: String,
     policy_version: i32,
     transfer: Transfer,
+    #[serde(default)]
+    may_open: Vec<FacetKind>,
 }
 
 #[derive(Deserialize)]
@@ -223,6 +227,11 @@ impl Page {
             }
         }
         lines
+    }
+
+    /// That nobody answered is for the clock to say.
+    fn reasons_to_call(&self) -> impl Iterator<Item = &EscalationReason> {
+        EscalationReason::ALL.iter().filter(|reason| **reason != EscalationReason::Unanswered)
     }
 
     fn print_note(&self) -> String {

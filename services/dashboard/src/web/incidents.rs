@@ -6,13 +6,16 @@ use axum::response::Html;
 use chassis::http::Query;
 use chassis::problem::Problem;
 use openidconnect::url::form_urlencoded;
+use pages::render;
+use pages::shell::Shell;
 use schemas::codes::{IncidentKind, Urgency};
 use schemas::ids::Country;
 use serde::Deserialize;
 
 use super::Web;
-use super::failure::{Failure, render};
-use super::shell::{Shell, Visit};
+use super::failure::Failure;
+use super::said::OverviewWords as _;
+use super::visit::Visit;
 use crate::domain::list::{Filter, Lines};
 use crate::domain::overview::Stage;
 

@@ -7,31 +7,25 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::PrivateCookieJar;
-use axum_extra::extract::cookie::{Cookie, Key, SameSite};
+use axum_extra::extract::cookie::Key;
 use chassis::auth::Caller;
 use chassis::problem::Problem;
+use pages::shell::{Language, Shell, cookie};
 
-use super::shell::Language;
 use super::sign_in::SignInError;
-use super::{BASE, failure, shell};
+use super::{BASE, failure};
 
 const SESSION: &str = "__Secure-causeway";
 
 /// Browsers keep no larger cookie (RFC 6265, 6.1).
 pub const MAX_COOKIE_BYTES: usize = 4096;
 
-/// A cookie that comes back to these pages alone, and to no script. Lax, since the provider sends people back here by a
-/// link: whatever changes something is held against its origin besides.
-pub fn cookie(name: &'static str, value: String) -> Cookie<'static> {
-    Cookie::build((name, value)).path(BASE).secure(true).http_only(true).same_site(SameSite::Lax).build()
-}
-
 /// A session for as long as the browser is open, and no longer than the token.
 ///
 /// # Errors
 /// When browsers would not keep a cookie of that size, and nobody would know why they have to sign in again.
 pub fn open(jar: PrivateCookieJar, token: String) -> Result<PrivateCookieJar, SignInError> {
-    let jar = jar.add(cookie(SESSION, token));
+    let jar = jar.add(cookie(SESSION, token, BASE));
     let told = jar.clone().into_response();
     let bytes = told.headers().get_all(header::SET_COOKIE).iter().map(HeaderValue::len).max().unwrap_or(0);
     if bytes > MAX_COOKIE_BYTES { Err(SignInError::TooLong(bytes)) } else { Ok(jar) }
@@ -62,10 +56,11 @@ where
 }
 
 pub async fn sign_out(jar: PrivateCookieJar) -> Response {
-    (jar.remove(cookie(SESSION, String::new())), Redirect::to(&format!("{BASE}/signed-out"))).into_response()
+    (jar.remove(cookie(SESSION, String::new(), BASE)), Redirect::to(&format!("{BASE}/signed-out")))
+        .into_response()
 }
 
 pub async fn signed_out(Language(words): Language) -> Response {
-    let shell = shell::Shell::of_nobody(words);
+    let shell = Shell::of_nobody(words, BASE);
     failure::page(shell, words.signed_out(), String::new(), None)
 }

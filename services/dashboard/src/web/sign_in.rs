@@ -18,9 +18,9 @@ use openidconnect::{
     EndpointSet, HttpClientError, HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse as _,
     PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope, TokenResponse as _,
 };
+use pages::shell::{Language, Next, Shell, cookie};
 use serde::{Deserialize, Serialize};
 
-use super::shell::{Language, Next, Shell};
 use super::{BASE, Web, failure, session};
 use crate::settings::PageSettings;
 
@@ -201,12 +201,12 @@ pub async fn begin(
     Query(next): Query<Next>,
     jar: PrivateCookieJar,
 ) -> Response {
-    match web.provider.begin(next.address()).await {
+    match web.provider.begin(next.address(BASE)).await {
         Ok((address, flow)) => {
             let flow = serde_json::to_string(&flow).expect("a sign-in is plain data");
-            (jar.add(session::cookie(FLOW, flow)), Redirect::to(&address)).into_response()
+            (jar.add(cookie(FLOW, flow, BASE)), Redirect::to(&address)).into_response()
         }
-        Err(error) => failed(Shell::of_nobody(words), &error),
+        Err(error) => failed(Shell::of_nobody(words, BASE), &error),
     }
 }
 
@@ -220,9 +220,9 @@ pub async fn end(
     let flow = jar.get(FLOW).and_then(|cookie| serde_json::from_str::<Flow>(cookie.value()).ok());
     // What does not belong to the sign-in that is under way changes nothing of it.
     let Some(flow) = flow.filter(|flow| flow.is_answered_by(&returned)) else {
-        return failed(Shell::of_nobody(words), &SignInError::NotBegun);
+        return failed(Shell::of_nobody(words, BASE), &SignInError::NotBegun);
     };
-    let jar = jar.remove(session::cookie(FLOW, String::new()));
+    let jar = jar.remove(cookie(FLOW, String::new(), BASE));
     let ended = async {
         let next = flow.next.clone();
         let token = web.provider.end(flow, returned).await?;
@@ -232,7 +232,7 @@ pub async fn end(
     };
     match ended.await {
         Ok(response) => response,
-        Err(error) => (jar, failed(Shell::of_nobody(words), &error)).into_response(),
+        Err(error) => (jar, failed(Shell::of_nobody(words, BASE), &error)).into_response(),
     }
 }
 

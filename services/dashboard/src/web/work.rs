@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chassis::http::{Path, Raw};
 use chassis::problem::Problem;
 use openidconnect::url::form_urlencoded;
-use schemas::codes::RevokeReason;
+use schemas::codes::{EscalationReason, RevokeReason};
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::failure::Failure;
 use super::services::Came;
-use super::shell::Visit;
+use super::visit::Visit;
 use super::{BASE, Web};
 
 /// A form's own key: sent twice, it is done once.
@@ -33,6 +33,11 @@ pub struct Lead {
 #[derive(Deserialize)]
 pub struct Revocation {
     reason: RevokeReason,
+}
+
+#[derive(Deserialize)]
+pub struct Escalation {
+    reason: EscalationReason,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +62,17 @@ pub async fn revoke(
 ) -> Result<Response, Failure> {
     let command = format!("assignments/{assignment}/revoke");
     web.command(visit, incident, &command, &form, |Revocation { reason }| json!({ "reason": reason })).await
+}
+
+/// Presses for an answer: in imminent danger the next duty contact is called.
+pub async fn escalate(
+    State(web): State<Web>,
+    visit: Visit,
+    Path((incident, assignment)): Path<(IncidentId, AssignmentId)>,
+    Raw(form): Raw,
+) -> Result<Response, Failure> {
+    let command = format!("assignments/{assignment}/escalate");
+    web.command(visit, incident, &command, &form, |Escalation { reason }| json!({ "reason": reason })).await
 }
 
 pub async fn invite(

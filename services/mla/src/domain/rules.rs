@@ -9,6 +9,7 @@ use schemas::codes::RequestState::{
     Validated, Withdrawn,
 };
 use schemas::codes::{FacetKind, RequestKind, RequestStep};
+use schemas::ids::AgencyId;
 use schemas::mla::Step;
 
 use super::state::Request;
@@ -89,6 +90,19 @@ pub fn rule(kind: RequestKind, step: RequestStep) -> Option<Rule> {
         RequestKind::Assistance => assistance(step),
         RequestKind::ProductionOrder | RequestKind::PreservationOrder => order(kind, step),
     }
+}
+
+/// The steps that an agency may take from where the request stands: what each needs beside is not looked at.
+pub fn steps(request: &Request, role: RequestRole, agency: &AgencyId) -> Vec<RequestStep> {
+    let is_authority = request.agency_of(role) == Some(agency);
+    let may = |step: &RequestStep| {
+        rule(request.draft.kind, *step).is_some_and(|rule| {
+            rule.by.contains(&role)
+                && rule.from.contains(&request.state)
+                && (is_authority || !rule.authority_only)
+        })
+    };
+    RequestStep::ALL.iter().copied().filter(may).collect()
 }
 
 const fn by_authority(by: &'static [RequestRole], from: &'static [RequestState], to: To) -> Rule {

@@ -60,6 +60,8 @@ pub struct RequestView {
     pub papers: Vec<PaperView>,
     pub periods: Vec<PeriodView>,
     pub history: Vec<StepView>,
+    /// Which steps the caller may take as it stands; each may need more than that.
+    pub steps: Vec<RequestStep>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -191,6 +193,7 @@ pub struct Seen<'a> {
     pub request_id: RequestId,
     pub request: &'a Request,
     pub role: RequestRole,
+    pub agency: &'a AgencyId,
     pub directory: &'a Directory,
     pub now: Timestamp,
 }
@@ -235,6 +238,7 @@ pub fn of(seen: &Seen<'_>) -> RequestView {
         papers: request.history.iter().filter(|taken| taken.role == role).filter_map(paper).collect(),
         periods: request.periods.values().map(|period| self::period(seen, period)).collect(),
         history: request.history.iter().map(|taken| step(seen, taken)).collect(),
+        steps: domain::steps(request, role, seen.agency),
     }
 }
 

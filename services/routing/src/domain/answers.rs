@@ -81,12 +81,7 @@ pub fn revoke(context: &Context<'_>, incident: &Incident, command: &RevokeAssign
     let originator = incident.opened.as_ref().is_some_and(|opened| opened.reporter == *context.agency);
     let assignment = incident.assignments.get(&command.assignment_id);
     let assignment = assignment.ok_or(RejectionCode::UnknownAssignment)?;
-    let coordinates = context.directory.agency(context.agency, context.now).is_some_and(|agency| {
-        agency.kind == AgencyKind::Coordinator
-            && agency.scope.contains(&assignment.offer.country)
-            && !incident.is_never_told(&agency.country)
-    });
-    if !originator && !coordinates {
+    if !originator && !coordinates(context, incident, assignment) {
         return Err(RejectionCode::UnknownAssignment.into());
     }
     context.must_be_human()?;
@@ -107,26 +102,47 @@ pub fn close(context: &Context<'_>, incident: &Incident, command: &CloseAssignme
     Ok(vec![AssignmentClosed { assignment_id, outcome, note }.into()])
 }
 
-/// The assigned agency or the originator asks a coordinator to look; the assignment stays with its agency.
+/// Whether the caller is a coordinator of the assignment's country.
+fn coordinates(context: &Context<'_>, incident: &Incident, assignment: &Assignment) -> bool {
+    context.directory.agency(context.agency, context.now).is_some_and(|agency| {
+        agency.kind == AgencyKind::Coordinator
+            && agency.scope.contains(&assignment.offer.country)
+            && !incident.is_never_told(&agency.country)
+    })
+}
+
+/// The assigned agency or the originator asks a coordinator to look; a coordinator presses for an answer, and in
+/// imminent danger has the next duty contact called. The assignment stays with its agency.
 pub fn escalate(context: &Context<'_>, incident: &Incident, command: &EscalateAssignment) -> Decision {
     let originator = incident.opened.as_ref().is_some_and(|opened| opened.reporter == *context.agency);
     let assignment = incident.assignments.get(&command.assignment_id);
     let assignment = assignment.ok_or(RejectionCode::UnknownAssignment)?;
-    if !originator && assignment.offer.agency != *context.agency {
+    let coordinates = coordinates(context, incident, assignment);
+    if !originator && !coordinates && assignment.offer.agency != *context.agency {
         return Err(RejectionCode::NotYourAssignment.into());
     }
     context.must_be_human()?;
-    if !assignment.is_open() {
+    let may_be = if coordinates { assignment.awaits_answer() } else { assignment.is_open() };
+    if !may_be {
         return Err(RejectionCode::WrongState.into());
     }
     // That nobody answered is for the clock to say.
     if command.reason == EscalationReason::Unanswered {
         return Err(Rejection::at(RejectionCode::Invalid, "/reason"));
     }
+    let EscalateAssignment { assignment_id, reason, note } = command.clone();
+    let escalated = AssignmentEscalated { assignment_id, reason, note }.into();
+    if coordinates {
+        // People are called from their beds in imminent danger alone; else the agency finds it in its inbox.
+        return match incident.urgency() {
+            Some(Urgency::ImminentDanger) => Ok(vec![escalated, duty::call_again(context, assignment)?]),
+            _ if assignment.escalated == Some(reason) => Err(RejectionCode::Unchanged.into()),
+            _ => Ok(vec![escalated]),
+        };
+    }
     assignment::may_alert(incident)?;
     let alert = assignment::alert_about(&assignment.offer, AlertReason::Escalated);
-    let EscalateAssignment { assignment_id, reason, note } = command.clone();
-    Ok(vec![AssignmentEscalated { assignment_id, reason, note }.into(), alert.into()])
+    Ok(vec![escalated, alert.into()])
 }
 
 /// Longest hold of what a reporter is told, from the moment it is set.

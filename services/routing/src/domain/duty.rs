@@ -3,18 +3,20 @@
 //! The agency's own duty contacts in their order, then those of the national point that answers at any hour,
 //! then the coordinator. A machine's receipt never counts as an acknowledgement.
 
-use chassis::decider::Context;
+use chassis::decider::{Context, Rejection};
 use schemas::Timestamp;
-use schemas::codes::AlertReason;
+use schemas::codes::{AlertReason, RejectionCode};
 use schemas::directory::{Agency, DutyContact, DutyHours, Policy};
 use schemas::ids::AssignmentId;
 use schemas::routing::{AssignmentOffered, DutyContactCalled, RoutingEvent};
 
 use super::assignment::{alert_about, is_point};
-use super::state::{Call, Incident};
+use super::state::{Assignment, Call, Incident};
 
 /// Until an acknowledgement is asked for again, where no policy says otherwise.
 const DEFAULT_MINUTES: i64 = 15;
+/// Most calls about one assignment.
+const MAX_CALLS: usize = 100;
 
 /// The first call about a new offer, or the coordinator when there is nobody to call.
 pub fn first_call(context: &Context<'_>, policy: &Policy, offer: &AssignmentOffered) -> Option<RoutingEvent> {
@@ -24,27 +26,58 @@ pub fn first_call(context: &Context<'_>, policy: &Policy, offer: &AssignmentOffe
 /// The next call about an offer that nobody acknowledged.
 pub fn next_call(context: &Context<'_>, incident: &Incident, id: AssignmentId) -> Option<RoutingEvent> {
     let assignment = incident.assignments.get(&id)?;
+    Some(call(context, minutes(context), &assignment.offer, &assignment.calls))
+}
+
+fn minutes(context: &Context<'_>) -> i64 {
     let policy = context.directory.policy(Policy::DEFAULT, context.now);
-    let minutes = policy.map_or(DEFAULT_MINUTES, |policy| i64::from(policy.acknowledge_within_minutes));
-    Some(call(context, minutes, &assignment.offer, &assignment.calls))
+    policy.map_or(DEFAULT_MINUTES, |policy| i64::from(policy.acknowledge_within_minutes))
+}
+
+/// The next call, whether the last one was answered or not; from the first again, once everybody was called.
+///
+/// # Errors
+/// When there is nobody to call, or there were as many calls as may be.
+pub fn call_again(context: &Context<'_>, assignment: &Assignment) -> Result<RoutingEvent, Rejection> {
+    let Assignment { offer, calls, .. } = assignment;
+    if calls.len() >= MAX_CALLS {
+        return Err(RejectionCode::TooMany.into());
+    }
+    let callable = callable(context, offer);
+    // Whoever was called the fewest times; of those the first in order.
+    let times = |agency: &Agency, contact: &DutyContact| {
+        calls.iter().filter(|call| call.agency == agency.id && call.contact == contact.name).count()
+    };
+    let next = callable.into_iter().min_by_key(|(agency, contact)| times(agency, contact));
+    let (agency, contact) = next.ok_or(RejectionCode::NobodyOnDuty)?;
+    Ok(called(context, minutes(context), offer, calls, (agency, contact)).into())
 }
 
 fn call(context: &Context<'_>, minutes: i64, offer: &AssignmentOffered, calls: &[Call]) -> RoutingEvent {
     // Whoever is on duty now and was not called yet: a change of shift neither skips nor repeats anybody.
-    let called = |agency: &Agency, contact: &DutyContact| {
+    let was_called = |agency: &Agency, contact: &DutyContact| {
         calls.iter().any(|call| call.agency == agency.id && call.contact == contact.name)
     };
-    let next = callable(context, offer).into_iter().find(|(agency, contact)| !called(agency, contact));
+    let next = callable(context, offer).into_iter().find(|(agency, contact)| !was_called(agency, contact));
     match next {
-        Some((agency, contact)) => DutyContactCalled {
-            assignment_id: offer.assignment_id,
-            agency: agency.id.clone(),
-            contact: contact.name.clone(),
-            attempt: i32::try_from(calls.len() + 1).unwrap_or(i32::MAX),
-            acknowledge_by: context.now.plus_minutes(minutes),
-        }
-        .into(),
+        Some(next) => called(context, minutes, offer, calls, next).into(),
         None => alert_about(offer, AlertReason::NobodyAnswered).into(),
+    }
+}
+
+fn called(
+    context: &Context<'_>,
+    minutes: i64,
+    offer: &AssignmentOffered,
+    calls: &[Call],
+    (agency, contact): (&Agency, &DutyContact),
+) -> DutyContactCalled {
+    DutyContactCalled {
+        assignment_id: offer.assignment_id,
+        agency: agency.id.clone(),
+        contact: contact.name.clone(),
+        attempt: i32::try_from(calls.len() + 1).unwrap_or(i32::MAX),
+        acknowledge_by: context.now.plus_minutes(minutes),
     }
 }
 

@@ -189,6 +189,8 @@ pub fn evolve(incident: &mut Incident, event: &RoutingEvent) {
         }
         RoutingEvent::DutyContactCalled(called) => {
             if let Some(assignment) = incident.assignments.get_mut(&called.assignment_id) {
+                // Where a coordinator begins a new round, its calls are waited for as well.
+                assignment.calls_exhausted = false;
                 assignment.calls.push(Call {
                     agency: called.agency.clone(),
                     contact: called.contact.clone(),

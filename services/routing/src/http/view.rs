@@ -6,8 +6,8 @@
 
 use schemas::Timestamp;
 use schemas::codes::{
-    AgencyKind, AlertReason, AssignmentState, EscalationReason, IncidentKind, MediaKind, RetractionReason,
-    Urgency,
+    AgencyKind, AlertReason, AssignmentState, EscalationReason, FacetKind, IncidentKind, MediaKind,
+    RetractionReason, Urgency,
 };
 use schemas::digest_sets::KnownMatch;
 use schemas::directory::Agency;
@@ -107,6 +107,9 @@ pub struct AssignmentView {
     /// For the assignment's own agency only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entitlement: Option<Entitlement>,
+    /// For coordinators: the kinds of sealed parts that the policy's rule entitles it to, whether there are any or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may_open: Vec<FacetKind>,
     /// The duty contacts called so far; not for whoever only reported it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<CallView>,
@@ -318,6 +321,7 @@ impl Look<'_> {
             policy_version: one.offer.policy_version,
             transfer: one.offer.transfer.clone(),
             entitlement: own.then(|| one.entitlement.clone()),
+            may_open: if self.is_party() { Vec::new() } else { one.entitlement.facet_kinds.clone() },
             calls: calls.map(call_view).collect(),
             forwarded_from: one.offer.forwarded_from.filter(|from| !self.is_held_back(*from)),
         }

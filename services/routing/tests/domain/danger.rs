@@ -5,8 +5,8 @@ use schemas::directory::Entry;
 use schemas::ids::AssignmentId;
 use schemas::routing::{
     AcceptAssignment, AssignmentEscalated, AssignmentForwarded, AssignmentOffered, AssignmentOverdue,
-    CoordinatorAlerted, DeclineAssignment, DutyContactCalled, Entitlement, RevokeAssignment, RoutingEvent,
-    Transfer,
+    CoordinatorAlerted, DeclineAssignment, DutyContactCalled, Entitlement, EscalateAssignment,
+    RevokeAssignment, RoutingEvent, Transfer,
 };
 use schemas::{Timestamp, routing};
 
@@ -214,6 +214,37 @@ fn an_unanswered_call_goes_on_to_the_next() {
     for number in 1..=4 {
         check("the end of the line", &given, &rings(german(), ring_at(number)), &Ok(Vec::new()));
     }
+}
+
+#[test]
+fn a_coordinator_has_the_next_called_and_begins_the_line_again() {
+    let escalates = |by: &str| {
+        let reason = EscalationReason::RiskIncreased;
+        asks(by, EscalateAssignment { assignment_id: german(), reason, note: None })
+    };
+    let escalated = || {
+        let reason = EscalationReason::RiskIncreased;
+        AssignmentEscalated { assignment_id: german(), reason, note: None }.into()
+    };
+    let mut given = vec![stands(national_point()), referred_at_night()];
+    let second = escalates("un-coordinator").at(ring_at(0));
+    let duty_officer = calls(german(), "de-police", "duty officer", 2, ring_at(0));
+    check("before the next was due", &given, &second, &Ok(vec![escalated(), duty_officer]));
+    check("a machine", &given, &second.clone().by_machine(), &refuses(RejectionCode::NeedsAPerson));
+
+    given.extend((1..=3).map(|number| rings(german(), ring_at(number))));
+    let again = escalates("un-coordinator").at(ring_at(4));
+    let first = calls(german(), "de-police", "night desk", 4, ring_at(4));
+    check("everybody was called", &given, &again, &Ok(vec![escalated(), first]));
+    given.push(again);
+    check("and waited for", &given, &rings(german(), ring_at(5)), &Ok(vec![nobody_answered(german(), "DE")]));
+
+    let accepts = asks("de-police", AcceptAssignment { assignment_id: german() });
+    let at_work = [vec![referred_at_night()], vec![accepts]].concat();
+    check("at work", &at_work, &second, &refuses(RejectionCode::WrongState));
+    let unreachable = entry("agency/de-police", |entry| entry.agency.as_mut().unwrap().duty_contacts.clear());
+    let alone = [referred_at_night(), stands(unreachable)];
+    check("nobody to call", &alone, &second, &refuses(RejectionCode::NobodyOnDuty));
 }
 
 #[test]

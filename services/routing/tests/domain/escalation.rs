@@ -8,7 +8,7 @@ use schemas::routing::{
     DeclineAssignment, EscalateAssignment, ForwardAssignment, RevokeAssignment, RoutingEvent,
 };
 
-use chassis::decider::Decider;
+use chassis::decider::{Decider, Rejection};
 
 use crate::world::*;
 
@@ -58,6 +58,27 @@ fn states() -> Vec<(AssignmentState, Vec<Step>)> {
 }
 
 #[test]
+fn a_coordinator_presses_for_an_answer() {
+    use RejectionCode::*;
+    let reason = EscalationReason::RiskIncreased;
+    let presses = escalates("un-coordinator", reason);
+    for (state, steps) in states() {
+        let given = [vec![opened()], steps].concat();
+        let waits = matches!(state, AssignmentState::Offered | AssignmentState::Escalated);
+        let then = if waits { Ok(vec![escalated(reason)]) } else { refuses(WrongState) };
+        check(&format!("while {state}"), &given, &presses, &then);
+    }
+    let pressed = [opened(), presses.clone()];
+    check("for the same again", &pressed, &presses, &refuses(Unchanged));
+    let otherwise = EscalationReason::NeedsCoordination;
+    let again = escalates("un-coordinator", otherwise);
+    check("for another reason", &pressed, &again, &Ok(vec![escalated(otherwise)]));
+    let unanswered = escalates("un-coordinator", EscalationReason::Unanswered);
+    let at_fault = Err(Rejection::at(Invalid, "/reason"));
+    check("for what the clock says", &[opened()], &unanswered, &at_fault);
+}
+
+#[test]
 fn whoever_has_to_do_with_it_asks_while_it_is_open() {
     use AssignmentState::*;
     use RejectionCode::*;
@@ -74,7 +95,7 @@ fn whoever_has_to_do_with_it_asks_while_it_is_open() {
             let machine = when.by_machine();
             check(&format!("a machine of {by} while {state}"), &given, &machine, &refuses(NeedsAPerson));
         }
-        for by in ["fr-police", "un-coordinator", "us-provider", "no-agency"] {
+        for by in ["fr-police", "us-provider", "no-agency"] {
             let when = escalates(by, reason);
             check(&format!("{by} while {state}"), &given, &when, &refuses(NotYourAssignment));
         }

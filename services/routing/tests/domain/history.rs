@@ -361,7 +361,10 @@ impl Watch {
             let (state_now, to) = (assignment.state, &assignment.offer.country);
             let mut unanswered = state.alerts.iter().filter(|alert| alert.assignment_id == Some(*id));
             let unanswered = unanswered.any(|alert| alert.reason == AlertReason::NobodyAnswered);
-            prop_assert_eq!(assignment.calls_exhausted, unanswered, "nobody is left to call");
+            prop_assert!(!assignment.calls_exhausted || unanswered, "somebody is left to call");
+            // A coordinator who presses begins the calls again.
+            let pressed = assignment.escalated.is_some();
+            prop_assert!(assignment.calls_exhausted || pressed || !unanswered, "nobody is left to call");
             prop_assert!(state_now != AssignmentState::Overdue, "overdue, and nobody was asked to look");
             prop_assert!(state.withdrawn.is_none() || !assignment.is_open(), "withdrawn, yet {}", state_now);
             let waits = assignment.awaits_answer() && self.never_told.contains(to);
@@ -389,7 +392,9 @@ fn word_of_a_party(before: &Incident, event: &schemas::Event<RoutingEvent>) -> R
             prop_assert!(assignment.is_open() || assignment.state == AssignmentState::Overdue);
             let clock = event.actor.kind == ActorKind::Service;
             let concerned = assignment.offer.agency == event.agency || originator == Some(&event.agency);
-            prop_assert!(clock || (by_person && concerned), "escalated by {}", event.agency);
+            let watching = ["eu-coordinator", "un-coordinator"].map(agency).contains(&event.agency);
+            let calls = watching && assignment.awaits_answer();
+            prop_assert!(clock || (by_person && (concerned || calls)), "escalated by {}", event.agency);
             prop_assert!(!clock || assignment.state == AssignmentState::Overdue);
         }
         RoutingEvent::FeedbackHeld(held) => {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use causeway::client::{Client, OpenedFacet};
 use clap::{Args, ValueEnum};
+use client::{Client, OpenedFacet};
 use mla::http::RequestView;
 use paper::{ELEMENT, Language, Values};
 use schemas::codes::{BasisAnswer, FacetKind, PaperForm};

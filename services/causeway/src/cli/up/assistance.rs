@@ -1,8 +1,8 @@
 //! What the night leads to: data are preserved abroad, and guarded until the request for them is received.
 
 use anyhow::Context as _;
-use causeway::client::Client;
 use causeway::example::World;
+use client::Client;
 use mla::http::{Due, LegalBases, RequestView, Requests};
 use schemas::codes::{ClockEnd, DueReason};
 use schemas::ids::RequestId;

@@ -1,9 +1,9 @@
 //! One night: an imminent danger on a Saturday at 02:00, told as it happens.
 
 use anyhow::Context as _;
-use causeway::client::ClientError;
 use causeway::development::Moment;
 use causeway::example::World;
+use client::ClientError;
 use delivery::inbox::Entry;
 use directory::http::Shown;
 use routing::http::{AssignmentView, RoutingView};

@@ -1,8 +1,8 @@
 //! What the night leads to for the two children: each is looked for, one search is handed on, and a child identified.
 
 use anyhow::Context as _;
-use causeway::client::Client;
 use causeway::example::World;
+use client::Client;
 use delivery::inbox::Entry;
 use schemas::codes::AgeBand;
 use serde_json::{Value, json};

@@ -1,0 +1,108 @@
+//! An agency's own pages, served on its own machine: its inbox, its answers, and what is opened for it.
+//!
+//! Invariants:
+//! - the private key stays in this process: what is sealed is opened here, shown, and kept nowhere;
+//! - nothing outside of this machine reaches the pages, and on it nobody without the secret of their address;
+//! - whatever is done is a command of the service whose it is, in the person's own name.
+
+mod agencies;
+pub mod forms;
+mod inbox;
+mod web;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use chassis::clock::Clock;
+use chassis::seal::KeyPair;
+use client::{Client, ClientError};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use agencies::{Agencies, WhoError};
+use forms::Forms;
+use web::{Desk, Door};
+
+/// The name by which browsers reach it: one that always means this machine (RFC 6761, 6.3), and that shares its
+/// cookies with no other server here.
+pub const NAME: &str = "desk.localhost";
+
+/// What the desk is opened with.
+pub struct Options {
+    pub listen: SocketAddr,
+    /// The agency's access to the deployment.
+    pub client: Client,
+    /// The agency's private keys: the first that the directory knows opens.
+    pub keys: Vec<KeyPair>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    #[error("the desk is for this machine alone: {0} is no address of it (take 127.0.0.1)")]
+    NotHere(SocketAddr),
+    #[error("failed to listen at {at}")]
+    Listen { at: SocketAddr, source: std::io::Error },
+    #[error("failed to ask the deployment what it takes")]
+    Asked(#[from] ClientError),
+    #[error(transparent)]
+    Who(#[from] WhoError),
+    #[error("the pages ended")]
+    Served(#[source] std::io::Error),
+}
+
+/// A desk that listens.
+pub struct Opened {
+    /// Where a browser enters; it holds a secret.
+    pub address: String,
+    listener: TcpListener,
+    pages: axum::Router,
+}
+
+/// Asks the deployment who the token's agency is and what it takes, and listens.
+///
+/// # Errors
+/// See [`DeskError`].
+pub async fn open(options: Options) -> Result<Opened, DeskError> {
+    let Options { listen, client, keys } = options;
+    if !listen.ip().is_loopback() {
+        return Err(DeskError::NotHere(listen));
+    }
+    let forms = Forms::new(client.get::<Value>("/openapi.json").await?);
+    let agencies = Agencies::new(client.clone());
+    agencies.who().await?;
+    let listening = async {
+        let listener = TcpListener::bind(listen).await?;
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    };
+    let (listener, port) = listening.await.map_err(|source| DeskError::Listen { at: listen, source })?;
+    let clock = Clock::system();
+    let inbox = inbox::follow(client.clone(), clock.clone());
+    let door = Door::new(port);
+    let address = door.entrance();
+    let pages = web::pages(Desk { client, keys, forms, agencies, inbox, clock }, door);
+    Ok(Opened { address, listener, pages })
+}
+
+impl Opened {
+    /// Serves until the sign to stop; streams that people have open end with it.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), DeskError> {
+        let serving = axum::serve(self.listener, self.pages).into_future();
+        tokio::select! {
+            served = serving => served.map_err(DeskError::Served),
+            () = stop => Ok(()),
+        }
+    }
+}
+
+/// A key for a form that is shown now.
+fn new_key() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// Pause before what broke off is taken up again.
+const RETRY: Duration = Duration::from_secs(2);

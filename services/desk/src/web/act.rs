@@ -1,0 +1,54 @@
+//! Whatever a person does: a command of the service whose it is, at the command's own path.
+
+use std::sync::Arc;
+
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::Method;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, RequestExt as _};
+use chassis::problem::Problem;
+use client::Came;
+use serde::Deserialize;
+
+use super::Desk;
+use super::failure::Failure;
+use super::visit::Visit;
+
+/// The name of a form's own key among its fields.
+const KEY: &str = "key";
+
+/// What the address says beside where the page is.
+#[derive(Deserialize)]
+pub struct Asked {
+    /// Comes back from a command.
+    pub came: Option<Came>,
+}
+
+/// Gives the command, and shows what it was about as it then stands; or why it was rejected.
+pub async fn command(
+    State(desk): State<Arc<Desk>>,
+    visit: Visit,
+    OriginalUri(uri): OriginalUri,
+    request: Request,
+) -> Result<Response, Failure> {
+    let given = async {
+        let not_found = || Problem::not_found();
+        if request.method() != Method::POST {
+            return Err(not_found().into());
+        }
+        let fields = request.extract::<Form<Vec<(String, String)>>, _>().await;
+        let Form(fields) =
+            fields.map_err(|_| Problem::malformed().detail("the form is not one of these pages"))?;
+        let path = format!("/v1{}", uri.path());
+        let body = desk.forms.command(&path).ok_or_else(not_found)?.body(&fields);
+        let key = fields.iter().find(|(name, _)| name == KEY);
+        let (_, key) = key.ok_or_else(|| Problem::malformed().detail("the form has no key of its own"))?;
+        Ok(desk.client.give(&path, key, &body).await?)
+    };
+    let page = visit.shell.address.clone();
+    match given.await {
+        Ok(Came::Done) => Ok(Redirect::to(&format!("{page}?came=done")).into_response()),
+        Ok(Came::Pending) => Ok(Redirect::to(&format!("{page}?came=pending")).into_response()),
+        Err(why) => Err(Failure::of(visit.shell, why)),
+    }
+}
