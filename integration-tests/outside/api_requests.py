@@ -191,7 +191,8 @@ class Requests:
         self.step(place, self.enforcing, "no-ground-confirmation")
         self.evidence(place, self.provider)
         refused = self.sent(self.order("content-data", "production-order"), "provider-direct")
-        self.step(refused, self.provider, "receipt")
+        received = self.step(refused, self.provider, "receipt")
+        self.answer_period(refused, received)
         self.step(refused, self.provider, "non-execution", {"reason": "impossible"})
         self.step(refused, self.own, "enforcement-request")
         self.step(refused, self.enforcing, "recognition", {"recognised": True})
@@ -209,6 +210,13 @@ class Requests:
         urgent = self.draft(body)
         self.step(urgent, self.own, "transmission", {"channel": "provider-direct"})
         self.step(urgent, self.own, "ex-post-validation", {"granted": True, "by": "court"})
+
+    def answer_period(self, place, view):
+        """A coordinator says what is done about a legal period that is open."""
+        clock = next(period["clock"] for period in view["periods"] if period["ended"] is None)
+        place = {**place, "clock": clock}
+        says = {"answer": "sides-reminded"}
+        self.story.act(f"{ONE}/periods/{{clock}}/answer", self.story.coordinator, place, says)
 
     def preservation_order(self):
         place = self.sent(self.order("preservation", "preservation-order"), "provider-direct")

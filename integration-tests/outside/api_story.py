@@ -294,6 +294,13 @@ class Story:
             self.service.note("GET /v1/overview", "Nothing is shown", "referrals were filed")
         if b"data:" not in self.act("GET /v1/overview/stream", self.coordinator).content:
             self.service.note("GET /v1/overview/stream", "The stream is silent", "referrals were filed")
+        policy = self.ask("/v1/directory/policy/default", self.coordinator)["acts"]
+        for rule in policy["policy"]["rules"]:
+            rule["respond_within_minutes"] += 1
+        tried = {"entry": policy, "incidents": [self.incident]}
+        preview = self.act("POST /v1/routing/preview", self.coordinator, body=tried).json()
+        if (preview["tried"], preview["changed"]) != (1, 1):
+            self.service.note("POST /v1/routing/preview", "Nothing would change", f"{preview}")
 
     def change_directory(self):
         """A new key waits for a second person, of another issuer and of the State concerned."""

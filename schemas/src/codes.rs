@@ -444,6 +444,16 @@ code_lists! {
         Closed = "closed",
     }
 
+    /// What a change of the directory would do to an agency.
+    PreviewEffect = "preview-effect" {
+        Asked = "asked",
+        NotAsked = "not-asked",
+        OpensMore = "opens-more",
+        OpensLess = "opens-less",
+        AnswersSooner = "answers-sooner",
+        AnswersLater = "answers-later",
+    }
+
     /// How an assignment stands.
     AssignmentState = "assignment-state" {
         Offered = "offered",

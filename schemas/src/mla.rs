@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use crate::codes::{
     AlertReason, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ContentElement, DangerReason,
-    IncidentKind, Measure, NeededByReason, RequestKind, RequestRole, RequestState, TranslationState, Urgency,
-    VerificationMark,
+    IncidentKind, Measure, NeededByReason, PeriodAnswer, RequestKind, RequestRole, RequestState,
+    TranslationState, Urgency, VerificationMark,
 };
 use crate::envelope::{CommandFailed, CommandRejected};
 use crate::ids::{AgencyId, Country, IncidentId, InstrumentId, ReferralId, RequestId};
@@ -253,6 +253,16 @@ pub struct CoordinatorAsked {
     pub clock: String,
 }
 
+/// A coordinator has seen to it that something is done about a legal period. The period itself stands as it stood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.mla")]
+pub struct PeriodAnswered {
+    pub request_id: RequestId,
+    pub clock: String,
+    pub by: AgencyId,
+    pub answer: PeriodAnswer,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.mla")]
 pub struct DraftRequest {
@@ -282,6 +292,15 @@ pub struct TakeStep {
     pub reference: Option<SealedFacet>,
 }
 
+/// A coordinator says what is done about a legal period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.mla")]
+pub struct AnswerPeriod {
+    pub request_id: RequestId,
+    pub clock: String,
+    pub answer: PeriodAnswer,
+}
+
 /// A legal period of a request nears its end, or has run out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.mla")]
@@ -307,6 +326,7 @@ command_bodies! {
         TakeStep,
         PeriodDue,
         ReadRequest,
+        AnswerPeriod,
     }
 }
 
@@ -329,6 +349,7 @@ event_bodies! {
         ClockRanOut,
         RequestLapsed,
         CoordinatorAsked,
+        PeriodAnswered,
     }
 }
 
@@ -350,6 +371,7 @@ impl MlaEvent {
             Self::ClockRanOut(event) => event.request_id,
             Self::RequestLapsed(event) => event.request_id,
             Self::CoordinatorAsked(event) => event.request_id,
+            Self::PeriodAnswered(event) => event.request_id,
             Self::IncidentNoted(_)
             | Self::StateEngaged(_)
             | Self::CommandRejected(_)

@@ -110,7 +110,8 @@ async fn a_coordinator_looks_an_incident_up_and_its_browser_proves_the_trail() {
 
     // What a coordinator does is a command of the service whose it is, and shown as it then stands.
     let form = "#agencies form[action$='/revoke']";
-    page.find(Locator::Css("#agencies details summary")).await.unwrap().click().await.unwrap();
+    let open = format!("document.querySelector(\"{form}\").parentElement.open = true");
+    page.execute(&open, Vec::new()).await.unwrap();
     page.find(Locator::Css(&format!("{form} select")))
         .await
         .unwrap()
@@ -144,6 +145,63 @@ async fn a_coordinator_looks_an_incident_up_and_its_browser_proves_the_trail() {
     }
     page.goto(&format!("{pages}/incidents?page=many")).await.unwrap();
     shows(page, ".problem", "page: not a value of this parameter").await;
+    deployment.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_presses_tries_a_change_and_proposes_it() {
+    let (mut deployment, _provider, pages) = deployment("work", 3600).await;
+    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let referral = serde_json::to_vec(&calm_referral("PAGES-3")).unwrap();
+    let incident = hotline.refer(referral).await.unwrap().incident_id;
+    let browser = Browser::start().await;
+    let page = &browser.client;
+    page.goto(&pages).await.unwrap();
+    sign_in(page, "watch-1@un-coordinator").await;
+    shows(page, "#stages", "Offered, not accepted").await;
+
+    // What each may open is said; and whoever has not answered is pressed to.
+    page.goto(&format!("{pages}/incidents/{incident}")).await.unwrap();
+    shows(page, "#agencies", "Narrative").await;
+    page.find(Locator::Css("#agencies details summary")).await.unwrap().click().await.unwrap();
+    page.find(Locator::Css("#agencies form[action$='/escalate'] button"))
+        .await
+        .unwrap()
+        .click()
+        .await
+        .unwrap();
+    shows(page, ".done", "It is on record.").await;
+    shows(page, "#agencies", "Escalated (Needs coordination)").await;
+
+    // A change is tried on what is watched, by routing's own rules; nothing is changed by it.
+    page.goto(&format!("{pages}/directory")).await.unwrap();
+    shows(page, "#rules", "Police unit").await;
+    finds_nothing(page, "the directory").await;
+    let shorten = "const text = document.querySelector('textarea'); const entry = JSON.parse(text.value);\
+        entry.policy.version += 1;\
+        entry.policy.rules.forEach((rule) => (rule.respond_within_minutes -= 1));\
+        text.value = JSON.stringify(entry);";
+    page.execute(shorten, Vec::new()).await.unwrap();
+    page.find(Locator::Css("button[formaction]")).await.unwrap().click().await.unwrap();
+    shows(page, "#preview", "would have gone otherwise").await;
+    shows(page, "#preview", "Has to answer sooner").await;
+    shows(page, "#preview", &incident.to_string()).await;
+    finds_nothing(page, "a preview").await;
+    // What was written is still there, and is proposed. What takes two, takes two.
+    page.find(Locator::Css("#change button:not([formaction])")).await.unwrap().click().await.unwrap();
+    shows(page, ".done", "It is on record.").await;
+    shows(page, "#pending", "Waits for a second person").await;
+    finds_nothing(page, "a change that waits").await;
+    page.find(Locator::Css("form[action$='/confirm'] button")).await.unwrap().click().await.unwrap();
+    shows(page, ".problem", "needs-second-person").await;
+    page.goto(&format!("{pages}/directory")).await.unwrap();
+    page.find(Locator::Css("form[action$='/withdraw'] button")).await.unwrap().click().await.unwrap();
+    shows(page, ".done", "It is on record.").await;
+    page.goto(&format!("{pages}/directory?entry=agency/de-police")).await.unwrap();
+    shows(page, "h1", "agency/de-police").await;
+    page.execute("document.querySelector('textarea').value = '{'", Vec::new()).await.unwrap();
+    page.find(Locator::Css("button[formaction]")).await.unwrap().click().await.unwrap();
+    shows(page, ".problem", "/entry: ").await;
     deployment.stop().await.unwrap();
 }
 

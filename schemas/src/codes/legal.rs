@@ -422,4 +422,13 @@ code_lists! {
         ReservationUnknown = "reservation-unknown",
         SameState = "same-state",
     }
+
+    /// What a coordinator says of a legal period that has run out, or will.
+    PeriodAnswer = "period-answer" {
+        SidesReminded = "sides-reminded",
+        SidesInContact = "sides-in-contact",
+        LaterDateAgreed = "later-date-agreed",
+        OtherWayTaken = "other-way-taken",
+        NothingMoreHere = "nothing-more-here",
+    }
 }

@@ -1,5 +1,6 @@
 //! The pages that people see: rendered here, whole without scripts, and kept up to date by one.
 
+mod directory;
 mod failure;
 mod incident;
 mod incidents;
@@ -36,6 +37,7 @@ use sign_in::Provider;
 pub const BASE: &str = "/dashboard";
 /// The list of all incidents; below it stand their pages.
 pub const INCIDENTS: &str = "/dashboard/incidents";
+pub const DIRECTORY: &str = "/dashboard/directory";
 
 /// What every page needs.
 #[derive(Clone)]
@@ -67,7 +69,13 @@ pub fn pages(looks: Looks, reference: Reference, settings: PageSettings) -> Rout
         .route("/incidents/{incident}/lead", post(work::record_lead))
         .route("/incidents/{incident}/assignments/{assignment}/revoke", post(work::revoke))
         .route("/incidents/{incident}/assignments/{assignment}/escalate", post(work::escalate))
+        .route("/incidents/{incident}/requests/{request}/periods/{clock}/answer", post(work::answer_period))
         .route("/incidents/{incident}/children/{child}/invitations", post(work::invite))
+        .route("/directory", get(directory::page))
+        .route("/directory/preview", post(directory::preview))
+        .route("/directory/propose", post(directory::propose))
+        .route("/directory/{kind}/{name}/changes/{proposal}/confirm", post(directory::confirm))
+        .route("/directory/{kind}/{name}/changes/{proposal}/withdraw", post(directory::withdraw))
         .route("/sign-in", get(sign_in::begin))
         .route("/signed-in", get(sign_in::end))
         .route("/sign-out", post(session::sign_out))

@@ -12,7 +12,7 @@ use schemas::Timestamp;
 use schemas::codes::*;
 use schemas::delivery::{DeliveryEvent, FacetsDisclosed};
 use schemas::ids::*;
-use schemas::mla::{ClockEnded, ClockRanOut, ClockStarted, MlaEvent};
+use schemas::mla::{ClockEnded, ClockRanOut, ClockStarted, MlaEvent, PeriodAnswered};
 use schemas::referral::Handling;
 use schemas::routing::*;
 use schemas::victim_id::{ChildRegistered, CustodianSilent, CustodyAccepted, NobodyLooks, VictimIdEvent};
@@ -334,8 +334,17 @@ fn a_legal_period_is_shown_before_it_ends_and_once_it_has_run_out_until_it_is_me
     assert_eq!(concern(&said, 20, &["DE", "FR"]), None);
     assert_eq!(concern(&said, 28, &["DE", "FR"]), Some((Concern::PeriodEndsSoon, Some(country("DE")))));
     assert_eq!(concern(&said, 28, &["NL"]), None, "Germany owes it");
+    let answered = || {
+        let (by, answer) = (agency("un-coordinator"), PeriodAnswer::SidesReminded);
+        Said::Mla(PeriodAnswered { request_id, clock: clock.clone(), by, answer }.into())
+    };
+    said.push(answered());
+    assert_eq!(concern(&said, 28, &["DE", "FR"]), None, "somebody sees to it");
     said.push(Said::Mla(ran_out.into()));
     assert_eq!(concern(&said, 31, &["DE"]), Some((Concern::PeriodRanOut, Some(country("DE")))));
+    said.push(answered());
+    assert_eq!(concern(&said, 31, &["DE"]), None, "somebody sees to that, too");
+    said.pop();
     said.push(Said::Mla(ClockEnded { request_id, clock, end: ClockEnd::ALL[0] }.into()));
     assert_eq!(concern(&said, 31, &["DE"]), None);
 }

@@ -15,8 +15,9 @@ use schemas::codes::{
 };
 use schemas::ids::{AgencyId, Country, RequestId};
 use schemas::mla::{
-    ClockRanOut, ClockWarned, CoordinatorAsked, IncidentNoted, InvolveUnit, MlaCommand, MlaEvent, PeriodDue,
-    RequestLapsed, RequestShared, RequestUnshared, StateEngaged, StepTaken, TakeStep, UnitInvolved,
+    AnswerPeriod, ClockRanOut, ClockWarned, CoordinatorAsked, IncidentNoted, InvolveUnit, MlaCommand,
+    MlaEvent, PeriodAnswered, PeriodDue, RequestLapsed, RequestShared, RequestUnshared, StateEngaged,
+    StepTaken, TakeStep, UnitInvolved,
 };
 
 pub use clocks::HOLDER_END;
@@ -119,6 +120,7 @@ fn answer(
         MlaCommand::InvolveUnit(command) => involve(context, incident, command),
         MlaCommand::TakeStep(command) => take(context, incident, command),
         MlaCommand::PeriodDue(command) => period_due(context, incident, command),
+        MlaCommand::AnswerPeriod(command) => answer_period(context, incident, command),
         MlaCommand::ReadRequest(_) => Err(RejectionCode::NotEntitled.into()),
     }
 }
@@ -246,6 +248,31 @@ fn period_due(
         | ClockConsequence::Consult => {}
     }
     Ok(events)
+}
+
+/// A coordinator of one of the two States says what is done about a period that is open.
+fn answer_period(
+    context: &Context<'_>,
+    incident: &Incident,
+    command: &AnswerPeriod,
+) -> Result<Vec<MlaEvent>, Rejection> {
+    let coordinator = context.directory.agency(context.agency, context.now);
+    let coordinator = coordinator.filter(|agency| agency.kind == AgencyKind::Coordinator);
+    let request = incident.requests.get(&command.request_id);
+    let watched = request.zip(coordinator).filter(|(request, coordinator)| {
+        let told =
+            incident.noted.as_ref().is_none_or(|noted| !noted.never_told.contains(&coordinator.country));
+        told && coordinator.scope.iter().any(|country| request.is_known_in(country))
+    });
+    let (request, _) = watched.ok_or(RejectionCode::UnknownRequest)?;
+    context.must_be_human()?;
+    let period = request.periods.get(&command.clock).filter(|period| period.is_open());
+    let period = period.ok_or(RejectionCode::WrongState)?;
+    if period.answered == Some(command.answer) {
+        return Err(RejectionCode::Unchanged.into());
+    }
+    let AnswerPeriod { request_id, clock, answer } = command.clone();
+    Ok(vec![PeriodAnswered { request_id, clock, by: context.agency.clone(), answer }.into()])
 }
 
 /// The order no longer binds: what else was owed under it goes with it.

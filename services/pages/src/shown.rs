@@ -5,8 +5,9 @@
 #[allow(dead_code, reason = "the build reads it")]
 pub const COMPLETE: [&str; 2] = ["fr", "ar"];
 
-pub const SHOWN: [&str; 64] = [
+pub const SHOWN: [&str; 67] = [
     "age-band",
+    "agency-kind",
     "alert-reason",
     "assessment-kind",
     "assessment-reason",
@@ -48,9 +49,11 @@ pub const SHOWN: [&str; 64] = [
     "notification-preference",
     "offer-end",
     "paper-form",
+    "period-answer",
     "person-category",
     "postponement-ground",
     "preservation-advice",
+    "preview-effect",
     "priority-factor",
     "refusal-ground",
     "related-proceedings",

@@ -9,6 +9,7 @@ mod duty;
 mod amendment;
 mod answers;
 mod lead;
+mod preview;
 mod retraction;
 
 mod state;
@@ -23,6 +24,7 @@ use schemas::routing::{
     IncidentOpened, ItemNoted, RoutingCommand, RoutingEvent, TransfersAuthorised,
 };
 
+pub use preview::effects;
 pub use state::{Assignment, Call, Incident, Retraction, evolve};
 
 /// What `referral.events` tells.

@@ -1,5 +1,6 @@
 //! Routing's pages: why an incident went where it went, and what agencies answer.
 
+mod preview;
 mod view;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use chassis::auth::Caller;
 use chassis::front::{Answer, AtPosition, Front, IdempotencyKey};
 use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
+use chassis::reference::Reference;
 use chassis::sealing::{Asked, Sealing, Secrecy};
 use schemas::Timestamp;
 use schemas::codes::{
@@ -33,18 +35,20 @@ use utoipa_axum::routes;
 
 use crate::Routing;
 use crate::domain::Incident;
+pub use preview::{Effect, Preview, Tried};
 pub use view::{AssessmentView, AssignmentView, RetractionView, RoutingView};
 
 #[derive(Clone)]
 struct Pages {
     front: Front<Routing>,
     sealing: Arc<Sealing>,
+    reference: Reference,
 }
 
 /// Longest case number of an agency.
 const MAX_CASE_NUMBER_BYTES: usize = 128;
 
-pub fn pages(front: Front<Routing>, sealing: Arc<Sealing>) -> OpenApiRouter {
+pub fn pages(front: Front<Routing>, sealing: Arc<Sealing>, reference: Reference) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(show))
         .routes(routes!(accept))
@@ -62,7 +66,8 @@ pub fn pages(front: Front<Routing>, sealing: Arc<Sealing>) -> OpenApiRouter {
         .routes(routes!(accept_lead))
         .routes(routes!(dispute_lead))
         .routes(routes!(record_lead))
-        .with_state(Pages { front, sealing })
+        .routes(routes!(preview::preview))
+        .with_state(Pages { front, sealing, reference })
 }
 
 #[derive(Serialize, Deserialize, ToSchema)]

@@ -10,5 +10,5 @@ use crate::{Routing, http};
 pub fn start(host: &mut Host, sealing: &sealing::Settings) -> Result<Pages, StartError> {
     let sealing = Sealing::start(host, sealing)?;
     let front = host.run(Routing)?;
-    Ok(Pages::of(http::pages(front.clone(), sealing), front))
+    Ok(Pages::of(http::pages(front.clone(), sealing, host.reference.clone()), front))
 }

@@ -27,6 +27,8 @@ mod history;
 mod lead;
 #[path = "domain/news.rs"]
 mod news;
+#[path = "domain/preview.rs"]
+mod preview;
 #[path = "domain/raised.rs"]
 mod raised;
 #[path = "domain/retraction.rs"]

@@ -159,6 +159,7 @@ fn of_mla(event: &MlaEvent) -> Audience {
         | MlaEvent::UnitInvolved(_)
         | MlaEvent::RequestShared(_)
         | MlaEvent::RequestUnshared(_)
+        | MlaEvent::PeriodAnswered(_)
         | MlaEvent::StepTaken(_) => Audience::Acting,
         // Delivery tells each party what concerns it.
         MlaEvent::IncidentNoted(_)

@@ -73,6 +73,8 @@ pub struct Clock {
     pub due: Timestamp,
     pub is_paused: bool,
     pub has_run_out: bool,
+    /// A coordinator has said what is done about it.
+    pub is_answered: bool,
 }
 
 /// The search for one child.
@@ -244,6 +246,7 @@ impl Frame {
                     due: started.due,
                     is_paused: false,
                     has_run_out: false,
+                    is_answered: false,
                 };
                 if let Some(request) = self.requests.get_mut(&started.request_id) {
                     request.clocks.insert(started.clock.clone(), clock);
@@ -253,10 +256,16 @@ impl Frame {
                 self.clock(paused.request_id, &paused.clock, |clock| clock.is_paused = true);
             }
             MlaEvent::ClockMoved(moved) => self.clock(moved.request_id, &moved.clock, |clock| {
-                (clock.due, clock.is_paused, clock.has_run_out) = (moved.due, false, false);
+                (clock.due, clock.is_paused) = (moved.due, false);
+                (clock.has_run_out, clock.is_answered) = (false, false);
             }),
             MlaEvent::ClockRanOut(ran_out) => {
-                self.clock(ran_out.request_id, &ran_out.clock, |clock| clock.has_run_out = true);
+                self.clock(ran_out.request_id, &ran_out.clock, |clock| {
+                    (clock.has_run_out, clock.is_answered) = (true, false);
+                });
+            }
+            MlaEvent::PeriodAnswered(said) => {
+                self.clock(said.request_id, &said.clock, |clock| clock.is_answered = true);
             }
             MlaEvent::ClockEnded(ended) => {
                 if let Some(request) = self.requests.get_mut(&ended.request_id) {

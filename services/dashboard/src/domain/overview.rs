@@ -248,7 +248,7 @@ fn needs(
         for clock in request.clocks.values().filter(|clock| !clock.is_paused) {
             let (owing, soon) = (request.owing(clock), clock.due <= now.plus_minutes(SOON_MINUTES));
             let concern = if clock.has_run_out { Concern::PeriodRanOut } else { Concern::PeriodEndsSoon };
-            if watch.shows(owing) && (clock.has_run_out || soon) {
+            if watch.shows(owing) && !clock.is_answered && (clock.has_run_out || soon) {
                 needs.push(need(concern, Some(owing), None, clock.due));
             }
         }

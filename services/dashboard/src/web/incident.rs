@@ -11,10 +11,10 @@ use pages::shell::Shell;
 use pages::words::Words;
 use schemas::Timestamp;
 use schemas::codes::{
-    AssignmentState, ChildStatus, EscalationReason, FacetKind, IncidentKind, RequestKind, RequestState,
-    RetractionReason, RevokeReason, Urgency,
+    AssignmentState, ChildStatus, EscalationReason, FacetKind, IncidentKind, PeriodAnswer, RequestKind,
+    RequestState, RetractionReason, RevokeReason, Urgency,
 };
-use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId};
+use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId, RequestId};
 use schemas::routing::{CoordinatorAlerted, CountryFound, Ground, LeadProposed, OfferWithheld, Transfer};
 use serde::Deserialize;
 
@@ -22,6 +22,7 @@ use super::Web;
 use super::failure::Failure;
 use super::services::Came;
 use super::visit::Visit;
+use super::work::came_text;
 
 /// What of the routing the page shows.
 #[derive(Deserialize)]
@@ -63,12 +64,21 @@ struct Requests {
 
 #[derive(Deserialize)]
 struct Request {
+    request_id: RequestId,
     kind: RequestKind,
     state: RequestState,
     requesting: Country,
     requested: Country,
     week: String,
-    ran_out: Vec<String>,
+    periods: Vec<Period>,
+}
+
+#[derive(Deserialize)]
+struct Period {
+    clock: String,
+    article: String,
+    ran_out: bool,
+    answered: Option<PeriodAnswer>,
 }
 
 #[derive(Deserialize)]
@@ -210,10 +220,7 @@ impl Page {
     }
 
     fn came(&self) -> Option<String> {
-        self.came.map(|came| match came {
-            Came::Done => self.words().done(),
-            Came::Pending => self.words().pending(),
-        })
+        came_text(self.words(), self.came)
     }
 
     /// Why somebody was asked: a line for each reason, the same one once.

@@ -51,6 +51,20 @@ impl Services {
         Ok(if status == StatusCode::ACCEPTED { Came::Pending } else { Came::Done })
     }
 
+    /// Asks something that is too long for an address.
+    ///
+    /// # Errors
+    /// As [`Services::get`].
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, Problem> {
+        let (_, text) = self.answer(self.http.post(self.at(path)?).bearer_auth(token).json(body)).await?;
+        parsed(&text)
+    }
+
     fn at(&self, path: &str) -> Result<Url, Problem> {
         self.address.join(path).map_err(|_| Problem::not_found())
     }
@@ -69,11 +83,15 @@ impl Services {
     /// # Errors
     /// As [`Services::text`], or that the answer is none.
     pub async fn get<T: DeserializeOwned>(&self, token: &str, path: &str) -> Result<T, Problem> {
-        serde_json::from_str(&self.text(token, path).await?).map_err(|error| {
-            tracing::error!(%error, "a service's answer does not read");
-            Problem::internal()
-        })
+        parsed(&self.text(token, path).await?)
     }
+}
+
+fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    serde_json::from_str(text).map_err(|error| {
+        tracing::error!(%error, "a service's answer does not read");
+        Problem::internal()
+    })
 }
 
 fn unreachable(error: reqwest::Error) -> Problem {

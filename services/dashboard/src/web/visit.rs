@@ -9,7 +9,7 @@ use schemas::codes::AgencyKind;
 
 use super::failure::Failure;
 use super::session::SignedIn;
-use super::{BASE, Web};
+use super::{BASE, DIRECTORY, Web};
 
 pub struct Visit {
     pub caller: Caller,
@@ -38,7 +38,10 @@ impl FromRequestParts<Web> for Visit {
     }
 }
 
-/// The incident's page, where a form of it was sent to: forms have none of their own.
+/// The page that a form was sent from: forms have none of their own.
 fn page_of(form: &str) -> String {
+    if form.starts_with(DIRECTORY) {
+        return DIRECTORY.to_owned();
+    }
     form.split('/').take("/dashboard/incidents/{incident}".split('/').count()).collect::<Vec<_>>().join("/")
 }

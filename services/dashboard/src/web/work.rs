@@ -5,8 +5,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use chassis::http::{Path, Raw};
 use chassis::problem::Problem;
 use openidconnect::url::form_urlencoded;
-use schemas::codes::{EscalationReason, RevokeReason};
-use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId};
+use pages::words::Words;
+use schemas::codes::{EscalationReason, PeriodAnswer, RevokeReason};
+use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId, RequestId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -38,6 +39,11 @@ pub struct Revocation {
 #[derive(Deserialize)]
 pub struct Escalation {
     reason: EscalationReason,
+}
+
+#[derive(Deserialize)]
+pub struct PeriodAnswered {
+    answer: PeriodAnswer,
 }
 
 #[derive(Deserialize)]
@@ -73,6 +79,18 @@ pub async fn escalate(
 ) -> Result<Response, Failure> {
     let command = format!("assignments/{assignment}/escalate");
     web.command(visit, incident, &command, &form, |Escalation { reason }| json!({ "reason": reason })).await
+}
+
+pub async fn answer_period(
+    State(web): State<Web>,
+    visit: Visit,
+    Path((incident, request, clock)): Path<(IncidentId, RequestId, String)>,
+    Raw(form): Raw,
+) -> Result<Response, Failure> {
+    let clock: String = form_urlencoded::byte_serialize(clock.as_bytes()).collect();
+    let command = format!("requests/{request}/periods/{clock}/answer");
+    web.command(visit, incident, &command, &form, |PeriodAnswered { answer }| json!({ "answer": answer }))
+        .await
 }
 
 pub async fn invite(
@@ -111,12 +129,20 @@ impl Web {
 }
 
 /// The fields of a form.
-fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Problem> {
+pub fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Problem> {
     let fields =
         form_urlencoded::parse(form).map(|(name, value)| (name.into_owned(), value.into_owned().into()));
     let fields: Map<String, Value> = fields.collect();
     serde_json::from_value(fields.into())
         .map_err(|_| Problem::malformed().detail("the form is not one of this page"))
+}
+
+/// What a page says of a command that was given on it.
+pub fn came_text(words: &Words, came: Option<Came>) -> Option<String> {
+    came.map(|came| match came {
+        Came::Done => words.done(),
+        Came::Pending => words.pending(),
+    })
 }
 
 /// A key for a form that is shown now.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemas::Timestamp;
 use schemas::codes::{
     Channel, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ConsultationSubject, DigestCheck,
-    RefusalGround, RequestRole, RequestState, RequestStep, Validator,
+    PeriodAnswer, RefusalGround, RequestRole, RequestState, RequestStep, Validator,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, RequestId};
@@ -110,6 +110,8 @@ pub struct Period {
     pub extended_by: Option<String>,
     pub ran_out: Option<Timestamp>,
     pub ended: Option<(Timestamp, ClockEnd)>,
+    /// What a coordinator has last said is done about it.
+    pub answered: Option<PeriodAnswer>,
 }
 
 impl Period {
@@ -310,8 +312,8 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
             // One that goes on from where it began was made longer once already.
             let goes_on = request.periods.get(&started.clock).filter(|one| one.started.from == started.from);
             let extended_by = goes_on.and_then(|one| one.extended_by.clone());
-            let (paused, ran_out, ended) = (None, None, None);
-            let period = Period { started: started.clone(), paused, extended_by, ran_out, ended };
+            let (paused, ran_out, ended, answered) = (None, None, None, None);
+            let period = Period { started: started.clone(), paused, extended_by, ran_out, ended, answered };
             request.periods.insert(started.clock.clone(), period);
         }
         MlaEvent::ClockPaused(paused) => {
@@ -319,7 +321,7 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
         }
         MlaEvent::ClockMoved(moved) => period(request, &moved.clock, &|period| {
             // What has run out moves only when a data holder keeps the data longer after all.
-            (period.paused, period.ran_out) = (None, None);
+            (period.paused, period.ran_out, period.answered) = (None, None, None);
             (period.started.nominal, period.started.due) = (moved.nominal, moved.due);
             period.started.warnings.clone_from(&moved.warnings);
             period.extended_by = moved.extended_by.clone().or(period.extended_by.take());
@@ -332,7 +334,13 @@ fn evolve_request(request: &mut Request, event: &MlaEvent, at: Timestamp) {
                 period.started.warnings.remove(0);
             }
         }),
-        MlaEvent::ClockRanOut(out) => period(request, &out.clock, &|period| period.ran_out = Some(out.due)),
+        // What was said before it ran out is no answer to that.
+        MlaEvent::ClockRanOut(out) => period(request, &out.clock, &|period| {
+            (period.ran_out, period.answered) = (Some(out.due), None);
+        }),
+        MlaEvent::PeriodAnswered(said) => {
+            period(request, &said.clock, &|period| period.answered = Some(said.answer));
+        }
         MlaEvent::RequestLapsed(_) => request.state = RequestState::Lapsed,
         MlaEvent::IncidentNoted(_)
         | MlaEvent::StateEngaged(_)

@@ -12,11 +12,11 @@ use chassis::http::{Body, Path, answered};
 use chassis::problem::Problem;
 use chassis::sealing::{self, Secrecy, check_text};
 use schemas::codes::{
-    AgencyKind, ConditionCode, ContentElement, DangerReason, FacetKind, Measure, RequestKind,
+    AgencyKind, ConditionCode, ContentElement, DangerReason, FacetKind, Measure, PeriodAnswer, RequestKind,
     TranslationState,
 };
 use schemas::ids::{AgencyId, Country, IncidentId, InstrumentId, ReferralId, RequestId};
-use schemas::mla::{AmendRequest, Draft, DraftRequest, InvolveUnit, NeededBy, ReadRequest};
+use schemas::mla::{AmendRequest, AnswerPeriod, Draft, DraftRequest, InvolveUnit, NeededBy, ReadRequest};
 use schemas::referral::SealedFacet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -35,6 +35,7 @@ pub fn pages() -> OpenApiRouter<Pages> {
         .routes(routes!(show))
         .routes(routes!(amend))
         .routes(routes!(involve))
+        .routes(routes!(answer_period))
 }
 
 /// What is asked of whom, and the texts of its elements, which are sealed.
@@ -110,7 +111,9 @@ async fn list(
     let requests: Vec<RequestView> =
         all.filter_map(|(id, one)| pages.view_of(&caller, incident, &state.state, *id, one)).collect();
     let watched = match caller.agency.kind {
-        AgencyKind::Coordinator => view::watched(&state.state, &caller.agency.scope),
+        AgencyKind::Coordinator => {
+            view::watched(&state.state, &caller.agency.scope, pages.front.clock().now())
+        }
         _ => Vec::new(),
     };
     let engaged = state.state.engaged.values().any(|country| *country == caller.agency.country);
@@ -197,6 +200,32 @@ async fn involve(
     let view =
         answered_by(&answer, |_| request_id).map(|id| pages.view(&caller, incident, id)).transpose()?;
     Ok(answered::<Mla>(&answer, StatusCode::CREATED, &view))
+}
+
+/// What is done about a legal period.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = PeriodAnswered)]
+pub struct Answered {
+    pub answer: PeriodAnswer,
+}
+
+/// A coordinator of one of the two States says what is done about a legal period; it stands as it stood.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/requests/{request}/periods/{clock}/answer", tag = "mla",
+    params(("incident" = IncidentId, Path), ("request" = RequestId, Path), ("clock" = String, Path),
+        ("Idempotency-Key" = String, Header)),
+    request_body = Answered,
+    responses((status = 201, body = Answered), (status = 404, body = Problem), (status = 409, body = Problem)))]
+async fn answer_period(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, request_id, clock)): Path<(IncidentId, RequestId, String)>,
+    Body(Answered { answer: said }): Body<Answered>,
+) -> Result<Response, Problem> {
+    let command = AnswerPeriod { request_id, clock, answer: said };
+    let answer = pages.front.submit(key.request::<Mla>(&caller, incident, command)).await?;
+    Ok(answered::<Mla>(&answer, StatusCode::CREATED, &Answered { answer: said }))
 }
 
 #[allow(

@@ -3,9 +3,9 @@
 use schemas::Timestamp;
 use schemas::codes::{
     BasisAnswer, Channel, ClockConsequence, ClockEnd, ClockKind, ConditionCode, ConsultationSubject,
-    ContentElement, Counting, DangerReason, DigestCheck, Measure, PaperForm, PreservationAdvice,
-    RefusalGround, RequestKind, RequestRole, RequestState, RequestStep, TranslationState, Validator,
-    VerificationMark,
+    ContentElement, Counting, DangerReason, DigestCheck, Measure, PaperForm, PeriodAnswer,
+    PreservationAdvice, RefusalGround, RequestKind, RequestRole, RequestState, RequestStep, TranslationState,
+    Validator, VerificationMark,
 };
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, FacetId, IncidentId, InstrumentId, RequestId};
@@ -154,6 +154,8 @@ pub struct PeriodView {
     pub ended: Option<Timestamp>,
     pub end: Option<ClockEnd>,
     pub then: ClockConsequence,
+    /// What a coordinator says is done about it.
+    pub answered: Option<PeriodAnswer>,
     pub mark: VerificationMark,
     /// What of it is not sure.
     pub notice: Option<String>,
@@ -175,6 +177,7 @@ pub struct StepView {
 /// A request as a coordinator sees it: countries, states and weeks.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct WatchedView {
+    pub request_id: RequestId,
     pub kind: RequestKind,
     pub state: RequestState,
     pub requesting: Country,
@@ -182,9 +185,22 @@ pub struct WatchedView {
     pub measures: Vec<Measure>,
     /// Since when it stands so, as an ISO week.
     pub week: String,
-    /// Articles of the periods that have run out.
-    pub ran_out: Vec<String>,
+    /// The periods that have run out, or end within three days.
+    pub periods: Vec<WatchedPeriod>,
 }
+
+/// A legal period as a coordinator sees it: that it presses, and not to the minute.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct WatchedPeriod {
+    pub clock: String,
+    pub article: String,
+    pub ran_out: bool,
+    /// What a coordinator says is done about it.
+    pub answered: Option<PeriodAnswer>,
+}
+
+/// A period that ends sooner presses.
+const PRESSES_DAYS: i64 = 3;
 
 /// A request, and who looks at it when.
 pub struct Seen<'a> {
@@ -369,6 +385,7 @@ fn period(seen: &Seen<'_>, period: &Period) -> PeriodView {
         paused: period.paused,
         extended_by: period.extended_by.clone(),
         ran_out: period.ran_out,
+        answered: period.answered,
         ended: period.ended.map(|(at, _)| at),
         end: period.ended.map(|(_, end)| end),
         then: started.then,
@@ -422,26 +439,37 @@ fn said(step: &Step) -> serde_json::Map<String, serde_json::Value> {
 }
 
 /// The requests of an incident between countries that a coordinator watches. A draft is its own side's.
-pub fn watched(incident: &Incident, scope: &[Country]) -> Vec<WatchedView> {
+pub fn watched(incident: &Incident, scope: &[Country], now: Timestamp) -> Vec<WatchedView> {
     let told =
         |country: &Country| incident.noted.as_ref().is_none_or(|noted| !noted.never_told.contains(country));
     let in_scope =
         |request: &&Request| scope.iter().any(|country| told(country) && request.is_known_in(country));
-    let requests = incident.requests.values().filter(in_scope);
+    let requests = incident.requests.iter().filter(|(_, request)| in_scope(request));
     requests
-        .map(|request| WatchedView {
+        .map(|(request_id, request)| WatchedView {
+            request_id: *request_id,
             kind: request.draft.kind,
             state: request.state,
             requesting: request.country.clone(),
             requested: request.draft.requested.clone(),
             measures: request.draft.measures.clone(),
             week: request.history.last().map_or(request.drafted, |taken| taken.at).iso_week(),
-            ran_out: request
+            periods: request
                 .periods
                 .values()
-                .filter(|period| period.is_open() && period.ran_out.is_some())
-                .map(|period| period.started.article.clone())
+                .filter(|period| period.is_open() && presses(period, now))
+                .map(|period| WatchedPeriod {
+                    clock: period.started.clock.clone(),
+                    article: period.started.article.clone(),
+                    ran_out: period.ran_out.is_some(),
+                    answered: period.answered,
+                })
                 .collect(),
         })
         .collect()
+}
+
+fn presses(period: &Period, now: Timestamp) -> bool {
+    let soon = now.plus_minutes(PRESSES_DAYS * 24 * 60);
+    period.ran_out.is_some() || (period.runs() && period.started.due <= soon)
 }

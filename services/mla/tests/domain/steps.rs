@@ -208,6 +208,37 @@ fn what_does_not_come_in_time_is_told_and_comes_late() {
 }
 
 #[test]
+fn a_coordinator_says_what_is_done_about_a_period() {
+    let (mut history, id) = received(assistance(Measure::ContentData, "eio"));
+    let answers = |clock: &str, answer| AnswerPeriod { request_id: id, clock: clock.to_owned(), answer };
+    let reminded = || answers("EIO-16", PeriodAnswer::SidesReminded);
+    for by in ["de-central", "fr-central", "de-police"] {
+        assert_eq!(rejected(history.ask(by, reminded())), RejectionCode::UnknownRequest, "{by}");
+    }
+    let watching = "un-coordinator";
+    let nowhere = answers("EIO-99", PeriodAnswer::SidesReminded);
+    assert_eq!(rejected(history.ask(watching, nowhere)), RejectionCode::WrongState);
+    let said = history.ask(watching, reminded()).unwrap();
+    let by = agency(watching);
+    let answer = PeriodAnswer::SidesReminded;
+    assert_eq!(said, [PeriodAnswered { request_id: id, clock: "EIO-16".to_owned(), by, answer }.into()]);
+    assert_eq!(rejected(history.ask(watching, reminded())), RejectionCode::Unchanged);
+    history.ask(watching, answers("EIO-16", PeriodAnswer::SidesInContact)).unwrap();
+    // The period stands as it stood; once it has run out, that is another matter.
+    assert_eq!(due(&history, id, "EIO-16"), at("2026-09-08T22:00:00Z"));
+    history.pass(8 * 24);
+    history.ask(watching, answers("EIO-16", PeriodAnswer::SidesInContact)).unwrap();
+    history.step("fr-central", id, Acknowledgement {}).unwrap();
+    assert_eq!(rejected(history.ask(watching, reminded())), RejectionCode::WrongState, "it has ended");
+    // A draft is its own side's.
+    let mut history = History::start();
+    let id = history.draft(assistance(Measure::ContentData, "eio"));
+    let early =
+        AnswerPeriod { request_id: id, clock: "EIO-16".to_owned(), answer: PeriodAnswer::SidesReminded };
+    assert_eq!(rejected(history.ask(watching, early)), RejectionCode::UnknownRequest);
+}
+
+#[test]
 fn a_refusal_needs_a_ground_and_the_consultation_that_the_basis_demands() {
     let essential = RefusalGround::EssentialInterests;
     let (mut history, id) = received(assistance(Measure::Hearing, "untoc"));

@@ -190,11 +190,16 @@ fn eye(incident: &Incident, agency: &Agency) -> Option<Eye> {
         (false, true) => return Some(Eye::Assigned),
         (false, false) => {}
     }
-    let watches = |country: &Country| agency.scope.contains(country);
+    watches(incident, agency).then_some(Eye::Coordinator)
+}
+
+/// Whether the agency is a coordinator, and one of the countries that it watches is concerned.
+pub fn watches(incident: &Incident, agency: &Agency) -> bool {
+    let Some(opened) = &incident.opened else { return false };
+    let within = |country: &Country| agency.scope.contains(country);
     let in_scope =
-        incident.countries.iter().any(|found| watches(&found.country)) || watches(&opened.reporter_country);
-    let coordinates = agency.kind == AgencyKind::Coordinator && !incident.is_never_told(&agency.country);
-    (coordinates && in_scope).then_some(Eye::Coordinator)
+        incident.countries.iter().any(|found| within(&found.country)) || within(&opened.reporter_country);
+    agency.kind == AgencyKind::Coordinator && !incident.is_never_told(&agency.country) && in_scope
 }
 
 /// One look at an incident.
