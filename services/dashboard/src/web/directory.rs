@@ -179,8 +179,10 @@ pub async fn propose(State(web): State<Web>, visit: Visit, Raw(form): Raw) -> Re
         let came = web.services.post(&visit.token, "/v1/directory/changes", key, &json!(entry)).await?;
         Ok((id, came))
     };
-    let given = given.await;
-    after(visit, given)
+    match given.await {
+        Ok((id, came)) => Ok(back_to(&id, came)),
+        Err(problem) => Err(Failure::of(visit.shell, problem)),
+    }
 }
 
 pub async fn confirm(
@@ -215,18 +217,16 @@ async fn decide(
         let path = format!("/v1/directory/{id}/changes/{proposal}/{verb}");
         Ok((id, web.services.post(&visit.token, &path, key, &Value::Null).await?))
     };
-    let given = given.await;
-    after(visit, given)
-}
-
-fn after(visit: Visit, given: Result<(EntryId, Came), Problem>) -> Result<Response, Failure> {
-    match given {
-        Ok((id, came)) => {
-            let came = if matches!(came, Came::Done) { "done" } else { "pending" };
-            Ok(Redirect::to(&format!("{DIRECTORY}?entry={id}&came={came}")).into_response())
-        }
+    match given.await {
+        Ok((id, came)) => Ok(back_to(&id, came)),
         Err(problem) => Err(Failure::of(visit.shell, problem)),
     }
+}
+
+/// The entry as it then stands.
+fn back_to(id: &EntryId, came: Came) -> Response {
+    let came = if matches!(came, Came::Done) { "done" } else { "pending" };
+    Redirect::to(&format!("{DIRECTORY}?entry={id}&came={came}")).into_response()
 }
 
 impl Page {
