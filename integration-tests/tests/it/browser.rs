@@ -3,11 +3,14 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::time::Duration;
 
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use integration_tests::await_some;
-use serde_json::json;
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
 
 use crate::outside::named;
 
@@ -18,8 +21,6 @@ const SHOWN: Duration = Duration::from_secs(30);
 pub struct Browser {
     driver: Child,
     pub client: Client,
-    /// Where the driver answers.
-    pub address: String,
 }
 
 impl Browser {
@@ -41,7 +42,7 @@ impl Browser {
             builder.capabilities(capabilities.clone()).connect(&address).await.ok()
         };
         let client = await_some("the browser", connect).await.unwrap();
-        Self { driver, client, address }
+        Self { driver, client }
     }
 }
 
@@ -66,7 +67,8 @@ pub async fn shows(browser: &Client, css: &str, expected: &str) {
     }
 }
 
-/// What an accessibility checker (axe-core) finds wrong with the page, by the rules of WCAG 2.2 AA and its own.
+/// What an accessibility checker (axe-core) finds wrong with the page, by the rules of WCAG 2.2 AA and its own; and
+/// whether it fits into a narrow window.
 pub async fn finds_nothing(browser: &Client, page: &str) {
     let modules = PathBuf::from(named("CAUSEWAY_TEST_NODE_MODULES"));
     let axe = std::fs::read_to_string(modules.join("axe-core/axe.min.js")).unwrap();
@@ -74,4 +76,38 @@ pub async fn finds_nothing(browser: &Client, page: &str) {
     let run = "const done = arguments[0]; axe.run().then((found) => done(found.violations));";
     let found = browser.execute_async(run, Vec::new()).await.unwrap();
     assert_eq!(found, json!([]), "{page}");
+    let narrow = json!({ "width": NARROW, "height": 800, "deviceScaleFactor": 1, "mobile": false });
+    tell(browser, "Emulation.setDeviceMetricsOverride", narrow).await;
+    let width = browser.execute("return document.documentElement.scrollWidth", Vec::new()).await.unwrap();
+    assert!(width.as_u64().unwrap() <= NARROW, "{page} is {width} wide");
+    tell(browser, "Emulation.clearDeviceMetricsOverride", json!({})).await;
+}
+
+/// CSS pixels: what WCAG 2.2 asks of a page that is enlarged to four times its size (1.4.10).
+const NARROW: u64 = 320;
+
+/// Loads the page as a browser does that runs no scripts.
+pub async fn go_without_scripts(browser: &Client, address: &str) {
+    tell(browser, "Emulation.setScriptExecutionDisabled", json!({ "value": true })).await;
+    browser.goto(address).await.unwrap();
+    tell(browser, "Emulation.setScriptExecutionDisabled", json!({ "value": false })).await;
+}
+
+/// Tells the browser something that WebDriver has no word for (Chrome DevTools Protocol).
+pub async fn tell(browser: &Client, command: &str, parameters: Value) {
+    let told = Told(json!({ "cmd": command, "params": parameters }));
+    browser.issue_cmd(told).await.unwrap();
+}
+
+#[derive(Debug)]
+struct Told(Value);
+
+impl WebDriverCompatibleCommand for Told {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, <Url as FromStr>::Err> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(self.0.to_string()))
+    }
 }

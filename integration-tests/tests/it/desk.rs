@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::browser::{Browser, finds_nothing, shows, text};
+use crate::browser::{Browser, finds_nothing, go_without_scripts, shows, tell, text};
 
 /// Ends with the test. What it says has a reader until then.
 struct Desk {
@@ -131,7 +131,7 @@ async fn an_officer_takes_a_referral_up_by_keyboard_and_opens_it_here() {
     shows(page, ".person", "de-police").await;
     finds_nothing(page, "an empty inbox").await;
     let may = json!({ "origin": desk.origin(), "permissions": ["notifications"] });
-    allow(page, &browser, &may).await;
+    tell(page, "Browser.grantPermissions", may).await;
     page.goto(desk.origin()).await.unwrap();
     shows(page, "#as-of", "As of").await;
     page.execute("tell.addEventListener('told', (event) => (document.title = event.detail))", Vec::new())
@@ -182,6 +182,10 @@ async fn an_officer_takes_a_referral_up_by_keyboard_and_opens_it_here() {
     finds_nothing(page, "the queue of children").await;
     assert_eq!(page.execute("return document.documentElement.dir", Vec::new()).await.unwrap(), json!("rtl"));
 
+    // Everything reads without a script.
+    go_without_scripts(page, desk.origin()).await;
+    shows(page, "#at-work", "خطر وشيك").await;
+
     // What is refused is told with its field, and what to do.
     page.goto(&format!("{}/incidents/{}", desk.origin(), receipt.incident_id)).await.unwrap();
     let forward = page.find(Locator::Css("form[action$='/escalate'] select")).await.unwrap();
@@ -216,15 +220,6 @@ async fn line_to(deployment: &Deployment) -> (String, JoinHandle<()>) {
         }
     });
     (here, line)
-}
-
-/// As a person who answers the browser's question: WebDriver's own way to it.
-async fn allow(page: &Client, browser: &Browser, permissions: &Value) {
-    let session = page.session_id().await.unwrap().unwrap();
-    let command = json!({ "cmd": "Browser.grantPermissions", "params": permissions });
-    let address = format!("{}/session/{session}/goog/cdp/execute", browser.address);
-    let answer = reqwest::Client::new().post(address).json(&command).send().await.unwrap();
-    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -371,7 +366,7 @@ async fn every_form_says_in_words_what_it_asks() {
     let paths: Vec<String> = document["paths"].as_object().unwrap().keys().cloned().collect();
     let forms = Forms::new(document);
     // Not for agencies, or not by forms: a coordinator's own, and what opens.
-    let others = ["open", "revoke", "record", "invitations", "access", "transfers"];
+    let others = ["open", "revoke", "record", "invitations", "access", "transfers", "answer"];
     let of_forms = paths.iter().filter(|path| {
         let last = path.rsplit('/').next().unwrap();
         path.starts_with("/v1/incidents/") && !others.contains(&last)

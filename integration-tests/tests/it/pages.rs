@@ -10,7 +10,7 @@ use fantoccini::{Client, Locator};
 use integration_tests::{Deployment, calm_referral, free_address};
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, finds_nothing, shows};
+use crate::browser::{Browser, finds_nothing, go_without_scripts, shows};
 use crate::outside::{named, script};
 
 /// Ends with the test. What it says has a reader until then.
@@ -274,6 +274,10 @@ async fn a_coordinator_signs_in_and_watches_in_its_own_language() {
     );
     shows(page, "#flows", "ألمانيا").await;
     finds_nothing(page, "the overview in Arabic").await;
+
+    // Everything reads without a script.
+    go_without_scripts(page, &pages).await;
+    shows(page, "#flows", "ألمانيا").await;
 
     page.find(Locator::Css(".person button")).await.unwrap().click().await.unwrap();
     shows(page, "h1", "لقد سجّلت خروجك").await;

@@ -267,13 +267,15 @@ fn goodbye(
         "\nCauseway is up at {http} (OpenAPI: {http}/openapi.json). Coordinators look at {dashboard}: sign in as\n\
          un-coordinator, without a password. A token of de-police, good for a day's work:\n\n  \
          export CAUSEWAY_URL={http} CAUSEWAY_TOKEN={}\n\nGo on with:\n\n  \
+         target/debug/causeway desk --key {}\n  \
          target/debug/causeway inbox --follow\n  \
          target/debug/causeway incident {incident}\n  \
          target/debug/causeway child show {incident}\n  \
          target/debug/causeway export {incident} --output trail.jsonl\n  \
          target/debug/causeway verify trail.jsonl --log-key '{log_key}'\n  \
          target/debug/causeway directory list\n\nCtrl-C drains and stops.",
-        world.token("de-police", "developer")?
+        world.token("de-police", "developer")?,
+        world.key_file("de-police").display(),
     );
     Ok(())
 }
