@@ -1,6 +1,7 @@
 //! A real browser, as people have one.
 
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use integration_tests::await_some;
 use reqwest::{Method, Url};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use crate::outside::named;
@@ -31,6 +33,7 @@ impl Browser {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap();
         // Without a sandbox of its own: tests may run as root.
@@ -48,8 +51,10 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // One that has ended already is what is wanted.
-        let _ = self.driver.kill().and_then(|()| self.driver.wait());
+        // The browser too, which would outlive its driver. One that has ended already is what is wanted.
+        let group = i32::try_from(self.driver.id()).ok().and_then(Pid::from_raw);
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+        let _ = self.driver.wait();
     }
 }
 
