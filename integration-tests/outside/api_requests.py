@@ -191,8 +191,7 @@ class Requests:
         self.step(place, self.enforcing, "no-ground-confirmation")
         self.evidence(place, self.provider)
         refused = self.sent(self.order("content-data", "production-order"), "provider-direct")
-        received = self.step(refused, self.provider, "receipt")
-        self.answer_period(refused, received)
+        self.step(refused, self.provider, "receipt")
         self.step(refused, self.provider, "non-execution", {"reason": "impossible"})
         self.step(refused, self.own, "enforcement-request")
         self.step(refused, self.enforcing, "recognition", {"recognised": True})
@@ -200,7 +199,8 @@ class Requests:
         at_once = self.sent(body, "provider-direct")
         self.step(at_once, self.own, "notification")
         self.step(at_once, self.enforcing, "notification-receipt")
-        self.step(at_once, self.provider, "receipt")
+        received = self.step(at_once, self.provider, "receipt")
+        self.answer_period(at_once, received)
         self.evidence(at_once, self.provider)
         self.step(at_once, self.enforcing, "conditions-on-use", {"conditions": ["use-limitation"]})
         self.step(at_once, self.own, "legal-remedy", {"by": "other-person"})
@@ -212,8 +212,9 @@ class Requests:
         self.step(urgent, self.own, "ex-post-validation", {"granted": True, "by": "court"})
 
     def answer_period(self, place, view):
-        """A coordinator says what is done about a legal period that is open."""
-        clock = next(period["clock"] for period in view["periods"] if period["ended"] is None)
+        """A coordinator says what is done about the legal period that ends first: in an emergency it presses."""
+        open_ones = [period for period in view["periods"] if period["ended"] is None]
+        clock = min(open_ones, key=lambda period: period["due"])["clock"]
         place = {**place, "clock": clock}
         says = {"answer": "sides-reminded"}
         self.story.act(f"{ONE}/periods/{{clock}}/answer", self.story.coordinator, place, says)

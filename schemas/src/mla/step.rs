@@ -305,7 +305,6 @@ steps! {
     /// Regulation (EU) 2023/1543 Article 17(3).
     ObjectionReview {
         /// Whether the order stands.
-        #[serde(default)]
         pub upheld: bool,
     }
 
@@ -320,7 +319,6 @@ steps! {
     ///
     /// Regulation (EU) 2023/1543 Article 4(5).
     ExPostValidation {
-        #[serde(default)]
         pub granted: bool,
         pub by: Validator,
     }
@@ -344,7 +342,6 @@ steps! {
     ///
     /// Regulation (EU) 2023/1543 Article 16(2).
     Recognition {
-        #[serde(default)]
         pub recognised: bool,
         /// On what it is not recognised.
         pub ground: Option<RefusalGround>,

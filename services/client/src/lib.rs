@@ -27,8 +27,12 @@ use schemas::ids::{AssignmentId, ChildRef, FacetId, IncidentId, KeyId, PersonRef
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A service says something on each stream four times as often.
-const SILENT: Duration = Duration::from_secs(60);
+/// A service says something on each stream twice as often.
+const SILENT: Duration = Duration::from_secs(35);
+/// How long it may take until a connection stands, and until there is an answer: that a command is pending is said
+/// sooner.
+const CONNECT: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A request that was answered with a problem, or not at all.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +118,13 @@ pub struct OpenedFacet {
 impl Client {
     pub fn new(address: &str, token: &str) -> Self {
         let address = address.trim_end_matches('/').to_owned();
-        Self { http: reqwest::Client::new(), address, token: Token::Fixed(token.into()), signing: None }
+        let http = reqwest::Client::builder().connect_timeout(CONNECT).build();
+        Self {
+            http: http.expect("the options are fixed ones"),
+            address,
+            token: Token::Fixed(token.into()),
+            signing: None,
+        }
     }
 
     #[must_use]
@@ -174,7 +184,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.read(self.request(Method::GET, path)).await
+        self.read(self.request(Method::GET, path).timeout(ANSWER)).await
     }
 
     /// An answer that is no JSON.
@@ -215,6 +225,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn give(&self, path: &str, key: &str, body: &impl Serialize) -> Result<Came, ClientError> {
         let command = self.request(Method::POST, path).header("idempotency-key", key).json(body);
+        let command = command.timeout(ANSWER);
         let status = self.send(command).await?.status();
         Ok(if status == StatusCode::ACCEPTED { Came::Pending } else { Came::Done })
     }

@@ -1,7 +1,19 @@
 // Tells of imminent danger on the desktop, and lets the arrows move between the rows of a table.
 "use strict";
 (() => {
+  document.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    const table = document.activeElement?.closest("table[data-rows]");
+    if (!step || !table) return;
+    const links = [...table.querySelectorAll("tbody a")];
+    const next = links[links.indexOf(document.activeElement) + step];
+    if (!next) return;
+    event.preventDefault();
+    next.focus();
+  });
+
   const offer = document.getElementById("tell");
+  if (!offer) return;
   const told = new Set(JSON.parse(sessionStorage.getItem("told") ?? "[]"));
 
   const tell = () => {
@@ -32,14 +44,4 @@
   tell();
   new MutationObserver(tell).observe(document.querySelector("[data-stream]"), { childList: true });
 
-  document.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    const table = document.activeElement?.closest("table[data-rows]");
-    if (!step || !table) return;
-    const links = [...table.querySelectorAll("tbody a")];
-    const next = links[links.indexOf(document.activeElement) + step];
-    if (!next) return;
-    event.preventDefault();
-    next.focus();
-  });
 })();

@@ -1,5 +1,5 @@
 //! Forms for commands, made from what the deployment says of itself: which fields a command has, of which kind, and
-//! which codes it takes. A command that gets another field has it in its form at once.
+//! which codes it takes. A command that gets another field has it in its form with the desk's next start.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 const LONG: [&str; 3] = ["note", "handover", "elements"];
 /// Elements of a request are named by this list.
 const ELEMENTS: &str = "content-element";
+/// The two ways to say something that has to be said.
+const YES: &str = "yes";
+const NO: &str = "no";
 /// A step says nothing more for each code than this many; deeper records have no form.
 const MAX_DEPTH: usize = 4;
 
@@ -302,6 +305,11 @@ fn kind(words: &Words, document: &Value, leaf: &Leaf<'_>, choices: &Choices) -> 
     if let Some(choice) = choice(words, schema, leaf.type_name, choices) {
         return Kind::One(choice);
     }
+    // What has to be said is a decision: a box that nobody has ticked is none.
+    if is_type(schema, "boolean") && leaf.required {
+        let choice = |value: &str, label| Choice { value: value.to_owned(), label, chosen: false };
+        return Kind::One(vec![choice(YES, words.yes()), choice(NO, words.no())]);
+    }
     match schema["format"].as_str() {
         Some("date-time") => Kind::Moment,
         Some("date") => Kind::Day,
@@ -346,12 +354,14 @@ fn value(document: &Value, leaf: &Leaf<'_>, values: &[&str]) -> Option<Value> {
             _ => Some(json!(listed())),
         };
     }
-    if is_type(schema, "boolean") {
+    if is_type(schema, "boolean") && !leaf.required {
         return Some((!values.is_empty()).into());
     }
     let text = *values.first()?;
     Some(match schema["format"].as_str() {
         Some("date-time") if !text.ends_with('Z') => format!("{text}:00Z").into(),
+        _ if is_type(schema, "boolean") && text == YES => true.into(),
+        _ if is_type(schema, "boolean") && text == NO => false.into(),
         _ if is_type(schema, "integer") => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
         _ => text.into(),
     })
@@ -381,10 +391,11 @@ mod tests {
                     "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Decline" } } } } } },
                 "/v1/incidents/{incident}/assignments/{assignment}/accept": { "post": {} },
                 "/v1/incidents/{incident}/requests/{request}/closure": { "post": { "requestBody": {
-                    "content": { "application/json": { "schema": { "type": "object", "required": ["step"],
+                    "content": { "application/json": { "schema": { "type": "object", "required": ["step", "granted"],
                         "properties": { "step": { "$ref": "#/components/schemas/Closure" },
                             "until": { "type": ["string", "null"], "format": "date-time" },
                             "partial": { "type": "boolean" },
+                            "granted": { "type": "boolean" },
                             "languages": { "type": "array", "items": { "type": "string" } },
                             "other": { "oneOf": [{ "type": "null" }, { "$ref": "#/components/schemas/Other" }] },
                         } } } } } } },
@@ -433,16 +444,21 @@ mod tests {
         );
         assert_eq!(body("/v1/incidents/i/assignments/a/accept", &[("/note", "x")]), Value::Null);
         let closure = "/v1/incidents/i/requests/r/closure";
-        assert_eq!(body(closure, &[]), json!({ "step": {}, "partial": false }));
+        assert_eq!(
+            body(closure, &[]),
+            json!({ "step": {}, "partial": false }),
+            "what has to be said was not"
+        );
         let all = [
             ("/until", "2027-01-31T10:00"),
             ("/partial", "on"),
+            ("/granted", "no"),
             ("/languages", "de, fr"),
             ("/other/days", "7"),
             ("/nonsense", "x"),
         ];
         let said = json!({ "step": {}, "until": "2027-01-31T10:00:00Z", "partial": true,
-            "languages": ["de", "fr"], "other": { "days": 7 } });
+            "granted": false, "languages": ["de", "fr"], "other": { "days": 7 } });
         assert_eq!(body(closure, &all), said);
     }
 }

@@ -10,7 +10,8 @@ pub mod forms;
 mod inbox;
 mod web;
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use chassis::clock::Clock;
@@ -23,10 +24,6 @@ use uuid::Uuid;
 use agencies::{Agencies, WhoError};
 use forms::Forms;
 use web::{Desk, Door};
-
-/// The name by which browsers reach it: one that always means this machine (RFC 6761, 6.3), and that shares its
-/// cookies with no other server here.
-pub const NAME: &str = "desk.localhost";
 
 /// What the desk is opened with.
 pub struct Options {
@@ -55,7 +52,7 @@ pub enum DeskError {
 pub struct Opened {
     /// Where a browser enters; it holds a secret.
     pub address: String,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     pages: axum::Router,
 }
 
@@ -71,18 +68,28 @@ pub async fn open(options: Options) -> Result<Opened, DeskError> {
     let forms = Forms::new(client.get::<Value>("/openapi.json").await?);
     let agencies = Agencies::new(client.clone());
     agencies.who().await?;
-    let listening = async {
-        let listener = TcpListener::bind(listen).await?;
-        let port = listener.local_addr()?.port();
-        Ok((listener, port))
-    };
-    let (listener, port) = listening.await.map_err(|source| DeskError::Listen { at: listen, source })?;
+    let (listeners, port) =
+        listeners(listen).await.map_err(|source| DeskError::Listen { at: listen, source })?;
     let clock = Clock::system();
     let inbox = inbox::follow(client.clone(), clock.clone());
     let door = Door::new(port);
     let address = door.entrance();
     let pages = web::pages(Desk { client, keys, forms, agencies, inbox, clock }, door);
-    Ok(Opened { address, listener, pages })
+    Ok(Opened { address, listeners, pages })
+}
+
+/// A name below `localhost` means both loopback addresses: whoever had the other one would be sent the secret.
+async fn listeners(listen: SocketAddr) -> io::Result<(Vec<TcpListener>, u16)> {
+    let first = TcpListener::bind(listen).await?;
+    let port = first.local_addr()?.port();
+    let other: IpAddr =
+        if listen.is_ipv4() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+    match TcpListener::bind((other, port)).await {
+        Ok(second) => Ok((vec![first, second], port)),
+        // A machine may have one kind of address alone; what is taken by another is another matter.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(error),
+        Err(_) => Ok((vec![first], port)),
+    }
 }
 
 impl Opened {
@@ -91,9 +98,10 @@ impl Opened {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), DeskError> {
-        let serving = axum::serve(self.listener, self.pages).into_future();
+        let serving =
+            self.listeners.into_iter().map(|one| axum::serve(one, self.pages.clone()).into_future());
         tokio::select! {
-            served = serving => served.map_err(DeskError::Served),
+            served = futures::future::try_join_all(serving) => served.map(drop).map_err(DeskError::Served),
             () = stop => Ok(()),
         }
     }

@@ -13,6 +13,7 @@ use schemas::codes::{
     ActorKind, AgencyKind, AlertReason, ClockConsequence, ClockEnd, IncidentKind, RejectionCode, RequestRole,
     RequestState, RequestStep, Urgency,
 };
+use schemas::directory::Agency;
 use schemas::ids::{AgencyId, Country, RequestId};
 use schemas::mla::{
     AnswerPeriod, ClockRanOut, ClockWarned, CoordinatorAsked, IncidentNoted, InvolveUnit, MlaCommand,
@@ -250,23 +251,28 @@ fn period_due(
     Ok(events)
 }
 
-/// A coordinator of one of the two States says what is done about a period that is open.
+/// Whether the agency is a coordinator of one of the two States, and its own may be told.
+pub fn is_watched(incident: &Incident, request: &Request, agency: &Agency) -> bool {
+    let is_told =
+        |country: &Country| incident.noted.as_ref().is_none_or(|noted| !noted.never_told.contains(country));
+    let mut told = agency.scope.iter().filter(|country| is_told(country));
+    agency.kind == AgencyKind::Coordinator
+        && is_told(&agency.country)
+        && told.any(|country| request.is_known_in(country))
+}
+
+/// A coordinator of one of the two States says what is done about a period that presses.
 fn answer_period(
     context: &Context<'_>,
     incident: &Incident,
     command: &AnswerPeriod,
 ) -> Result<Vec<MlaEvent>, Rejection> {
     let coordinator = context.directory.agency(context.agency, context.now);
-    let coordinator = coordinator.filter(|agency| agency.kind == AgencyKind::Coordinator);
     let request = incident.requests.get(&command.request_id);
-    let watched = request.zip(coordinator).filter(|(request, coordinator)| {
-        let told =
-            incident.noted.as_ref().is_none_or(|noted| !noted.never_told.contains(&coordinator.country));
-        told && coordinator.scope.iter().any(|country| request.is_known_in(country))
-    });
+    let watched = request.zip(coordinator).filter(|(request, agency)| is_watched(incident, request, agency));
     let (request, _) = watched.ok_or(RejectionCode::UnknownRequest)?;
     context.must_be_human()?;
-    let period = request.periods.get(&command.clock).filter(|period| period.is_open());
+    let period = request.periods.get(&command.clock).filter(|period| period.presses(context.now));
     let period = period.ok_or(RejectionCode::WrongState)?;
     if period.answered == Some(command.answer) {
         return Err(RejectionCode::Unchanged.into());

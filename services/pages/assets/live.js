@@ -35,7 +35,8 @@
 
   const ended = async () => {
     const page = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
-    return page?.type === "opaqueredirect";
+    // Either where to sign in, or that nobody is.
+    return page?.type === "opaqueredirect" || page?.status === 401;
   };
 
   const follow = () => {

@@ -78,7 +78,9 @@ impl Next {
     /// One of these pages, and none elsewhere.
     pub fn address(self, base: Base) -> String {
         let here = |next: &String| {
-            next.starts_with(&home(base)) && !next.starts_with("//") && !next.contains(['\\', '\r', '\n'])
+            next.starts_with(&home(base))
+                && !next.starts_with("//")
+                && !next.contains(|one: char| one == '\\' || one.is_control())
         };
         self.next.filter(here).unwrap_or_else(|| home(base))
     }

@@ -8,8 +8,14 @@ use pages::words::Words;
 
 const LANGUAGES: [&str; 6] = ["ar", "en", "es", "fr", "ru", "zh"];
 /// Where pages are.
-const PAGES: [&str; 5] =
-    ["templates", "../dashboard/templates", "../dashboard/src/web", "../desk/templates", "../desk/src/web"];
+const PAGES: [&str; 6] = [
+    "templates",
+    "../dashboard/templates",
+    "../dashboard/src/web",
+    "../desk/templates",
+    "../desk/src",
+    "../desk/src/web",
+];
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

@@ -61,7 +61,7 @@ struct Pending {
 }
 
 /// What routing says of a change.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Preview {
     tried: usize,
     changed: usize,
@@ -157,7 +157,10 @@ pub async fn preview(State(web): State<Web>, visit: Visit, Raw(form): Raw) -> Re
         let watched = web.looks.list(&visit.caller.agency, Filter::default(), 0, TRIED).await?;
         let incidents: Vec<IncidentId> = watched.lines.iter().map(|line| line.incident_id).collect();
         let asked = json!({ "entry": entry, "incidents": incidents });
-        let preview: Preview = web.services.ask(&visit.token, "/v1/routing/preview", &asked).await?;
+        let preview: Preview = match watched.lines.is_empty() {
+            true => Preview::default(),
+            false => web.services.ask(&visit.token, "/v1/routing/preview", &asked).await?,
+        };
         let (ids, shown) = read_entry(&web, &visit.token, &id).await?;
         Ok((ids, id, shown, text, preview))
     };

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// How long a service may take: a page that waits longer is of no use to anybody.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a service may take: longer than it waits itself until it says that a command is not decided yet.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What came of a command.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use client::Came;
 use serde::Deserialize;
 
 use super::Desk;
-use super::failure::Failure;
+use super::failure::{Again, Failure, Why};
 use super::visit::Visit;
 
 /// The name of a form's own key among its fields.
@@ -31,24 +31,28 @@ pub async fn command(
     OriginalUri(uri): OriginalUri,
     request: Request,
 ) -> Result<Response, Failure> {
+    if request.method() != Method::POST {
+        return Err(Failure::of(visit.shell, Problem::not_found().into()));
+    }
+    let Ok(Form(fields)) = request.extract::<Form<Vec<(String, String)>>, _>().await else {
+        let problem = Problem::malformed().detail("the form is not one of these pages");
+        return Err(Failure::of(visit.shell, problem.into()));
+    };
     let given = async {
         let not_found = || Problem::not_found();
-        if request.method() != Method::POST {
-            return Err(not_found().into());
-        }
-        let fields = request.extract::<Form<Vec<(String, String)>>, _>().await;
-        let Form(fields) =
-            fields.map_err(|_| Problem::malformed().detail("the form is not one of these pages"))?;
         let path = format!("/v1{}", uri.path());
         let body = desk.forms.command(&path).ok_or_else(not_found)?.body(&fields);
         let key = fields.iter().find(|(name, _)| name == KEY);
         let (_, key) = key.ok_or_else(|| Problem::malformed().detail("the form has no key of its own"))?;
-        Ok(desk.client.give(&path, key, &body).await?)
+        Ok::<Came, Why>(desk.client.give(&path, key, &body).await?)
     };
-    let page = visit.shell.address.clone();
-    match given.await {
+    let (page, given) = (visit.shell.address.clone(), given.await);
+    match given {
         Ok(Came::Done) => Ok(Redirect::to(&format!("{page}?came=done")).into_response()),
         Ok(Came::Pending) => Ok(Redirect::to(&format!("{page}?came=pending")).into_response()),
-        Err(why) => Err(Failure::of(visit.shell, why)),
+        Err(why) => {
+            let again = Again { action: uri.path().to_owned(), fields };
+            Err(Failure::of_form(visit.shell, why, again))
+        }
     }
 }

@@ -15,16 +15,17 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::BASE;
-use crate::NAME;
 
-/// Comes back to this very name alone, and is shared with no name above or below it (RFC 6265bis, `__Host-`).
+/// Comes back to this very name alone, and is shared with no name above or below it (RFC 6265bis, `__Host-`). To every
+/// port of the name, though: so no other server of this machine ever had the name.
 const SESSION: &str = "__Host-causeway-desk";
 /// Sites by which a page of its own, or a person, asks (Fetch Metadata, `Sec-Fetch-Site`).
 const OWN: [&str; 2] = ["same-origin", "none"];
 
-/// One secret for as long as the desk runs.
+/// One name and one secret for as long as the desk runs. The name always means this machine (RFC 6761, 6.3).
 pub struct Door {
-    port: u16,
+    /// With its port.
+    name: String,
     secret: String,
 }
 
@@ -35,11 +36,14 @@ pub struct Entering {
 
 impl Door {
     pub fn new(port: u16) -> Self {
-        Self { port, secret: hex::encode(rand::rng().random::<[u8; 32]>()) }
+        let mut random = rand::rng();
+        let label = hex::encode(random.random::<[u8; 8]>());
+        let secret = hex::encode(random.random::<[u8; 32]>());
+        Self { name: format!("desk-{label}.localhost:{port}"), secret }
     }
 
     pub fn origin(&self) -> String {
-        format!("http://{NAME}:{}", self.port)
+        format!("http://{}", self.name)
     }
 
     /// Where a browser enters.
@@ -49,7 +53,7 @@ impl Door {
 
     fn is_called_by_its_own(&self, headers: &HeaderMap) -> bool {
         let said = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        said("host") == Some(format!("{NAME}:{}", self.port).as_str())
+        said("host") == Some(self.name.as_str())
             && said("sec-fetch-site").is_none_or(|site| OWN.contains(&site))
     }
 

@@ -14,6 +14,13 @@ use crate::agencies::WhoError;
 pub struct Failure {
     shell: Shell,
     why: Why,
+    again: Option<Again>,
+}
+
+/// A form as it was sent, with its own key: sent again, what was done is not done twice.
+pub struct Again {
+    pub action: String,
+    pub fields: Vec<(String, String)>,
 }
 
 /// Why it did.
@@ -31,11 +38,17 @@ struct Page {
     /// As the service says it, in English.
     problem: Option<Problem>,
     text: String,
+    again: Option<Again>,
 }
 
 impl Failure {
     pub const fn of(shell: Shell, why: Why) -> Self {
-        Self { shell, why }
+        Self { shell, why, again: None }
+    }
+
+    /// The failure of a form that can be sent again.
+    pub fn of_form(shell: Shell, why: Why, again: Again) -> Self {
+        Self { shell, why, again: Some(again) }
     }
 }
 
@@ -81,6 +94,6 @@ impl IntoResponse for Failure {
         };
         let status = problem.as_ref().map_or(StatusCode::BAD_GATEWAY.as_u16(), |problem| problem.status);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-        (status, render(&Page { shell: self.shell, problem, text })).into_response()
+        (status, render(&Page { shell: self.shell, problem, text, again: self.again })).into_response()
     }
 }

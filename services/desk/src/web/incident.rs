@@ -33,6 +33,8 @@ struct Page {
     shell: Shell,
     came: Option<Came>,
     incident: IncidentId,
+    /// Why what was asked of the agency may not all be here.
+    unread: Option<String>,
     own: AgencyId,
     routing: RoutingView,
     /// What the agency was asked, with what it may do about it.
@@ -95,10 +97,11 @@ pub async fn page(
     };
     let acting = Acting { desk: &desk, visit: &visit, choices: visit.choices() };
     let inbox: Arc<Inbox> = desk.inbox.borrow().clone();
-    let own = visit.who.agency.id.clone();
+    let (own, words) = (visit.who.agency.id.clone(), visit.shell.words);
     let page = Page {
         came: asked.came,
         incident,
+        unread: unread(words, &inbox),
         assignments: acting.assignments(&inbox, &routing),
         forms: acting.of_incident(incident, &routing),
         retractions: acting.retractions(incident, &routing),
@@ -112,6 +115,14 @@ pub async fn page(
         shell: visit.shell,
     };
     Ok(render(&page))
+}
+
+fn unread(words: &Words, inbox: &Inbox) -> Option<String> {
+    if inbox.broken.is_some() {
+        let at = inbox.at.map_or_else(|| "–".to_owned(), |at| words.moment_text(at));
+        return Some(words.no_longer_live(at));
+    }
+    (!inbox.is_whole).then(|| words.still_reading(words.number(inbox.entries)))
 }
 
 /// None of what does not answer now; and nothing within, where the service says that there is no such thing.

@@ -101,6 +101,9 @@ pub struct Evidence {
     pub received: Option<(Timestamp, AgencyId, DigestCheck)>,
 }
 
+/// A period that ends sooner presses.
+const PRESSES_DAYS: i64 = 3;
+
 /// A legal period: running, paused, run out or ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
@@ -117,6 +120,12 @@ pub struct Period {
 impl Period {
     pub const fn is_open(&self) -> bool {
         self.ended.is_none()
+    }
+
+    /// Whether it has run out and is owed still, or ends soon.
+    pub fn presses(&self, now: Timestamp) -> bool {
+        let soon = now.plus_minutes(PRESSES_DAYS * 24 * 60);
+        self.is_open() && (self.ran_out.is_some() || (self.runs() && self.started.due <= soon))
     }
 
     /// Whether time passes for it.

@@ -111,9 +111,7 @@ async fn list(
     let requests: Vec<RequestView> =
         all.filter_map(|(id, one)| pages.view_of(&caller, incident, &state.state, *id, one)).collect();
     let watched = match caller.agency.kind {
-        AgencyKind::Coordinator => {
-            view::watched(&state.state, &caller.agency.scope, pages.front.clock().now())
-        }
+        AgencyKind::Coordinator => view::watched(&state.state, &caller.agency, pages.front.clock().now()),
         _ => Vec::new(),
     };
     let engaged = state.state.engaged.values().any(|country| *country == caller.agency.country);

@@ -7,6 +7,7 @@ use schemas::codes::{
     PreservationAdvice, RefusalGround, RequestKind, RequestRole, RequestState, RequestStep, TranslationState,
     Validator, VerificationMark,
 };
+use schemas::directory::Agency;
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, Country, FacetId, IncidentId, InstrumentId, RequestId};
 use schemas::mla::{NeededBy, Step};
@@ -198,9 +199,6 @@ pub struct WatchedPeriod {
     /// What a coordinator says is done about it.
     pub answered: Option<PeriodAnswer>,
 }
-
-/// A period that ends sooner presses.
-const PRESSES_DAYS: i64 = 3;
 
 /// A request, and who looks at it when.
 pub struct Seen<'a> {
@@ -439,12 +437,9 @@ fn said(step: &Step) -> serde_json::Map<String, serde_json::Value> {
 }
 
 /// The requests of an incident between countries that a coordinator watches. A draft is its own side's.
-pub fn watched(incident: &Incident, scope: &[Country], now: Timestamp) -> Vec<WatchedView> {
-    let told =
-        |country: &Country| incident.noted.as_ref().is_none_or(|noted| !noted.never_told.contains(country));
-    let in_scope =
-        |request: &&Request| scope.iter().any(|country| told(country) && request.is_known_in(country));
-    let requests = incident.requests.iter().filter(|(_, request)| in_scope(request));
+pub fn watched(incident: &Incident, agency: &Agency, now: Timestamp) -> Vec<WatchedView> {
+    let requests =
+        incident.requests.iter().filter(|(_, request)| domain::is_watched(incident, request, agency));
     requests
         .map(|(request_id, request)| WatchedView {
             request_id: *request_id,
@@ -457,7 +452,7 @@ pub fn watched(incident: &Incident, scope: &[Country], now: Timestamp) -> Vec<Wa
             periods: request
                 .periods
                 .values()
-                .filter(|period| period.is_open() && presses(period, now))
+                .filter(|period| period.presses(now))
                 .map(|period| WatchedPeriod {
                     clock: period.started.clock.clone(),
                     article: period.started.article.clone(),
@@ -467,9 +462,4 @@ pub fn watched(incident: &Incident, scope: &[Country], now: Timestamp) -> Vec<Wa
                 .collect(),
         })
         .collect()
-}
-
-fn presses(period: &Period, now: Timestamp) -> bool {
-    let soon = now.plus_minutes(PRESSES_DAYS * 24 * 60);
-    period.ran_out.is_some() || (period.runs() && period.started.due <= soon)
 }

@@ -216,6 +216,8 @@ fn a_coordinator_says_what_is_done_about_a_period() {
         assert_eq!(rejected(history.ask(by, reminded())), RejectionCode::UnknownRequest, "{by}");
     }
     let watching = "un-coordinator";
+    assert_eq!(rejected(history.ask(watching, reminded())), RejectionCode::WrongState, "it does not press");
+    history.pass(5 * 24);
     let nowhere = answers("EIO-99", PeriodAnswer::SidesReminded);
     assert_eq!(rejected(history.ask(watching, nowhere)), RejectionCode::WrongState);
     let said = history.ask(watching, reminded()).unwrap();
@@ -226,7 +228,7 @@ fn a_coordinator_says_what_is_done_about_a_period() {
     history.ask(watching, answers("EIO-16", PeriodAnswer::SidesInContact)).unwrap();
     // The period stands as it stood; once it has run out, that is another matter.
     assert_eq!(due(&history, id, "EIO-16"), at("2026-09-08T22:00:00Z"));
-    history.pass(8 * 24);
+    history.pass(3 * 24);
     history.ask(watching, answers("EIO-16", PeriodAnswer::SidesInContact)).unwrap();
     history.step("fr-central", id, Acknowledgement {}).unwrap();
     assert_eq!(rejected(history.ask(watching, reminded())), RejectionCode::WrongState, "it has ended");

@@ -476,3 +476,6 @@ propose-it = اقتراحه
 answer-it = الرد
 answer = ما يجري
 event-period-answered = تابع منسق أجلًا
+send-again = أرسله من جديد
+yes = نعم
+no = لا

@@ -476,3 +476,6 @@ propose-it = Propose it
 answer-it = Answer
 answer = What is done
 event-period-answered = Coordinator has seen to a period
+send-again = Send it again
+yes = Yes
+no = No

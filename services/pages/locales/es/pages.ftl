@@ -476,3 +476,6 @@ propose-it = Proponer
 answer-it = Responder
 answer = Qué se hace
 event-period-answered = Un coordinador atendió un plazo
+send-again = Enviar de nuevo
+yes = Sí
+no = No

@@ -476,3 +476,6 @@ propose-it = Proposer
 answer-it = Répondre
 answer = Ce qui est fait
 event-period-answered = Coordonnateur intervenu sur un délai
+send-again = Envoyer de nouveau
+yes = Oui
+no = Non

@@ -476,3 +476,6 @@ propose-it = Предложить
 answer-it = Ответить
 answer = Что делается
 event-period-answered = Координатор занялся сроком
+send-again = Отправить ещё раз
+yes = Да
+no = Нет

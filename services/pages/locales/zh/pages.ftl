@@ -476,3 +476,6 @@ propose-it = 提议
 answer-it = 答复
 answer = 处理情况
 event-period-answered = 协调方已处理期限
+send-again = 重新发送
+yes = 是
+no = 否

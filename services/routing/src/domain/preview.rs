@@ -20,22 +20,22 @@ pub fn effects(
 ) -> Vec<(Country, AgencyId, PreviewEffect)> {
     let (before, after) =
         (offers(context, incident), offers(&Context { directory: changed, ..*context }, incident));
-    let lost = before.iter().filter(|(agency, _)| !after.contains_key(*agency));
-    let mut effects: Vec<_> = lost
-        .map(|(agency, offer)| (offer.country.clone(), agency.clone(), PreviewEffect::NotAsked))
-        .collect();
-    for (agency, now) in &after {
-        let found = match before.get(agency) {
+    let lost = before.keys().filter(|asked| !after.contains_key(*asked));
+    let mut effects: Vec<_> =
+        lost.map(|(country, agency)| (country.clone(), agency.clone(), PreviewEffect::NotAsked)).collect();
+    for (asked, now) in &after {
+        let found = match before.get(asked) {
             None => vec![PreviewEffect::Asked],
             Some(old) => differences(old, now),
         };
-        effects.extend(found.into_iter().map(|effect| (now.country.clone(), agency.clone(), effect)));
+        effects.extend(found.into_iter().map(|effect| (asked.0.clone(), asked.1.clone(), effect)));
     }
     effects
 }
 
-/// Who would be asked if the incident came in now.
-fn offers(context: &Context<'_>, incident: &Incident) -> BTreeMap<AgencyId, AssignmentOffered> {
+/// Who would be asked if the incident came in now. By country too: an agency that a change moves elsewhere is another
+/// there, so that nobody learns by it of a country that is not shown.
+fn offers(context: &Context<'_>, incident: &Incident) -> BTreeMap<(Country, AgencyId), AssignmentOffered> {
     let unasked = Incident {
         assignments: BTreeMap::new(),
         withheld: Vec::new(),
@@ -43,7 +43,9 @@ fn offers(context: &Context<'_>, incident: &Incident) -> BTreeMap<AgencyId, Assi
         ..incident.clone()
     };
     let offered = assignment::offer(context, &unasked).into_iter().filter_map(|event| match event {
-        RoutingEvent::AssignmentOffered(offer) => Some((offer.agency.clone(), offer)),
+        RoutingEvent::AssignmentOffered(offer) => {
+            Some(((offer.country.clone(), offer.agency.clone()), offer))
+        }
         _ => None,
     });
     offered.collect()
