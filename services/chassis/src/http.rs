@@ -31,6 +31,8 @@ use crate::problem::Problem;
 use crate::receipts::{Promised, Receipts, promise};
 use crate::{signature, telemetry};
 
+mod leftover;
+
 /// Largest body of a request, where a page does not say otherwise: 2 MiB.
 pub const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
 /// How long open requests may take to end after the stop sign.
@@ -62,6 +64,7 @@ pub fn shell(
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(Extension(authenticator))
         .layer(Extension(body_time))
+        .layer(middleware::from_fn(leftover::take_in))
         .layer(middleware::from_fn_with_state(receipts, promise))
         .layer(middleware::from_fn(trace))
 }

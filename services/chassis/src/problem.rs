@@ -43,11 +43,6 @@ pub struct FieldError {
 macro_rules! problems {
     ($($name:ident = $code:literal, $status:ident, $title:literal, $next:literal;)+) => {
         impl Problem {
-    /// Whether it says what came of a command, and not that nobody knows yet.
-    pub fn is_of_the_outcome(&self) -> bool {
-        self.status < 500 && self.status != 429
-    }
-
             $(pub fn $name() -> Self {
                 Self::new($code, StatusCode::$status, $title, $next)
             })+
@@ -124,6 +119,11 @@ impl Problem {
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
+    }
+
+    /// Whether it says what came of a command, and not that nobody knows yet.
+    pub fn is_of_the_outcome(&self) -> bool {
+        self.status < 500 && self.status != 429
     }
 
     /// The problem's code: the last part of its type.
