@@ -269,8 +269,33 @@ async fn a_clerk_writes_a_request_and_sends_it() {
     by.select_by_value("public-prosecutor").await.unwrap();
     page.find(Locator::Css("form[action$='/validation'] button")).await.unwrap().click().await.unwrap();
     shows(page, ".problem", "Article 29(2)(f) demands it").await;
+    // What was filled in is there still.
+    shows(page, "#again option:checked", "Public prosecutor").await;
+    finds_nothing(page, "a form that was refused").await;
+
+    // It is opened, written anew with what it lacked, signed, and sent.
+    page.find(Locator::Css("main > p a")).await.unwrap().click().await.unwrap();
+    page.find(Locator::Css("form.open button")).await.unwrap().click().await.unwrap();
+    shows(page, "main", "Synthetic.").await;
+    page.find(Locator::Css("#work summary")).await.unwrap().click().await.unwrap();
+    finds_nothing(page, "a draft that is written anew").await;
+    let lacked = "#work textarea[name='/elements/intent-to-request']";
+    page.find(Locator::Css(lacked)).await.unwrap().send_keys("Synthetic too.").await.unwrap();
+    page.find(Locator::Css("#work form button")).await.unwrap().click().await.unwrap();
+    shows(page, ".done", "It is on record.").await;
+    assert!(text(page, "#missing").await.is_none_or(|missing| !missing.contains("Intent to request")));
+    for (step, choice) in [("validation", "public-prosecutor"), ("transmission", "contact-point")] {
+        let form = format!("form[action$='/{step}']");
+        let open = format!("document.querySelector(\"{form}\").parentElement.open = true");
+        page.execute(&open, Vec::new()).await.unwrap();
+        let said = page.find(Locator::Css(&format!("{form} select"))).await.unwrap();
+        said.select_by_value(choice).await.unwrap();
+        page.find(Locator::Css(&format!("{form} button"))).await.unwrap().click().await.unwrap();
+        shows(page, ".done", "It is on record.").await;
+    }
+    shows(page, ".facts", "Transmitted").await;
     page.goto(&format!("{}/requests", desk.origin())).await.unwrap();
-    shows(page, "#due", "Validation").await;
+    shows(page, "#due", "Receipt").await;
     finds_nothing(page, "what is due").await;
     deployment.stop().await.unwrap();
 }

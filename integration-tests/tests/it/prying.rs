@@ -7,6 +7,7 @@ use axum::response::IntoResponse as _;
 use axum_extra::extract::PrivateCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key};
 use causeway::example::{self, World};
+use client::Client;
 use delivery::inbox::Entry;
 use integration_tests::{Deployment, await_some, calm_referral, free_address};
 use schemas::ids::IncidentId;
@@ -48,6 +49,12 @@ fn narrow(deployment: &mut Deployment) {
     coordinator["agency"]["scope"] = json!(["BR"]);
     std::fs::write(&file, directory.to_string()).unwrap();
     deployment.world = World::open(deployment.state()).unwrap();
+}
+
+/// What a change of the directory would have done to the incident.
+async fn tried(coordinator: &Client, entry: &Value, incident: IncidentId) -> Value {
+    let asked = json!({ "entry": entry, "incidents": [incident] });
+    coordinator.command("/v1/routing/preview", "unused", &asked).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +139,26 @@ async fn a_coordinator_who_pries_learns_no_more_than_is_for_it() {
             );
             assert!(nothing, "{part} of {incident}: {told:?}");
         }
+    }
+
+    // A preview tells of watched countries alone: also where an agency elsewhere is said to be here.
+    let listing: Value = coordinator.get("/v1/directory?kind=agency").await.unwrap();
+    let entries = listing["entries"].as_array().unwrap();
+    let agency = |id: &str| {
+        entries.iter().map(|one| &one["entry"]).find(|entry| entry["agency"]["id"] == id).unwrap().clone()
+    };
+    for id in ["de-police", "ke-police"] {
+        let mut moved = agency(id);
+        moved["agency"]["country"] = "BR".into();
+        let preview = tried(&coordinator, &moved, shown).await;
+        assert_eq!(preview["effects"][0]["effect"], "asked", "whether it is asked already: {preview}");
+        let mut other = agency(id);
+        other["agency"]["incident_kinds"] = json!(["other"]);
+        assert_eq!(tried(&coordinator, &other, shown).await["effects"], json!([]), "{id}");
+    }
+    for incident in [hidden, unknown] {
+        let preview = tried(&coordinator, &agency("us-police"), incident).await;
+        assert_eq!((&preview["tried"], &preview["effects"]), (&json!(0), &json!([])), "{preview}");
     }
 
     // Nor does anything happen by a command.

@@ -311,6 +311,22 @@ pub fn answered<S: Service>(answer: &Answer, done: StatusCode, body: &impl Seria
     }
 }
 
+/// What came of a command, for whoever gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Came {
+    Done,
+    /// It is durable, and not decided yet.
+    Pending,
+}
+
+impl Came {
+    /// By the status of an answer that is no problem.
+    pub fn by(status: StatusCode) -> Self {
+        if status == StatusCode::ACCEPTED { Self::Pending } else { Self::Done }
+    }
+}
+
 /// A command that is durable and not answered yet.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Pending {

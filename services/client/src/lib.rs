@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use audit_log::SigningKey;
 use audit_log::command::{CommandError, SignedCommand};
 use base64::Engine as _;
+use chassis::http::Came;
 use chassis::problem::Problem;
 use chassis::seal::{Binding, KeyPair, open_disclosed};
 use chassis::signature::SIGNATURE;
@@ -30,7 +31,7 @@ use serde::{Deserialize, Serialize};
 /// A service says something on each stream twice as often.
 const SILENT: Duration = Duration::from_secs(35);
 /// How long it may take until a connection stands, and until there is an answer: that a command is pending is said
-/// sooner.
+/// sooner. What is long itself (a report, a trail, a stream of referrals) may take as long as it is.
 const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -41,6 +42,8 @@ pub enum ClientError {
     Problem(Box<Problem>),
     #[error("no answer from {address}: is `causeway serve` running there?")]
     NoAnswer { address: String, source: reqwest::Error },
+    #[error("{address} has said nothing for too long: is something between here and there?")]
+    Silent { address: String },
     #[error("failed to read the token in {file}")]
     Token { file: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -94,15 +97,6 @@ impl Token {
             }
         }
     }
-}
-
-/// What came of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Came {
-    Done,
-    /// It is durable, and not decided yet.
-    Pending,
 }
 
 /// An opened facet.
@@ -166,6 +160,10 @@ impl Client {
         ClientError::NoAnswer { address: self.address.clone(), source }
     }
 
+    fn silent(&self) -> ClientError {
+        ClientError::Silent { address: self.address.clone() }
+    }
+
     async fn execute(&self, request: reqwest::Request) -> Result<reqwest::Response, ClientError> {
         let response = self.http.execute(request).await.map_err(|source| self.no_answer(source))?;
         if response.status().is_success() {
@@ -203,7 +201,7 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        self.read(self.request(Method::PUT, path).json(body)).await
+        self.read(self.request(Method::PUT, path).json(body).timeout(ANSWER)).await
     }
 
     /// A command: done at most once for its key.
@@ -216,7 +214,11 @@ impl Client {
         key: &str,
         body: &impl Serialize,
     ) -> Result<T, ClientError> {
-        self.read(self.request(Method::POST, path).header("idempotency-key", key).json(body)).await
+        self.read(self.given(path, key, body)).await
+    }
+
+    fn given(&self, path: &str, key: &str, body: &impl Serialize) -> RequestBuilder {
+        self.request(Method::POST, path).header("idempotency-key", key).json(body).timeout(ANSWER)
     }
 
     /// A command whose answer is not looked at.
@@ -224,10 +226,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn give(&self, path: &str, key: &str, body: &impl Serialize) -> Result<Came, ClientError> {
-        let command = self.request(Method::POST, path).header("idempotency-key", key).json(body);
-        let command = command.timeout(ANSWER);
-        let status = self.send(command).await?.status();
-        Ok(if status == StatusCode::ACCEPTED { Came::Pending } else { Came::Done })
+        let status = self.send(self.given(path, key, body)).await?.status();
+        Ok(Came::by(status))
     }
 
     /// # Errors
@@ -306,7 +306,8 @@ impl Client {
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
-        let bytes = self.send(request).await?.bytes_stream().map_err(std::io::Error::other);
+        let sent = tokio::time::timeout(SILENT, self.send(request)).await.map_err(|_| self.silent())??;
+        let bytes = sent.bytes_stream().map_err(std::io::Error::other);
         // A connection can die without a word.
         let bytes = tokio_stream::StreamExt::timeout(bytes, SILENT)
             .map(|came| came.unwrap_or_else(|silent| Err(silent.into())));

@@ -43,5 +43,4 @@
   }
   tell();
   new MutationObserver(tell).observe(document.querySelector("[data-stream]"), { childList: true });
-
 })();

@@ -1,9 +1,6 @@
 //! Forms for commands, made from what the deployment says of itself: which fields a command has, of which kind, and
 //! which codes it takes. A command that gets another field has it in its form with the desk's next start.
 
-use std::collections::BTreeMap;
-
-use pages::atlas;
 use pages::words::Words;
 use schemas::codes::{LISTS, List};
 use serde_json::{Map, Value, json};
@@ -12,10 +9,12 @@ use serde_json::{Map, Value, json};
 const LONG: [&str; 3] = ["note", "handover", "elements"];
 /// Elements of a request are named by this list.
 const ELEMENTS: &str = "content-element";
+/// `2027-01-31T10:00`.
+const MOMENT_LENGTH: usize = 16;
 /// The two ways to say something that has to be said.
 const YES: &str = "yes";
 const NO: &str = "no";
-/// A step says nothing more for each code than this many; deeper records have no form.
+/// Records that go deeper have no form.
 const MAX_DEPTH: usize = 4;
 
 /// What the deployment takes, as OpenAPI.
@@ -40,6 +39,8 @@ pub struct Form {
     /// Sent twice, it is done once.
     pub key: String,
     pub fields: Vec<Field>,
+    /// Whether it is shown without being asked for.
+    pub is_open: bool,
 }
 
 pub struct Field {
@@ -110,27 +111,60 @@ impl Forms {
             leaves.iter().map(|leaf| field(words, &self.document, leaf, choices)).collect();
         // What has to be said comes first, what is written at length last.
         fields.sort_by_key(|field| (matches!(field.kind, Kind::Long), !field.required));
-        Some(Form { title, action: below(path).to_owned(), key: super::new_key(), fields })
+        Some(Form { title, action: below(path).to_owned(), key: pages::new_key(), fields, is_open: false })
     }
 }
 
 impl Form {
+    /// With a command as it is said now.
+    #[must_use]
+    pub fn filled_with(self, said: &Value) -> Self {
+        let mut values = Vec::new();
+        flatten("", said, &mut values);
+        let values: Vec<(&str, &str)> =
+            values.iter().map(|(at, value)| (at.as_str(), value.as_str())).collect();
+        self.filled(&values)
+    }
+
     /// With what is known already.
     #[must_use]
     pub fn filled(mut self, values: &[(&str, &str)]) -> Self {
         for (pointer, value) in values {
             for field in self.fields.iter_mut().filter(|field| field.pointer == *pointer) {
                 match &mut field.kind {
-                    Kind::One(choices) | Kind::Several(choices) => {
-                        for choice in choices.iter_mut().filter(|choice| choice.value == *value) {
-                            choice.chosen = true;
-                        }
+                    Kind::One(choices) | Kind::Several(choices) => choose(choices, value),
+                    Kind::List if !field.value.is_empty() => {
+                        field.value = format!("{}, {value}", field.value)
                     }
+                    // To the minute, as browsers ask for it.
+                    Kind::Moment => field.value = value.chars().take(MOMENT_LENGTH).collect(),
                     _ => field.value = (*value).to_owned(),
                 }
             }
         }
         self
+    }
+}
+
+/// Each value by its place: what a form with these fields would have sent.
+fn flatten(pointer: &str, said: &Value, values: &mut Vec<(String, String)>) {
+    match said {
+        Value::Null | Value::Bool(false) => {}
+        Value::Bool(true) => values.push((pointer.to_owned(), YES.to_owned())),
+        Value::Number(number) => values.push((pointer.to_owned(), number.to_string())),
+        Value::String(text) => values.push((pointer.to_owned(), text.clone())),
+        Value::Array(all) => all.iter().for_each(|one| flatten(pointer, one, values)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, one)| flatten(&format!("{pointer}/{name}"), one, values));
+        }
+    }
+}
+
+/// Also what is not among the choices here, so that it is not lost.
+fn choose(choices: &mut Vec<Choice>, value: &str) {
+    match choices.iter_mut().find(|choice| choice.value == value) {
+        Some(choice) => choice.chosen = true,
+        None => choices.push(Choice { value: value.to_owned(), label: value.to_owned(), chosen: true }),
     }
 }
 
@@ -332,9 +366,8 @@ fn choice(words: &Words, schema: &Value, type_name: Option<&str>, choices: &Choi
         Some("AgencyId") => Some(of(choices.agencies.clone())),
         Some("InstrumentId") => Some(of(choices.instruments.clone())),
         Some("Country") => {
-            let named = |country| (words.country_name(country).to_owned(), country.to_string());
-            let countries: BTreeMap<String, String> = atlas::countries().map(named).collect();
-            Some(of(countries.into_iter().map(|(name, code)| (code, name)).collect()))
+            let countries = words.countries().into_iter();
+            Some(of(countries.map(|(name, country)| (country.to_string(), name.to_owned())).collect()))
         }
         _ => None,
     }
@@ -460,5 +493,21 @@ mod tests {
         let said = json!({ "step": {}, "until": "2027-01-31T10:00:00Z", "partial": true,
             "granted": false, "languages": ["de", "fr"], "other": { "days": 7 } });
         assert_eq!(body(closure, &all), said);
+        // What a form was filled with, it sends.
+        let words = Words::named("en").unwrap();
+        let form = forms.form(words, String::new(), closure, &Choices::default()).unwrap().filled_with(&said);
+        let sent = form.fields.into_iter().flat_map(|field| {
+            let values = match field.kind {
+                Kind::One(choices) | Kind::Several(choices) => {
+                    choices.into_iter().filter(|choice| choice.chosen).map(|choice| choice.value).collect()
+                }
+                _ => vec![field.value],
+            };
+            values.into_iter().map(move |value| (field.pointer.clone(), value))
+        });
+        // All but the decision that says no: it is made anew.
+        let mut anew = said;
+        anew.as_object_mut().unwrap().remove("granted");
+        assert_eq!(forms.command(closure).unwrap().body(&sent.collect::<Vec<_>>()), anew);
     }
 }

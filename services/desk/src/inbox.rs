@@ -23,6 +23,7 @@ const NEWS: usize = 100;
 /// What stands before the agency.
 #[derive(Clone, Default)]
 pub struct Inbox {
+    /// Those that are open: what is over stands in the routing.
     pub assignments: BTreeMap<AssignmentId, AssignmentEntry>,
     /// The latest first.
     pub news: VecDeque<Entry>,
@@ -59,13 +60,19 @@ impl Inbox {
     fn take_in(&mut self, entry: Entry) {
         self.entries += 1;
         match entry {
-            Entry::Assignment(one) => {
+            Entry::Assignment(one) if one.state.is_open() => {
                 self.assignments.insert(one.assignment_id, *one);
             }
-            Entry::Changed { assignment_id, state, .. } => {
+            Entry::Assignment(one) => {
+                self.assignments.remove(&one.assignment_id);
+            }
+            Entry::Changed { assignment_id, state, .. } if state.is_open() => {
                 if let Some(one) = self.assignments.get_mut(&assignment_id) {
                     one.state = state;
                 }
+            }
+            Entry::Changed { assignment_id, .. } => {
+                self.assignments.remove(&assignment_id);
             }
             entry => {
                 self.news.push_front(entry);

@@ -19,7 +19,6 @@ use chassis::seal::KeyPair;
 use client::{Client, ClientError};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use uuid::Uuid;
 
 use agencies::{Agencies, WhoError};
 use forms::Forms;
@@ -105,11 +104,6 @@ impl Opened {
             () = stop => Ok(()),
         }
     }
-}
-
-/// A key for a form that is shown now.
-fn new_key() -> String {
-    Uuid::new_v4().to_string()
 }
 
 /// Pause before what broke off is taken up again.

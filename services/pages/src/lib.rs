@@ -11,6 +11,12 @@ pub mod words;
 
 use askama::Template;
 use axum::response::Html;
+use uuid::Uuid;
+
+/// A form's own key, for one that is shown now: sent twice, it is done once.
+pub fn new_key() -> String {
+    Uuid::new_v4().to_string()
+}
 
 /// The page as HTML.
 pub fn render(page: &impl Template) -> Html<String> {

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum_extra::extract::CookieJar;
 use axum_extra::extract::cookie::{Cookie, SameSite};
+use chassis::http::Came;
 use chassis::problem::Problem;
 use serde::Deserialize;
 
@@ -91,6 +92,16 @@ impl Next {
 pub fn cookie(name: &'static str, value: String, base: Base) -> Cookie<'static> {
     let cookie = Cookie::build((name, value)).path(home(base)).secure(true).http_only(true);
     cookie.same_site(SameSite::Lax).build()
+}
+
+/// Back to the page that a command was given on, which says what came of it.
+pub fn back_to(page: &str, came: Came) -> Response {
+    let came = match came {
+        Came::Done => "done",
+        Came::Pending => "pending",
+    };
+    let and = if page.contains('?') { '&' } else { '?' };
+    Redirect::to(&format!("{page}{and}came={came}")).into_response()
 }
 
 /// From now on in this language, until another is chosen.

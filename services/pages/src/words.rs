@@ -1,10 +1,11 @@
 //! What the pages say, in the language of who reads them: texts, codes, countries, numbers and moments.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Deref;
 use std::sync::LazyLock;
 
+use chassis::http::Came;
 use icu_calendar::{Date, Iso};
 use icu_datetime::input::{DateTime, Time};
 use icu_datetime::options::TimePrecision;
@@ -14,6 +15,7 @@ use icu_locale_core::Locale;
 use schemas::Timestamp;
 use schemas::codes::{Code, LISTS};
 use schemas::ids::Country;
+use schemas::routing::Ground;
 
 use crate::atlas;
 use crate::shown::is_shown;
@@ -145,6 +147,31 @@ impl Words {
             name.push(letter.to_ascii_lowercase());
         }
         self.named_text(&name).unwrap_or_else(|| record.to_owned())
+    }
+
+    /// What a page says of a command that was given on it.
+    pub fn came_text(&self, came: Option<Came>) -> Option<String> {
+        came.map(|came| match came {
+            Came::Done => self.done(),
+            Came::Pending => self.pending(),
+        })
+    }
+
+    /// Why somebody was asked: a line for each reason, the same one once.
+    pub fn because_lines(&self, grounds: &[Ground]) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for ground in grounds {
+            let line = format!("{}: {}", self.code(ground.role), self.code(ground.basis));
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        lines
+    }
+
+    /// Every country, by its name.
+    pub fn countries(&self) -> BTreeMap<&str, &'static Country> {
+        atlas::countries().map(|country| (self.country_name(country), country)).collect()
     }
 
     /// A text that is found by its name, such as `field-reason`.

@@ -2,11 +2,11 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Redirect, Response};
-use chassis::http::{Path, Query, Raw};
+use axum::response::{Html, Response};
+use chassis::http::{Came, Path, Query, Raw};
 use chassis::problem::Problem;
 use pages::render;
-use pages::shell::Shell;
+use pages::shell::{Shell, back_to};
 use pages::words::Words;
 use schemas::codes::{Code, PreviewEffect};
 use schemas::directory::{Entry, Policy};
@@ -16,9 +16,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::failure::Failure;
-use super::services::Came;
 use super::visit::Visit;
-use super::work::{came_text, read};
+use super::work::read;
 use super::{DIRECTORY, Web};
 use crate::domain::list::Filter;
 
@@ -183,7 +182,7 @@ pub async fn propose(State(web): State<Web>, visit: Visit, Raw(form): Raw) -> Re
         Ok((id, came))
     };
     match given.await {
-        Ok((id, came)) => Ok(back_to(&id, came)),
+        Ok((id, came)) => Ok(back_to(&format!("{DIRECTORY}?entry={id}"), came)),
         Err(problem) => Err(Failure::of(visit.shell, problem)),
     }
 }
@@ -221,15 +220,9 @@ async fn decide(
         Ok((id, web.services.post(&visit.token, &path, key, &Value::Null).await?))
     };
     match given.await {
-        Ok((id, came)) => Ok(back_to(&id, came)),
+        Ok((id, came)) => Ok(back_to(&format!("{DIRECTORY}?entry={id}"), came)),
         Err(problem) => Err(Failure::of(visit.shell, problem)),
     }
-}
-
-/// The entry as it then stands.
-fn back_to(id: &EntryId, came: Came) -> Response {
-    let came = if matches!(came, Came::Done) { "done" } else { "pending" };
-    Redirect::to(&format!("{DIRECTORY}?entry={id}&came={came}")).into_response()
 }
 
 impl Page {
@@ -238,7 +231,7 @@ impl Page {
     }
 
     fn came(&self) -> Option<String> {
-        came_text(self.words(), self.came)
+        self.words().came_text(self.came)
     }
 
     fn text_of(&self, entry: &Entry) -> String {

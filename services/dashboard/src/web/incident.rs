@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
-use chassis::http::{Path, Query};
+use chassis::http::{Came, Path, Query};
 use chassis::problem::Problem;
 use pages::render;
 use pages::shell::Shell;
@@ -20,9 +20,7 @@ use serde::Deserialize;
 
 use super::Web;
 use super::failure::Failure;
-use super::services::Came;
 use super::visit::Visit;
-use super::work::came_text;
 
 /// What of the routing the page shows.
 #[derive(Deserialize)]
@@ -220,20 +218,7 @@ impl Page {
     }
 
     fn came(&self) -> Option<String> {
-        came_text(self.words(), self.came)
-    }
-
-    /// Why somebody was asked: a line for each reason, the same one once.
-    fn because(&self, grounds: &[Ground]) -> Vec<String> {
-        let words = self.words();
-        let mut lines: Vec<String> = Vec::new();
-        for ground in grounds {
-            let line = format!("{}: {}", words.code(ground.role), words.code(ground.basis));
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-        lines
+        self.words().came_text(self.came)
     }
 
     /// That nobody answered is for the clock to say.

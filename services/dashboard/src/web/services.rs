@@ -3,24 +3,15 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use chassis::http::Came;
 use chassis::problem::Problem;
 use openidconnect::url::Url;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 /// How long a service may take: longer than it waits itself until it says that a command is not decided yet.
 const TIMEOUT: Duration = Duration::from_secs(20);
-
-/// What came of a command.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Came {
-    Done,
-    /// It is durable, and not decided yet.
-    Pending,
-}
 
 #[derive(Clone)]
 pub struct Services {
@@ -48,7 +39,7 @@ impl Services {
         let command = self.http.post(self.at(path)?).bearer_auth(token);
         let command = command.header("idempotency-key", key.to_string()).json(body);
         let (status, _) = self.answer(command).await?;
-        Ok(if status == StatusCode::ACCEPTED { Came::Pending } else { Came::Done })
+        Ok(Came::by(status))
     }
 
     /// Asks something that is too long for an address.

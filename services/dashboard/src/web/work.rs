@@ -1,11 +1,11 @@
 //! What a coordinator does about an incident: each is a command of the service whose it is, in the coordinator's name.
 
 use axum::extract::State;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use chassis::http::{Path, Raw};
 use chassis::problem::Problem;
 use openidconnect::url::form_urlencoded;
-use pages::words::Words;
+use pages::shell::back_to;
 use schemas::codes::{EscalationReason, PeriodAnswer, RevokeReason};
 use schemas::ids::{AgencyId, AssignmentId, ChildRef, Country, IncidentId, RequestId};
 use serde::Deserialize;
@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::failure::Failure;
-use super::services::Came;
 use super::visit::Visit;
 use super::{BASE, Web};
 
@@ -121,8 +120,7 @@ impl Web {
         };
         let page = format!("{BASE}/incidents/{incident}");
         match given.await {
-            Ok(Came::Done) => Ok(Redirect::to(&format!("{page}?came=done")).into_response()),
-            Ok(Came::Pending) => Ok(Redirect::to(&format!("{page}?came=pending")).into_response()),
+            Ok(came) => Ok(back_to(&page, came)),
             Err(problem) => Err(Failure::of(visit.shell, problem)),
         }
     }
@@ -135,17 +133,4 @@ pub fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, Problem> {
     let fields: Map<String, Value> = fields.collect();
     serde_json::from_value(fields.into())
         .map_err(|_| Problem::malformed().detail("the form is not one of this page"))
-}
-
-/// What a page says of a command that was given on it.
-pub fn came_text(words: &Words, came: Option<Came>) -> Option<String> {
-    came.map(|came| match came {
-        Came::Done => words.done(),
-        Came::Pending => words.pending(),
-    })
-}
-
-/// A key for a form that is shown now.
-pub fn new_key() -> String {
-    Uuid::new_v4().to_string()
 }

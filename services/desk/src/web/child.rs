@@ -5,8 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
-use chassis::http::{Path, Query};
-use client::Came;
+use chassis::http::{Came, Path, Query};
 use pages::render;
 use pages::shell::Shell;
 use schemas::ids::{AgencyId, ChildRef, IncidentId};
@@ -15,7 +14,7 @@ use victim_id::http::ChildView;
 use super::Desk;
 use super::act::Asked;
 use super::failure::Failure;
-use super::incident::{Acting, came_text};
+use super::incident::Acting;
 use super::visit::Visit;
 use crate::forms::Form;
 
@@ -113,7 +112,7 @@ fn acts(child: &ChildView, own: &AgencyId) -> Vec<(&'static str, String)> {
 
 impl Page {
     fn came(&self) -> Option<String> {
-        came_text(self.shell.words, self.came)
+        self.shell.words.came_text(self.came)
     }
 
     /// The event, and the code that it may have said.

@@ -9,18 +9,13 @@ use pages::render;
 use pages::shell::Shell;
 
 use crate::agencies::WhoError;
+use crate::forms::Form;
 
 /// A page that failed.
 pub struct Failure {
     shell: Shell,
     why: Why,
-    again: Option<Again>,
-}
-
-/// A form as it was sent, with its own key: sent again, what was done is not done twice.
-pub struct Again {
-    pub action: String,
-    pub fields: Vec<(String, String)>,
+    form: Option<Form>,
 }
 
 /// Why it did.
@@ -35,20 +30,31 @@ pub enum Why {
 #[template(path = "failure.html")]
 struct Page {
     shell: Shell,
+    title: String,
     /// As the service says it, in English.
     problem: Option<Problem>,
     text: String,
-    again: Option<Again>,
+    form: Option<Form>,
 }
 
 impl Failure {
     pub const fn of(shell: Shell, why: Why) -> Self {
-        Self { shell, why, again: None }
+        Self { shell, why, form: None }
     }
 
-    /// The failure of a form that can be sent again.
-    pub fn of_form(shell: Shell, why: Why, again: Again) -> Self {
-        Self { shell, why, again: Some(again) }
+    /// The failure of a form, which is shown again as it was filled in.
+    pub fn of_form(shell: Shell, why: Why, form: Option<Form>) -> Self {
+        Self { shell, why, form }
+    }
+}
+
+impl Why {
+    /// Whether it is known that nothing came of it.
+    pub fn is_of_the_outcome(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.is_of_the_outcome(),
+            Self::Else(_) => false,
+        }
     }
 }
 
@@ -88,12 +94,18 @@ impl From<anyhow::Error> for Why {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
+        let words = self.shell.words;
+        let title = match self.shell.by_form {
+            true if self.why.is_of_the_outcome() => words.not_done(),
+            true => words.not_known(),
+            false => words.failed(),
+        };
         let (problem, text) = match self.why {
             Why::Problem(problem) => (Some(*problem), String::new()),
             Why::Else(text) => (None, text),
         };
         let status = problem.as_ref().map_or(StatusCode::BAD_GATEWAY.as_u16(), |problem| problem.status);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-        (status, render(&Page { shell: self.shell, problem, text, again: self.again })).into_response()
+        (status, render(&Page { shell: self.shell, title, problem, text, form: self.form })).into_response()
     }
 }

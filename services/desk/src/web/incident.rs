@@ -5,8 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
-use chassis::http::{Path, Query};
-use client::{Came, ClientError};
+use chassis::http::{Came, Path, Query};
+use client::ClientError;
 use delivery::http::{MatchView, Matches};
 use delivery::inbox::AssignmentEntry;
 use mla::http::{RequestView, Requests};
@@ -16,7 +16,6 @@ use pages::words::Words;
 use routing::http::RoutingView;
 use schemas::codes::{AgencyKind, AssignmentState};
 use schemas::ids::{AgencyId, AssessmentId, IncidentId};
-use schemas::routing::Ground;
 use serde::de::DeserializeOwned;
 use victim_id::http::{ChildView, Children};
 
@@ -222,34 +221,13 @@ impl Acting<'_> {
     }
 }
 
-/// What a page says of a command that was given on it.
-pub fn came_text(words: &Words, came: Option<Came>) -> Option<String> {
-    came.map(|came| match came {
-        Came::Done => words.done(),
-        Came::Pending => words.pending(),
-    })
-}
-
 impl Page {
     fn words(&self) -> &'static Words {
         self.shell.words
     }
 
     fn came(&self) -> Option<String> {
-        came_text(self.words(), self.came)
-    }
-
-    /// Why somebody was asked: a line for each reason, the same one once.
-    fn because(&self, grounds: &[Ground]) -> Vec<String> {
-        let words = self.words();
-        let mut lines: Vec<String> = Vec::new();
-        for ground in grounds {
-            let line = format!("{}: {}", words.code(ground.role), words.code(ground.basis));
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-        lines
+        self.words().came_text(self.came)
     }
 
     fn assignment_address(&self, entry: &AssignmentEntry) -> String {

@@ -15,13 +15,17 @@ use serde_json::Value;
 
 use super::Desk;
 use super::failure::{Failure, Why};
+use super::request::amendment;
 use super::visit::Visit;
+use crate::forms::Form;
 
 #[derive(Template)]
 #[template(path = "opened.html")]
 struct Page {
     shell: Shell,
     facets: Vec<OpenedFacet>,
+    /// For whoever may write what was opened anew.
+    forms: Vec<Form>,
 }
 
 /// One line of what was sealed.
@@ -37,7 +41,7 @@ pub async fn assignment(
     Path((incident, assignment)): Path<(IncidentId, AssignmentId)>,
 ) -> Result<Html<String>, Failure> {
     let path = format!("/v1/incidents/{incident}/assignments/{assignment}/open");
-    open(&desk, visit, incident, &path).await
+    shown(&desk, visit, incident, &path, None).await
 }
 
 pub async fn request(
@@ -45,7 +49,8 @@ pub async fn request(
     visit: Visit,
     Path((incident, request)): Path<(IncidentId, RequestId)>,
 ) -> Result<Html<String>, Failure> {
-    open(&desk, visit, incident, &format!("/v1/incidents/{incident}/requests/{request}/open")).await
+    let request = format!("/v1/incidents/{incident}/requests/{request}");
+    shown(&desk, visit, incident, &format!("{request}/open"), Some(&request)).await
 }
 
 pub async fn handover(
@@ -53,19 +58,38 @@ pub async fn handover(
     visit: Visit,
     Path((incident, child)): Path<(IncidentId, ChildRef)>,
 ) -> Result<Html<String>, Failure> {
-    open(&desk, visit, incident, &format!("/v1/incidents/{incident}/children/{child}/open")).await
+    let path = format!("/v1/incidents/{incident}/children/{child}/open");
+    shown(&desk, visit, incident, &path, None).await
 }
 
-async fn open(desk: &Desk, visit: Visit, incident: IncidentId, path: &str) -> Result<Html<String>, Failure> {
-    let Some((key_id, keys)) = visit.key(desk) else {
-        let why = Why::Else(visit.shell.words.no_key());
-        return Err(Failure::of(visit.shell, why));
-    };
-    let once = crate::new_key();
-    match desk.client.open_at(path, incident, &key_id, keys, &once).await {
-        Ok(facets) => Ok(render(&Page { shell: visit.shell, facets })),
-        Err(error) => Err(Failure::of(visit.shell, error.into())),
+/// What opens at the path; of a request that may be amended, with the form for that.
+async fn shown(
+    desk: &Desk,
+    visit: Visit,
+    incident: IncidentId,
+    path: &str,
+    request: Option<&str>,
+) -> Result<Html<String>, Failure> {
+    match open(desk, &visit, incident, path, request).await {
+        Ok((facets, forms)) => Ok(render(&Page { shell: visit.shell, facets, forms })),
+        Err(why) => Err(Failure::of(visit.shell, why)),
     }
+}
+
+async fn open(
+    desk: &Desk,
+    visit: &Visit,
+    incident: IncidentId,
+    path: &str,
+    request: Option<&str>,
+) -> Result<(Vec<OpenedFacet>, Vec<Form>), Why> {
+    let (key_id, keys) = visit.key(desk).ok_or_else(|| Why::Else(visit.shell.words.no_key()))?;
+    let facets = desk.client.open_at(path, incident, &key_id, keys, &pages::new_key()).await?;
+    let form = match request {
+        Some(request) => amendment(desk, visit, request, &facets).await?,
+        None => None,
+    };
+    Ok((facets, form.into_iter().collect()))
 }
 
 impl Page {

@@ -6,20 +6,21 @@ use std::sync::Arc;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
-use chassis::http::{Path, Query};
-use client::Came;
+use chassis::http::{Came, Path, Query};
+use client::OpenedFacet;
 use mla::http::{Candidate, LegalBases, RequestView};
 use pages::render;
 use pages::shell::Shell;
 use pages::words::Words;
-use schemas::codes::{Measure, RequestKind};
+use schemas::codes::{Measure, RequestKind, RequestRole, RequestState, RequestStep};
 use schemas::ids::{Country, IncidentId, RequestId};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Desk;
 use super::act::Asked;
 use super::failure::{Failure, Why};
-use super::incident::{Acting, came_text};
+use super::incident::Acting;
 use super::visit::Visit;
 use crate::forms::Form;
 
@@ -31,6 +32,8 @@ struct Page {
     request: RequestView,
     /// Whether this desk has a key that the text opens for.
     may_open: bool,
+    /// Whether it can be written anew, once it is opened.
+    may_amend: bool,
     steps: Vec<Form>,
     others: Vec<Form>,
 }
@@ -48,13 +51,14 @@ pub async fn page(
     };
     let words = visit.shell.words;
     let acting = Acting { desk: &desk, visit: &visit, choices: visit.choices() };
-    let step = |step: &schemas::codes::RequestStep| {
+    let step = |step: &RequestStep| {
         let choices = &acting.choices;
         desk.forms.form(words, words.code(*step).to_owned(), &format!("{path}/{step}"), choices)
     };
     let page = Page {
         came: asked.came,
         may_open: visit.key(&desk).is_some(),
+        may_amend: is_at_home(&view),
         steps: view.steps.iter().filter_map(step).collect(),
         others: acting.form("do-involve", &format!("{path}/units")).into_iter().collect(),
         request: view,
@@ -65,15 +69,63 @@ pub async fn page(
 
 impl Page {
     fn came(&self) -> Option<String> {
-        came_text(self.shell.words, self.came)
+        self.shell.words.came_text(self.came)
     }
 
     fn address(&self) -> String {
         format!("/incidents/{}/requests/{}", self.request.incident_id, self.request.request_id)
     }
 
-    fn role(&self, role: &schemas::codes::RequestRole) -> &str {
+    fn role(&self, role: &RequestRole) -> &str {
         self.shell.words.code(role)
+    }
+}
+
+/// A form that writes the request anew, with what it says now; none where it is not the caller's to be written.
+pub async fn amendment(
+    desk: &Desk,
+    visit: &Visit,
+    path: &str,
+    facets: &[OpenedFacet],
+) -> Result<Option<Form>, Why> {
+    let view: RequestView = desk.client.get(path).await?;
+    if !is_at_home(&view) {
+        return Ok(None);
+    }
+    let mut acting = Acting { desk, visit, choices: visit.choices() };
+    acting.choices.instruments =
+        view.basis.iter().map(|basis| (basis.instrument.to_string(), basis.title.clone())).collect();
+    let said = serde_json::to_value(asked(view, facets)).expect("a request is plain data");
+    let form = acting.form("amend-text", &format!("{path}/amend"));
+    Ok(form.map(|form| form.filled_with(&said)))
+}
+
+/// As long as it may be written anew: its own side has it, and nothing of it is on its way.
+fn is_at_home(view: &RequestView) -> bool {
+    use RequestState::{Draft, ReturnedDeficient, Validated};
+    view.role == RequestRole::Requesting && matches!(view.state, Draft | Validated | ReturnedDeficient)
+}
+
+/// The request as whoever wrote it has asked it.
+fn asked(view: RequestView, facets: &[OpenedFacet]) -> mla::http::Asked {
+    let elements = facets.iter().filter_map(|facet| facet.content["elements"].as_object()).flatten();
+    let text = |(name, text): (&String, &Value)| Some((name.clone(), text.as_str()?.to_owned()));
+    mla::http::Asked {
+        kind: view.kind,
+        requested: view.requested.country,
+        authority: view.requested.authority,
+        addressee: view.addressee,
+        measures: view.measures,
+        basis: view.basis.map(|basis| basis.instrument),
+        emergency: view.emergency,
+        notified: view.notified,
+        needed_by: view.needed_by,
+        languages: view.languages,
+        translation: view.translation,
+        parent: view.parent,
+        confidential: view.confidential,
+        conditions: view.conditions,
+        elements: elements.filter_map(text).collect(),
     }
 }
 
@@ -94,7 +146,6 @@ struct Draft {
     shell: Shell,
     incident: IncidentId,
     wanted: Wanted,
-    countries: Vec<(String, String)>,
     /// The legal bases there are, once it is said what is wanted.
     bases: Option<LegalBases>,
     form: Option<Form>,
@@ -108,15 +159,7 @@ pub async fn draft(
     Query(wanted): Query<Wanted>,
 ) -> Result<Html<String>, Failure> {
     match write(&desk, &visit, incident, &wanted).await {
-        Ok((bases, form)) => {
-            let words = visit.shell.words;
-            let mut countries: Vec<(String, String)> = pages::atlas::countries()
-                .map(|country| (words.country_name(country).to_owned(), country.to_string()))
-                .collect();
-            countries.sort();
-            let shell = visit.shell;
-            Ok(render(&Draft { shell, incident, wanted, countries, bases, form }))
-        }
+        Ok((bases, form)) => Ok(render(&Draft { shell: visit.shell, incident, wanted, bases, form })),
         Err(why) => Err(Failure::of(visit.shell, why)),
     }
 }
@@ -160,8 +203,8 @@ impl Draft {
         self.wanted.measure.as_ref() == Some(measure)
     }
 
-    fn is_requested(&self, country: &str) -> bool {
-        self.wanted.requested.as_ref().is_some_and(|requested| requested.as_str() == country)
+    fn is_requested(&self, country: &Country) -> bool {
+        self.wanted.requested.as_ref() == Some(country)
     }
 
     /// What the basis demands of such a request, each with its article.

@@ -479,3 +479,6 @@ event-period-answered = تابع منسق أجلًا
 send-again = أرسله من جديد
 yes = نعم
 no = لا
+not-known = لا يُعرف ما إذا نُفِّذ هذا
+amend-text = إعادة صياغته
+open-to-amend = لإعادة صياغته، افتحه: النموذج أسفل النص.

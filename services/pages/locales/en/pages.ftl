@@ -479,3 +479,6 @@ event-period-answered = Coordinator has seen to a period
 send-again = Send it again
 yes = Yes
 no = No
+not-known = It is not known whether this was done
+amend-text = Write it anew
+open-to-amend = To write it anew, open it: the form stands below the text.

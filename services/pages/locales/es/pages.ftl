@@ -479,3 +479,6 @@ event-period-answered = Un coordinador atendió un plazo
 send-again = Enviar de nuevo
 yes = Sí
 no = No
+not-known = No se sabe si se ha hecho
+amend-text = Redactar de nuevo
+open-to-amend = Para redactarla de nuevo, ábrala: el formulario está debajo del texto.

@@ -479,3 +479,6 @@ event-period-answered = Coordonnateur intervenu sur un délai
 send-again = Envoyer de nouveau
 yes = Oui
 no = Non
+not-known = On ne sait pas si cela a été fait
+amend-text = Rédiger de nouveau
+open-to-amend = Pour la rédiger de nouveau, ouvrez-la : le formulaire se trouve sous le texte.

@@ -479,3 +479,6 @@ event-period-answered = 协调方已处理期限
 send-again = 重新发送
 yes = 是
 no = 否
+not-known = 不确定是否已执行
+amend-text = 重新撰写
+open-to-amend = 如需重写，请先打开：表单位于正文下方。
