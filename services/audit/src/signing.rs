@@ -221,9 +221,20 @@ impl Signer {
         let heads = own.filter_map(|checkpoint| opened(checkpoint.note, self.key.public()));
         let size = log.tree().size();
         if let Some(head) = heads.filter(|head| head.root.size <= size).max_by_key(|head| head.root.size) {
+            self.remember(log, &head)?;
             self.show(&head);
         }
         Ok(())
+    }
+
+    /// Keeps what somebody else has signed: whoever takes over holds the log against that too.
+    fn remember(&self, log: &Log, head: &Signed) -> Result<(), SignError> {
+        let kept = read_kept(&self.kept)?.map(|note| Root::open(&note, self.key.public())).transpose()?;
+        let is_known = kept.is_some_and(|kept| kept.size >= head.root.size);
+        if is_known || extends(log, &head.root, "the topic of checkpoints").is_err() {
+            return Ok(());
+        }
+        keep(&self.kept, &head.note).map_err(|source| SignError::Keep { path: self.kept.clone(), source })
     }
 
     /// What was published last, in order.
