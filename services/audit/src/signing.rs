@@ -230,8 +230,11 @@ impl Signer {
     /// Keeps what somebody else has signed: whoever takes over holds the log against that too.
     fn remember(&self, log: &Log, head: &Signed) -> Result<(), SignError> {
         let kept = read_kept(&self.kept)?.map(|note| Root::open(&note, self.key.public())).transpose()?;
-        let is_known = kept.is_some_and(|kept| kept.size >= head.root.size);
-        if is_known || extends(log, &head.root, "the topic of checkpoints").is_err() {
+        if kept.is_some_and(|kept| kept.size >= head.root.size) {
+            return Ok(());
+        }
+        // One that this log contradicts replaces nothing: what is kept will say so once this instance is to sign.
+        if extends(log, &head.root, "the topic of checkpoints").is_err() {
             return Ok(());
         }
         keep(&self.kept, &head.note).map_err(|source| SignError::Keep { path: self.kept.clone(), source })
