@@ -59,6 +59,8 @@ pub struct Options {
     pub replication: i32,
     /// The built program.
     pub program: PathBuf,
+    /// That of the version before: everybody begins as it, and is upgraded under way.
+    pub before: Option<PathBuf>,
     /// A Python with the verifier's packages.
     pub python: PathBuf,
 }
@@ -125,9 +127,10 @@ async fn run_in(options: &Options, state: &Path) -> anyhow::Result<Outcome> {
     eprintln!("faults: seed {}, {} referrals, {} kills", options.seed, options.referrals, options.kills);
     let world = Arc::new(World::open(state)?);
     let prefix = format!("faults-{}-{}.", std::process::id(), options.seed);
-    let collector = Collector::start(&options.python, state)?;
+    let collector = Collector::start(state)?;
     let fleet = FleetOptions {
         program: options.program.clone(),
+        before: options.before.clone(),
         brokers: options.brokers.clone(),
         broker_nodes: options.broker_nodes.clone(),
         lane: options.lane.clone(),

@@ -57,6 +57,16 @@ pub fn brokers() -> anyhow::Result<String> {
     std::env::var(BROKERS).with_context(|| format!("{BROKERS} is not set: run `cargo xtask test`"))
 }
 
+/// Where clients of that Kafka say who they are, and may do what they have a right to: the services, each with its own
+/// name for a password.
+const GUARDED: &str = "CAUSEWAY_TEST_GUARDED";
+
+/// # Errors
+/// When nobody said where that is.
+pub fn guarded() -> anyhow::Result<String> {
+    std::env::var(GUARDED).with_context(|| format!("{GUARDED} is not set: run `cargo xtask test`"))
+}
+
 /// Where that Kafka keeps its files.
 const KAFKA_DATA: &str = "CAUSEWAY_TEST_KAFKA_DATA";
 
@@ -163,7 +173,7 @@ impl Deployment {
             addresses,
         };
         let settings = deployment.world.settings(&deployment.place("topics", free_address()?))?;
-        settings.host.kafka.create_topics([]).await?;
+        settings.host.kafka.create_topics().await?;
         Ok(deployment)
     }
 
@@ -330,7 +340,7 @@ impl Deployment {
             }
         }
         let settings = self.world.settings(&self.place("topics", free_address()?))?;
-        settings.host.kafka.create_topics([]).await?;
+        settings.host.kafka.create_topics().await?;
         Ok(())
     }
 

@@ -228,20 +228,24 @@ pub const DEAD_LETTER: Topic = Topic {
     holds: "records that could not be decoded or decided, with the reason",
 };
 
-/// The inputs a service takes records from, and so may set records aside from.
-pub const INPUTS: &[&str] = &[
-    "directory.commands",
-    "referral.commands",
-    "routing.commands",
-    "mla.commands",
-    "victim-id.commands",
-    "digest-sets.commands",
-    "delivery.commands",
-    "referral.events",
-    "routing.events",
-    "mla.events",
-    "victim-id.events",
+/// The topics that services take records from, to answer them, and so may set records aside from; with those services.
+pub const INPUTS: &[(&str, &[&str])] = &[
+    ("directory.commands", &["directory"]),
+    ("referral.commands", &["intake"]),
+    ("routing.commands", &["routing"]),
+    ("mla.commands", &["mla"]),
+    ("victim-id.commands", &["victim-id"]),
+    ("digest-sets.commands", &["digest-sets"]),
+    ("delivery.commands", &["delivery"]),
+    ("referral.events", &["routing"]),
+    ("routing.events", &["intake", "mla", "victim-id", "delivery"]),
+    ("mla.events", &["delivery"]),
+    ("victim-id.events", &["delivery"]),
 ];
+
+/// Whose progress a service asks Kafka for, and what was set aside by whom: services that it waits for before it takes
+/// something away.
+pub const WATCHES: &[(&str, &[&str])] = &[("delivery", &["intake", "routing", "mla", "victim-id"])];
 
 pub fn named(name: &str) -> Option<&'static Topic> {
     let set_aside = || name.ends_with(DEAD_LETTER.name).then_some(&DEAD_LETTER);
@@ -261,4 +265,43 @@ pub fn jurisdiction(country: &Country) -> String {
 /// The topic of records set aside from a topic.
 pub fn dead_letter(topic: &str) -> String {
     format!("{topic}.{}", DEAD_LETTER.name)
+}
+
+/// What the service takes in.
+pub fn inputs(service: &str) -> impl Iterator<Item = &'static str> {
+    INPUTS.iter().filter(move |(_, services)| services.contains(&service)).map(|(input, _)| *input)
+}
+
+/// The services that the service watches.
+pub fn watched(service: &str) -> &'static [&'static str] {
+    WATCHES.iter().find(|(watcher, _)| *watcher == service).map_or(&[], |(_, watched)| watched)
+}
+
+/// Whether the service writes the topic.
+pub fn writes(service: &str, topic: &str) -> bool {
+    let family = |family: &Topic| topic.split_once('.').is_some_and(|(name, _)| name == family.name);
+    if let Some(topic) = TOPICS.iter().find(|known| known.name == topic) {
+        topic.written_by.contains(&service)
+    } else if family(&JURISDICTION) {
+        JURISDICTION.written_by.contains(&service)
+    } else {
+        sets_aside(service, topic)
+    }
+}
+
+/// Whether the topic is one of what the service sets aside.
+fn sets_aside(service: &str, topic: &str) -> bool {
+    inputs(service).any(|input| dead_letter(input) == topic)
+}
+
+/// Whether the service reads the topic. One that no service reads is read at the start by those that write it: they
+/// look which schemas it holds.
+pub fn reads(service: &str, topic: &str) -> bool {
+    match TOPICS.iter().find(|known| known.name == topic) {
+        Some(topic) => topic.read_by.contains(&service),
+        None => {
+            let set_aside = watched(service).iter().any(|watched| sets_aside(watched, topic));
+            set_aside || writes(service, topic)
+        }
+    }
 }

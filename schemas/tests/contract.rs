@@ -20,6 +20,7 @@ use schemas::mla::{MlaCommand, MlaEvent};
 use schemas::referral::{ReferralCommand, ReferralEvent};
 use schemas::routing::{RoutingCommand, RoutingEvent};
 use schemas::sealed_keys::KeySet;
+use schemas::topics::{Kept, Partitions, TOPICS};
 use schemas::victim_id::{VictimIdCommand, VictimIdEvent};
 use schemas::{Command, Event};
 
@@ -103,4 +104,27 @@ fn every_version_has_an_id_of_its_own() {
     }
     assert_eq!(table.len(), SUBJECTS.len());
     let _ = Codec::with_table();
+}
+
+#[test]
+fn the_documented_table_of_topics_is_the_table() {
+    let page = include_str!("../../docs/topics.md");
+    let rows = page.lines().filter(|line| line.starts_with('|'));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split('|').map(str::trim).collect()).collect();
+    for topic in TOPICS {
+        let name = format!("`{}`", topic.name);
+        let row = rows.iter().find(|row| row.get(1) == Some(&name.as_str()));
+        let row = row.unwrap_or_else(|| panic!("{name} has no row"));
+        let partitions = match topic.partitions {
+            Partitions::One => "one",
+            Partitions::PerIncident => "per incident",
+        };
+        let kept = match topic.kept {
+            Kept::ForGood => "for good",
+            Kept::UntilAnswered => "until answered",
+            Kept::Compacted => "compacted",
+        };
+        let (written_by, read_by) = (topic.written_by.join(", "), topic.read_by.join(", "));
+        assert_eq!(row[2..7], [topic.key, partitions, kept, written_by.as_str(), read_by.as_str()], "{name}");
+    }
 }

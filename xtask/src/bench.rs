@@ -38,6 +38,7 @@ pub fn run(options: &BenchOptions) -> Result<()> {
         nodes: 1,
         clean: true,
         lanes: 0,
+        guarded: false,
         life: Life::Long,
     })?;
     let mut bench = Command::new(root.join("target/release/bench"));

@@ -1,6 +1,7 @@
 //! `cargo xtask faults`: the long run of faults, against brokers of its own that are killed as well.
 
 use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -25,6 +26,9 @@ pub struct FaultOptions {
     /// Repeats a run's schedule; a new one without.
     #[arg(long)]
     seed: Option<u64>,
+    /// Upgrades everybody under way, one after the other, from the version of this commit; builds it.
+    #[arg(long)]
+    from: Option<String>,
 }
 
 /// One run's share of the whole.
@@ -42,6 +46,7 @@ pub fn run(options: &FaultOptions) -> Result<()> {
     let signals = Signals::catch()?;
     install::ensure_system_packages()?;
     process::run(Command::new("cargo").args(["build", "--workspace", "--bins"]))?;
+    let before = options.from.as_deref().map(build_before).transpose()?;
     let parts = Parts::ensure()?;
     let (referrals, kills) = (options.referrals, options.kills);
     let shares = match options.nodes {
@@ -53,7 +58,7 @@ pub fn run(options: &FaultOptions) -> Result<()> {
     };
     let mut all = Vec::new();
     for share in &shares {
-        let numbers = run_share(share, options.seed, &parts, &signals)?;
+        let numbers = run_share(share, options.seed, before.as_deref(), &parts, &signals)?;
         all.resize(numbers.len(), 0);
         all.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
     }
@@ -64,8 +69,30 @@ pub fn run(options: &FaultOptions) -> Result<()> {
     Ok(())
 }
 
+/// The program of an earlier commit, from a checkout of its own.
+fn build_before(commit: &str) -> Result<PathBuf> {
+    let root = repo::root()?;
+    let commit = process::output(Command::new("git").args(["rev-parse", "--short", "--verify", commit]))?;
+    let place = root.join("target/before").join(commit.trim());
+    if !place.is_dir() {
+        let mut checkout = Command::new("git");
+        checkout.args(["worktree", "add", "--detach"]).arg(&place).arg(commit.trim());
+        process::run(&mut checkout)?;
+    }
+    let mut build = Command::new("cargo");
+    build.args(["build", "--locked", "--bin", "causeway"]).current_dir(&place);
+    process::run(build.env("CARGO_TARGET_DIR", place.join("target")))?;
+    Ok(place.join("target/debug/causeway"))
+}
+
 /// The numbers of its result, in their order.
-fn run_share(share: &Share, seed: Option<u64>, parts: &Parts, signals: &Signals) -> Result<Vec<u64>> {
+fn run_share(
+    share: &Share,
+    seed: Option<u64>,
+    before: Option<&Path>,
+    parts: &Parts,
+    signals: &Signals,
+) -> Result<Vec<u64>> {
     let root = repo::root()?;
     let data_dir = root.join("target/kafka-faults");
     let nodes = share.nodes;
@@ -74,6 +101,7 @@ fn run_share(share: &Share, seed: Option<u64>, parts: &Parts, signals: &Signals)
         nodes,
         clean: true,
         lanes: 1,
+        guarded: false,
         life: Life::Short,
     })?;
     let mut run = Command::new(root.join("target/debug/faults"));
@@ -81,6 +109,9 @@ fn run_share(share: &Share, seed: Option<u64>, parts: &Parts, signals: &Signals)
     run.args(["--lane", kafka.lanes()]);
     run.args(["--replication", &nodes.min(3).to_string(), "--referrals", &share.referrals.to_string()]);
     run.args(["--kills", &share.kills.to_string()]).envs(parts.environment());
+    if let Some(before) = before {
+        run.arg("--before").arg(before);
+    }
     if let Some(seed) = seed {
         run.args(["--seed", &seed.to_string()]);
     }

@@ -34,28 +34,42 @@ const PACKAGES: &[Package] = &[
     ("chromium-driver", || on_path("chromedriver").is_some()),
 ];
 
+/// What the chart's check takes beside them.
+const CHART_PACKAGES: &[Package] =
+    &[("etcd-server", || on_path("etcd").is_some()), ("openssl", || on_path("openssl").is_some())];
+
 /// Installs the packages that are missing. Asks nothing; needs root or sudo, and apt, only when there is
 /// something to install.
 pub fn ensure_system_packages() -> Result<()> {
-    let missing = missing_packages();
+    ensure(PACKAGES)
+}
+
+/// As [`ensure_system_packages`], with what the chart's check takes.
+pub fn ensure_chart_packages() -> Result<()> {
+    ensure(PACKAGES)?;
+    ensure(CHART_PACKAGES)
+}
+
+fn ensure(packages: &[Package]) -> Result<()> {
+    let missing = missing_of(packages);
     if missing.is_empty() {
         return Ok(());
     }
     println!("missing system packages: {}", missing.join(" "));
     let rights = rights(&missing)?;
     process::run(&mut apt_get(rights, &["update"], &[])).context("failed to refresh the package lists")?;
-    let packages = missing.into_iter().map(offered_name).collect::<Vec<_>>();
+    let offered = missing.into_iter().map(offered_name).collect::<Vec<_>>();
     let install = ["install", "-y", "--no-install-recommends"];
-    process::run(&mut apt_get(rights, &install, &packages)).context("failed to install system packages")?;
-    let still = missing_packages();
+    process::run(&mut apt_get(rights, &install, &offered)).context("failed to install system packages")?;
+    let still = missing_of(packages);
     if !still.is_empty() {
         bail!("installed, and yet not found: {}", still.join(" "));
     }
     Ok(())
 }
 
-fn missing_packages() -> Vec<&'static str> {
-    PACKAGES.iter().filter(|(_, is_present)| !is_present()).map(|(name, _)| *name).collect()
+fn missing_of(packages: &[Package]) -> Vec<&'static str> {
+    packages.iter().filter(|(_, is_present)| !is_present()).map(|(name, _)| *name).collect()
 }
 
 /// How apt-get gets its rights.

@@ -28,6 +28,8 @@ pub struct KafkaOptions {
     pub life: Life,
     /// Ways to each node that something else may stand in, such as a network that fails on purpose.
     pub lanes: usize,
+    /// A listener at which clients say who they are, and have no right that was not given to them.
+    pub guarded: bool,
 }
 
 /// A running cluster. Dropping it stops it as `stop` does.
@@ -38,6 +40,7 @@ pub struct Kafka {
     life: Life,
     brokers: String,
     lanes: String,
+    guarded: String,
     /// Held for its lock on the data directory.
     _storage: Storage,
 }
@@ -55,6 +58,7 @@ impl Kafka {
             hops.map(|hop| hop.to_string()).collect::<Vec<_>>().join(",")
         };
         let lanes = (0..options.lanes).map(lane).collect::<Vec<_>>().join(";");
+        let guarded = places.iter().filter_map(|place| place.ports.guarded()).collect::<Vec<_>>().join(",");
         let mut nodes = Vec::new();
         for place in &places {
             nodes.push(Node::spawn(place, &distribution, options.life)?);
@@ -65,7 +69,7 @@ impl Kafka {
         let seconds = began.elapsed().as_secs_f64();
         println!("kafka {} is ready on {brokers} after {seconds:.1} s", distribution.version());
         let life = options.life;
-        Ok(Self { nodes, places, distribution, life, brokers, lanes, _storage: storage })
+        Ok(Self { nodes, places, distribution, life, brokers, lanes, guarded, _storage: storage })
     }
 
     /// The bootstrap servers, comma separated.
@@ -76,6 +80,11 @@ impl Kafka {
     /// Lanes apart by semicolons, the nodes of each by commas: where clients are sent, `>`, where the node listens.
     pub fn lanes(&self) -> &str {
         &self.lanes
+    }
+
+    /// The bootstrap servers for clients that say who they are: each service, with its name for a password.
+    pub fn guarded(&self) -> &str {
+        &self.guarded
     }
 
     /// Fails when a node has died by itself.

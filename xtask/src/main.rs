@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a command line tool talks on its standard output")]
 
 mod bench;
+mod chart;
 mod ci;
 mod deny;
 mod failures;
@@ -16,11 +17,13 @@ mod maven;
 mod parts;
 mod process;
 mod progress;
+mod release;
 mod repo;
 mod signals;
 mod stages;
 mod test;
 mod tidy;
+mod tools;
 mod up;
 
 use std::path::PathBuf;
@@ -33,6 +36,7 @@ use crate::bench::BenchOptions;
 use crate::faults::FaultOptions;
 use crate::fuzz::FuzzOptions;
 use crate::kafka::{Kafka, KafkaOptions, Life};
+use crate::release::ReleaseOptions;
 use crate::signals::Signals;
 use crate::test::TestOptions;
 use crate::up::UpOptions;
@@ -57,10 +61,14 @@ enum Command {
     Tidy,
     /// Check licences, sources and bans of the dependencies against deny.toml.
     Deny,
+    /// Build the program as it is released, with the list of what it is made of.
+    Release(ReleaseOptions),
     /// Kill, stop and restart everything while referrals come in, and prove that nothing was lost.
     Faults(FaultOptions),
     /// Measure throughput, latency, rebuild and memory, beside the limit that Kafka's client sets.
     Bench(BenchOptions),
+    /// Hold the chart against Helm, Kubernetes' schemas, a real API server and Prometheus' tool; builds them once.
+    Chart,
     /// Try the readers of JSON, XML, lines, Avro and tokens with changed inputs; the tests do it for some seconds.
     Fuzz(FuzzOptions),
     /// Make the dashboard's map and its names of countries anew.
@@ -101,6 +109,8 @@ fn run(command: Command) -> Result<()> {
         Command::Deny => deny::run(),
         Command::Faults(options) => faults::run(&options),
         Command::Bench(options) => bench::run(&options),
+        Command::Chart => chart::run(),
+        Command::Release(options) => release::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Map => map::run(),
         Command::Kafka(args) => run_kafka(&args),
@@ -118,6 +128,7 @@ fn run_kafka(args: &KafkaArgs) -> Result<()> {
         nodes: args.nodes,
         clean: args.clean,
         lanes: 0,
+        guarded: false,
         life: Life::Short,
     })?;
     println!("kafka listens on {}; Ctrl-C stops it", kafka.brokers());

@@ -1,7 +1,9 @@
-//! What the integration tests run beside Kafka and share no code with: a schema registry that speaks
-//! Confluent's protocol, a Python with a Kafka client, an API checker and the messages of telemetry, a Node
-//! with the AsyncAPI parser, and a client of the audit log in Go. Fetched once; when all is there, a few small files
-//! are read.
+//! What the integration tests run beside Kafka and share no code with: a schema registry that speaks Confluent's
+//! protocol, a Python with a Kafka client and an API checker, a Node with the AsyncAPI parser, and in Go a client of
+//! the audit log and a collector of telemetry. Fetched once; when all is there, a few small files are read. And what
+//! the chart is held against, for whoever asks for it.
+
+mod go;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,9 +11,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::java::Java;
 use crate::maven::{self, Fetch};
+use crate::parts::go::Go;
 use crate::progress::{self, Steps};
-use crate::repo;
+use crate::{process, repo};
 
 /// Where the tests find the registry's runner.
 const REGISTRY_JAR: &str = "CAUSEWAY_TEST_REGISTRY_JAR";
@@ -22,6 +26,8 @@ const NODE: &str = "CAUSEWAY_TEST_NODE";
 const NODE_MODULES: &str = "CAUSEWAY_TEST_NODE_MODULES";
 /// Where the tests find the log's client.
 const LOG_CLIENT: &str = "CAUSEWAY_TEST_LOG_CLIENT";
+/// Where the tests find the collector of telemetry.
+const COLLECTOR: &str = "CAUSEWAY_TEST_COLLECTOR";
 
 /// Written last, and holds what it was made from: what an interruption has left is made anew.
 const MARKER: &str = "complete";
@@ -33,6 +39,7 @@ pub struct Parts {
     node: PathBuf,
     node_modules: PathBuf,
     log_client: PathBuf,
+    collector: PathBuf,
 }
 
 impl Parts {
@@ -47,19 +54,22 @@ impl Parts {
         let python = ensure_python(&sources.join("requirements.txt"), &directory)?;
         let node = Node::of(&python)?;
         let node_modules = ensure_node_modules(&sources.join("node"), &directory, &node)?;
-        let log_client =
-            ensure_log_client(&root.join("integration-tests/outside/log_client"), &directory, &python)?;
-        Ok(Self { registry_jar, python, node: node.program, node_modules, log_client })
+        let go = Go::of(&python, &directory);
+        let own =
+            |name: &str| ensure_own_program(&go, &root.join("integration-tests/outside"), &directory, name);
+        let (log_client, collector) = (own("log_client")?, own("collector")?);
+        Ok(Self { registry_jar, python, node: node.program, node_modules, log_client, collector })
     }
 
     /// How a test learns where the parts are.
-    pub fn environment(&self) -> [(&'static str, &Path); 5] {
+    pub fn environment(&self) -> [(&'static str, &Path); 6] {
         [
             (REGISTRY_JAR, &self.registry_jar),
             (PYTHON, &self.python),
             (NODE, &self.node),
             (NODE_MODULES, &self.node_modules),
             (LOG_CLIENT, &self.log_client),
+            (COLLECTOR, &self.collector),
         ]
     }
 }
@@ -79,6 +89,100 @@ pub fn ensure_map_node() -> Result<(PathBuf, PathBuf)> {
     let node = Node::of(&ensure_python(&sources.join("requirements.txt"), &directory)?)?;
     let modules = ensure_node_modules(&sources.join("map"), &directory, &node)?;
     Ok((node.program, modules))
+}
+
+/// What the chart is held against.
+pub struct ChartParts {
+    /// With Kubernetes' schemas.
+    pub python: PathBuf,
+    pub helm: PathBuf,
+    pub kubectl: PathBuf,
+    pub apiserver: PathBuf,
+    pub promtool: PathBuf,
+    /// Directories and files of resources that the chart makes objects of.
+    pub resources: [PathBuf; 4],
+}
+
+impl ChartParts {
+    /// Fetches and builds what is not there yet: some ten minutes, once.
+    pub fn ensure() -> Result<Self> {
+        let (sources, parts) = (repo::root()?.join("xtask/parts"), repo::root()?.join(".kafka/parts"));
+        fs::create_dir_all(&parts).context("failed to create the directory of the chart's parts")?;
+        let go = Go::of(&ensure_python(&sources.join("requirements.txt"), &parts)?, &parts);
+        let program = |of: &str, package: &str| ensure_program(&go, &sources.join(of), &parts, package);
+        let crds = |module: &str, below: &str| -> Result<PathBuf> {
+            Ok(go.module(&sources.join("resources"), module)?.join(below))
+        };
+        let operator = crds(
+            "github.com/prometheus-operator/prometheus-operator",
+            "example/prometheus-operator-crd/monitoring.coreos.com_",
+        )?;
+        let of_operator = |kind: &str| PathBuf::from(format!("{}{kind}.yaml", operator.display()));
+        Ok(Self {
+            python: ensure_python(&sources.join("chart-requirements.txt"), &parts)?,
+            helm: program("helm", "helm.sh/helm/v4/cmd/helm")?,
+            apiserver: program("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver")?,
+            kubectl: program("kubernetes", "k8s.io/kubernetes/cmd/kubectl")?,
+            promtool: program("prometheus", "github.com/prometheus/prometheus/cmd/promtool")?,
+            resources: [
+                crds("sigs.k8s.io/gateway-api", "config/crd/standard")?,
+                of_operator("servicemonitors"),
+                of_operator("prometheusrules"),
+                ensure_strimzi(&sources.join("strimzi/pom.xml"), &parts)?,
+            ],
+        })
+    }
+}
+
+/// A package of the module in `sources`, as a program.
+fn ensure_program(go: &Go, sources: &Path, parts: &Path, package: &str) -> Result<PathBuf> {
+    let text = texts(sources, &["go.mod", "go.sum"])?;
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let directory = parts.join(format!("{name}-{:016x}", fingerprint(&text)));
+    let program = directory.join(name);
+    let linker = kubernetes_version(&text).map(|version| linker_flags(&version)).unwrap_or_default();
+    make(&directory, &text, &program, || {
+        println!("building {name} in Go");
+        go.build(sources, package, &linker, &program)
+    })
+    .with_context(|| format!("failed to build {name}"))?;
+    Ok(program)
+}
+
+/// An API server says its version, and Helm looks at it; sources alone do not know it.
+fn linker_flags((major, minor, version): &(String, String, String)) -> String {
+    let set = |name: &str, value: &str| format!("-X k8s.io/component-base/version.{name}={value}");
+    [set("gitMajor", major), set("gitMinor", minor), set("gitVersion", version)].join(" ")
+}
+
+/// That of Kubernetes which a `go.mod` requires: major, minor, all of it.
+fn kubernetes_version(module: &str) -> Option<(String, String, String)> {
+    let after = module.split_once("k8s.io/kubernetes v")?.1;
+    let version = after.split_whitespace().next()?;
+    let mut numbers = version.split('.').map(str::to_owned);
+    Some((numbers.next()?, numbers.next()?, format!("v{version}")))
+}
+
+/// Kubernetes' definition of a `KafkaUser`, made by Strimzi's own generator from its own classes.
+fn ensure_strimzi(pom_path: &Path, parts: &Path) -> Result<PathBuf> {
+    let pom = fs::read_to_string(pom_path).context("failed to read Strimzi's pinned version")?;
+    let directory = parts.join(format!("strimzi-{}", maven::property(&pom, "strimzi.version")?));
+    let definition = directory.join("kafkauser.yaml");
+    make(&directory, &pom, &definition, || {
+        println!("fetching Strimzi's definitions");
+        Fetch { pom: pom_path, goal: "dependency:copy-dependencies", into: &directory }.run()?;
+        let java = Java::find()?;
+        let mut generate = Command::new(&java.program);
+        generate
+            .arg("-cp")
+            .arg(directory.join("*"))
+            .arg("io.strimzi.crdgenerator.CrdGenerator")
+            .arg("--yaml");
+        let class = "io.strimzi.api.kafka.model.user.KafkaUser";
+        process::run(generate.arg(format!("{class}={}", definition.display())))
+    })
+    .context("failed to make Strimzi's definitions")?;
+    Ok(definition)
 }
 
 fn ensure_registry(pom_path: &Path, parts: &Path) -> Result<PathBuf> {
@@ -158,26 +262,27 @@ fn ensure_node_modules(sources: &Path, parts: &Path, node: &Node) -> Result<Path
     Ok(modules)
 }
 
-/// Built by the Go that is one of the Python packages, from modules that its `go.sum` pins.
-fn ensure_log_client(sources: &Path, parts: &Path, python: &Path) -> Result<PathBuf> {
-    let read = |name: &str| {
-        let path = sources.join(name);
+/// A program of the tests' own in Go.
+fn ensure_own_program(go: &Go, outside: &Path, parts: &Path, name: &str) -> Result<PathBuf> {
+    let sources = outside.join(name);
+    let text = texts(&sources, &["go.mod", "go.sum", "main.go"])?;
+    let directory = parts.join(format!("{}-{:016x}", name.replace('_', "-"), fingerprint(&text)));
+    let program = directory.join(name);
+    make(&directory, &text, &program, || {
+        println!("building {name} in Go");
+        go.build(&sources, ".", "", &program)
+    })
+    .with_context(|| format!("failed to build {name}"))?;
+    Ok(program)
+}
+
+/// The files of a directory, one behind the other.
+fn texts(directory: &Path, names: &[&str]) -> Result<String> {
+    let read = |name: &&str| {
+        let path = directory.join(name);
         fs::read_to_string(&path).with_context(|| format!("failed to read {}", path.display()))
     };
-    let text = [read("go.mod")?, read("go.sum")?, read("main.go")?].concat();
-    let directory = parts.join(format!("log-client-{:016x}", fingerprint(&text)));
-    let program = directory.join("log_client");
-    make(&directory, &text, &program, || {
-        println!("building the log's client in Go");
-        let go = python.with_file_name("go");
-        let mut build = Command::new(&go);
-        build.args(["build", "-v", "-mod=readonly", "-trimpath", "-o"]).arg(&program).arg(".");
-        build.current_dir(sources).env("GOTOOLCHAIN", "local").env("GOFLAGS", "");
-        build.env("GOCACHE", parts.join("go/cache")).env("GOPATH", parts.join("go"));
-        progress::run(build, &Steps { name: "packages", is_one: |line| !line.is_empty() })
-    })
-    .context("failed to build the log's client")?;
-    Ok(program)
+    names.iter().map(read).collect()
 }
 
 const PACKAGES: Steps = Steps { name: "packages", is_one: |line| line.starts_with("Collecting ") };
@@ -207,7 +312,7 @@ fn fingerprint(text: &str) -> u64 {
 mod tests {
     use std::fs;
 
-    use super::{MARKER, Node, fingerprint, make};
+    use super::{MARKER, Node, fingerprint, kubernetes_version, linker_flags, make};
 
     #[test]
     fn a_fingerprint_is_of_the_text() {
@@ -215,6 +320,15 @@ mod tests {
         for (text, expected) in [("", 0xcbf2_9ce4_8422_2325), ("foobar", 0x8594_4171_f739_67e8)] {
             assert_eq!(fingerprint(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn kubernetes_is_told_the_version_that_its_module_has() {
+        let version =
+            kubernetes_version("require k8s.io/kubernetes v1.36.3 // indirect\n").expect("it is there");
+        let flags = linker_flags(&version);
+        assert!(flags.contains("gitMinor=36 ") && flags.ends_with("version.gitVersion=v1.36.3"), "{flags}");
+        assert!(kubernetes_version("require helm.sh/helm/v4 v4.3.1").is_none());
     }
 
     #[test]

@@ -22,6 +22,8 @@ const BROKERS: &str = "CAUSEWAY_TEST_BROKERS";
 /// Where they stand between services and Kafka: one lane for the run of faults, one for pauses of Kafka.
 const LANES: &str = "CAUSEWAY_TEST_LANES";
 const LANE_COUNT: usize = 2;
+/// Where Kafka wants to know who comes, and looks at the rights of each.
+const GUARDED: &str = "CAUSEWAY_TEST_GUARDED";
 /// Where Kafka's own files are, for tests that look into them.
 const KAFKA_DATA: &str = "CAUSEWAY_TEST_KAFKA_DATA";
 /// Many times what the tests take: a test that hangs is to be read of, not waited for.
@@ -67,11 +69,16 @@ fn run_in(stages: &mut Stages, options: &TestOptions) -> Result<()> {
         nodes: 1,
         clean: true,
         lanes: LANE_COUNT,
+        guarded: true,
         life: Life::Short,
     };
     let mut kafka = stages.run("start kafka", || Kafka::start(fresh))?;
     let tested = stages.run("test", || {
-        let own = [(LANES, kafka.lanes().as_ref()), (KAFKA_DATA, data_dir.as_os_str())];
+        let own = [
+            (LANES, kafka.lanes().as_ref()),
+            (GUARDED, kafka.guarded().as_ref()),
+            (KAFKA_DATA, data_dir.as_os_str()),
+        ];
         cargo_test(kafka.brokers(), &own, &parts, &options.arguments, &signals)
     });
     // A broker that died by itself is why all tests after it failed, and the end of its log says why it did.

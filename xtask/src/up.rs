@@ -46,8 +46,15 @@ fn start_kafka(options: &UpOptions) -> Result<Option<Kafka>> {
     if options.clean && data_dir.join(EXAMPLE).exists() {
         std::fs::remove_dir_all(data_dir.join(EXAMPLE))?;
     }
-    Kafka::start(KafkaOptions { data_dir, nodes: 1, clean: options.clean, lanes: 0, life: Life::Short })
-        .map(Some)
+    Kafka::start(KafkaOptions {
+        data_dir,
+        nodes: 1,
+        clean: options.clean,
+        lanes: 0,
+        guarded: false,
+        life: Life::Short,
+    })
+    .map(Some)
 }
 
 fn run_services(options: &UpOptions, kafka: Option<&Kafka>, signals: &Signals) -> Result<()> {

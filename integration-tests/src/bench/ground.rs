@@ -52,7 +52,7 @@ impl Ground {
             erase_within_seconds: None,
         };
         let kafka = world.settings(&place)?.host.kafka;
-        kafka.create_topics([]).await?;
+        kafka.create_topics().await?;
         let program = options.program.clone();
         let mut ground = Self { world, kafka, directory_memory: Memory::default(), place, program, state };
         let directory = ground.start("directory").await?;

@@ -13,7 +13,7 @@ use super::near::Lookups;
 use super::pages::Pages;
 use super::rebuild::Rebuild;
 
-/// Goals on two cores with the broker on the same machine (docs/operations.md says what they mean).
+/// Goals on two cores with the broker on the same machine (docs/operations/measuring.md says what they mean).
 const GOAL_OF_LIMIT: f64 = 0.8;
 const GOAL_OF_PLAIN: f64 = 0.5;
 const GOAL_BATCH_PER_S: f64 = 10_000.0;

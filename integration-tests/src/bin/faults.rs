@@ -25,6 +25,9 @@ struct Arguments {
     referrals: usize,
     #[arg(long, default_value_t = 200)]
     kills: usize,
+    /// The program of the version before: everybody begins as it, and is upgraded under way.
+    #[arg(long)]
+    before: Option<PathBuf>,
     /// Repeats a run's schedule; a new one without.
     #[arg(long)]
     seed: Option<u64>,
@@ -45,6 +48,7 @@ async fn main() -> anyhow::Result<()> {
         lane: arguments.lane,
         replication: arguments.replication,
         program,
+        before: arguments.before,
         python: python.into(),
     })
     .await?;

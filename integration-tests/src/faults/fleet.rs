@@ -54,6 +54,8 @@ impl Brokers {
 
 pub struct FleetOptions {
     pub program: PathBuf,
+    /// The version before, that everybody begins as.
+    pub before: Option<PathBuf>,
     pub brokers: String,
     pub broker_nodes: Option<Brokers>,
     pub lane: Option<Lane>,
@@ -116,6 +118,8 @@ pub(super) struct Member {
     pub(super) leaves_at: Option<Instant>,
     /// A guest that is not there.
     pub(super) is_away: bool,
+    /// It is started as the next version.
+    pub(super) is_upgraded: bool,
 }
 
 impl Fleet {
@@ -141,7 +145,7 @@ impl Fleet {
             erase_within_seconds: Some(erasing::WITHIN_SECONDS),
         };
         let topics = world.settings(&place("topics", free_address()?))?;
-        topics.host.kafka.create_topics([]).await?;
+        topics.host.kafka.create_topics().await?;
         let mut members = Vec::new();
         for (number, (service, instance)) in MEMBERS.into_iter().enumerate() {
             let address = free_address()?;
@@ -154,6 +158,7 @@ impl Fleet {
             kills: options.kills,
             brokers: options.broker_nodes.as_ref().map_or(0, |brokers| brokers.pids().len()),
             network: network.is_some(),
+            upgrade: options.before.is_some(),
         };
         let inner = Inner {
             plan: plan(options.seed, extent),
@@ -465,7 +470,8 @@ impl Fleet {
         fs::create_dir_all(&logs)?;
         let log = logs.join(format!("{}.log", member.instance));
         let log = fs::OpenOptions::new().create(true).append(true).open(log)?;
-        let mut command = Command::new(&options.program);
+        let before = options.before.as_ref().filter(|_| !member.is_upgraded);
+        let mut command = Command::new(before.unwrap_or(&options.program));
         command.args(["serve", member.service, "--config"]).arg(&member.config);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let number = self.0.spawned.fetch_add(1, Ordering::Relaxed);
@@ -512,6 +518,7 @@ impl Member {
             leaves_at: None,
             was_asked_early: false,
             is_away: false,
+            is_upgraded: false,
         }
     }
 

@@ -127,7 +127,8 @@ impl Keeper {
             | Fault::Pause(place)
             | Fault::Leave(place, _)
             | Fault::Visit(place, _)
-            | Fault::Failpoint(place, _) => return self.make_to(place, fault),
+            | Fault::Failpoint(place, _)
+            | Fault::Upgrade(place) => return self.make_to(place, fault),
             Fault::Broker(_) if now < self.broker_back_at => return false,
             Fault::Broker(node) => {
                 self.broker_back_at = now + BROKER_BACK;
@@ -155,6 +156,11 @@ impl Keeper {
             }
             return true;
         }
+        if matches!(fault, Fault::Upgrade(_)) && member.is_away {
+            // A guest that is not there comes back as the next version.
+            member.is_upgraded = true;
+            return true;
+        }
         if !member.is_running() || stopped >= MAX_STOPPED {
             return false;
         }
@@ -165,6 +171,11 @@ impl Keeper {
             }
             Fault::Leave(_, lasts) => {
                 member.comes_back_at = Some(now + lasts);
+                member.ask_to_end();
+            }
+            Fault::Upgrade(_) => {
+                member.is_upgraded = true;
+                member.comes_back_at = Some(now);
                 member.ask_to_end();
             }
             Fault::Failpoint(_, failpoint) => {

@@ -78,6 +78,8 @@ pub enum Fault {
     Broker(usize),
     /// The network between half of the instances and the brokers.
     Network(Weather, Duration),
+    /// Drains and ends, and is started anew as the next version.
+    Upgrade(usize),
 }
 
 impl Display for Fault {
@@ -91,6 +93,7 @@ impl Display for Fault {
             Self::Failpoint(member, failpoint) => write!(f, "{failpoint} in {}", name(member)),
             Self::Broker(node) => write!(f, "kill broker {}", node + 1),
             Self::Network(weather, lasts) => write!(f, "network {weather} for {} ms", lasts.as_millis()),
+            Self::Upgrade(member) => write!(f, "upgrade {}", name(member)),
         }
     }
 }
@@ -111,11 +114,13 @@ pub struct Extent {
     pub brokers: usize,
     /// Whether a network that fails stands between.
     pub network: bool,
+    /// Whether everybody begins as the version before: one after the other is upgraded.
+    pub upgrade: bool,
 }
 
 pub fn plan(seed: u64, extent: Extent) -> Vec<Planned> {
     let random = &mut StdRng::seed_from_u64(seed);
-    let Extent { kills, brokers, network } = extent;
+    let Extent { kills, brokers, network, upgrade } = extent;
     let long = kills >= LONG;
     let mut faults: Vec<Fault> = (0..kills).map(|_| Fault::Kill(random.random_range(RESIDENTS))).collect();
     faults.extend((0..share(kills, 20)).map(|_| Fault::Pause(random.random_range(WORKERS))));
@@ -152,6 +157,13 @@ pub fn plan(seed: u64, extent: Extent) -> Vec<Planned> {
             turn += 1;
         }
     }
+    if upgrade {
+        let others = faults.len();
+        for member in 0..MEMBERS.len() {
+            // Evenly between the others, behind those that were put in before.
+            faults.insert((member + 1) * others / (MEMBERS.len() + 1) + member, Fault::Upgrade(member));
+        }
+    }
     let pause = |random: &mut StdRng| Duration::from_millis(random.random_range(PAUSE_MS));
     faults.into_iter().map(|fault| Planned { fault, pause: pause(random) }).collect()
 }
@@ -167,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_its_schedule() {
-        let extent = Extent { kills: 200, brokers: 3, network: true };
+        let extent = Extent { kills: 200, brokers: 3, network: true, upgrade: false };
         let first = plan(7, extent);
         assert_eq!(first, plan(7, extent));
         assert_ne!(first, plan(8, extent));
@@ -189,5 +201,21 @@ mod tests {
             brokers.len() >= 3 && brokers.iter().enumerate().all(|(at, node)| *node == at % 3),
             "{brokers:?}"
         );
+    }
+
+    #[test]
+    fn everybody_is_upgraded_once_and_not_all_at_once() {
+        let upgraded = |upgrade| {
+            let planned = plan(7, Extent { kills: 20, brokers: 1, network: true, upgrade });
+            let upgrades = planned.iter().enumerate().filter_map(|(place, planned)| match planned.fault {
+                Fault::Upgrade(member) => Some((place, member)),
+                _ => None,
+            });
+            upgrades.collect::<Vec<_>>()
+        };
+        assert_eq!(upgraded(false), []);
+        let upgrades = upgraded(true);
+        assert!(upgrades.iter().map(|(_, member)| *member).eq(0..MEMBERS.len()), "{upgrades:?}");
+        assert!(upgrades.windows(2).all(|pair| pair[0].0 + 1 < pair[1].0), "{upgrades:?}");
     }
 }

@@ -19,6 +19,7 @@ async fn nothing_is_lost_doubled_or_leaked_while_processes_are_killed() {
         lane: lane(FAULTS_LANE).unwrap(),
         replication: 1,
         program: program().unwrap(),
+        before: None,
         python: named("CAUSEWAY_TEST_PYTHON").into(),
     };
     let outcome = run(&options).await.unwrap();

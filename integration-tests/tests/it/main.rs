@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod alerts;
 mod apart;
 mod audit;
 mod bad_input;
 mod browser;
+mod chart;
 mod corrections;
 mod danger;
 mod dashboard;
@@ -23,6 +25,7 @@ mod privacy;
 mod prying;
 mod report;
 mod restore;
+mod rights;
 mod stores;
 mod straight_line;
 mod victim_id;

@@ -3,12 +3,16 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use causeway::example::IMMINENT_DANGER;
-use integration_tests::collector::Collector;
+use integration_tests::collector::{Collector, Span};
 use integration_tests::{Deployment, await_some};
+use rdkafka::producer::FutureRecord;
 use schemas::codec::SUBJECTS;
 use serde_json::{Value, json};
+
+use crate::poison::producer;
 
 pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("outside").join(name)
@@ -106,7 +110,8 @@ async fn a_registry_that_disagrees_with_ids_in_use_is_refused() {
 
     // Now it has, and means something else.
     let client = reqwest::Client::new();
-    for number in 0..SUBJECTS.len() {
+    let versions = SUBJECTS.iter().map(|subject| subject.versions.len()).sum();
+    for number in 0..versions {
         let schema = format!(r#"{{"type":"record","name":"Stranger{number}","fields":[]}}"#);
         let subject = format!("{}/subjects/stranger-{number}/versions", registry.address);
         let registered = client.post(subject).json(&json!({ "schema": schema })).send().await.unwrap();
@@ -114,6 +119,24 @@ async fn a_registry_that_disagrees_with_ids_in_use_is_refused() {
     }
     let other = deployment.serve_all().await.unwrap_err().to_string();
     assert!(other.contains("holds another schema under id"), "{other}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_does_not_know_what_a_newer_one_has_written_does_not_start() {
+    let mut deployment = Deployment::start("newer").await.unwrap();
+    deployment.client("intake", "nl-hotline").unwrap().refer(IMMINENT_DANGER.into()).await.unwrap();
+    deployment.stop().await.unwrap();
+    deployment.serve_all().await.unwrap();
+    deployment.stop().await.unwrap();
+
+    let topic = format!("{}victim-id.events", deployment.prefix);
+    let schema: i32 = 1_000_000;
+    let written = [&[0], &schema.to_be_bytes()[..]].concat();
+    let record = FutureRecord::to(&topic).partition(3).key("incident").payload(&written);
+    producer(&deployment).send(record, Duration::from_secs(10)).await.unwrap();
+    let refused = deployment.serve_all().await.unwrap_err().to_string();
+    let told = "the topic victim-id.events holds records of schema 1000000, which this version does not know";
+    assert!(refused.contains(told) && refused.contains("newer"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,8 +194,11 @@ async fn the_asyncapi_document_is_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_referral_is_one_trace_through_every_service() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    // As OTLP numbers the kinds of spans.
+    const SERVER: u64 = 2;
+    const CONSUMER: u64 = 5;
     let mut deployment = Deployment::prepare("trace", None).await.unwrap();
-    let collector = Collector::start(Path::new(&named("CAUSEWAY_TEST_PYTHON")), deployment.state()).unwrap();
+    let collector = Collector::start(deployment.state()).unwrap();
     deployment.environment = vec![
         ("CAUSEWAY_TELEMETRY_OTLP".to_owned(), collector.address.clone()),
         ("OTEL_BSP_SCHEDULE_DELAY".to_owned(), "200".to_owned()),
@@ -190,32 +216,27 @@ async fn one_referral_is_one_trace_through_every_service() {
         .unwrap();
     assert_eq!(answer.status(), 201);
 
-    // From the last consumer back to the request that came with a trace of its own. Each process sends its spans
-    // in its own time.
+    // From the last event's leaf back to the request that came with a trace of its own. Each process sends its spans in
+    // its own time.
     let chain = || async {
         let spans = collector.spans(TRACE).unwrap();
-        let parent =
-            |span: &Value| spans.iter().find(|one| one["span_id"] == span["parent_span_id"]).cloned();
-        spans.iter().find_map(|delivery| {
-            let routing = parent(delivery).filter(|one| one["name"] == "routing answer")?;
-            if delivery["name"] != "delivery answer" {
-                return None;
-            }
-            let intake = parent(&routing)?;
-            let write = parent(&intake)?;
-            let request = parent(&write)?;
-            Some([delivery.clone(), routing, intake, write, request])
+        let parent = |span: &Span, name: &str| {
+            spans.iter().find(|one| one.id() == span.parent() && one.name() == name).cloned()
+        };
+        spans.iter().filter(|span| span.name() == "audit leaf").find_map(|leaf| {
+            let delivery = parent(leaf, "delivery answer")?;
+            let routing = parent(&delivery, "routing answer")?;
+            let intake = parent(&routing, "intake answer")?;
+            let write = parent(&intake, "write the command")?;
+            let request = parent(&write, "POST /v1/referrals")?;
+            Some([request, intake, routing, delivery, leaf.clone()])
         })
     };
-    let [delivery, routing, intake, write, request] = await_some("the trace", chain).await.unwrap();
-    assert_eq!(routing["name"], "routing answer");
-    assert_eq!(intake["name"], "intake answer");
-    assert_eq!(write["name"], "write the command");
-    assert_eq!((&request["name"], &request["kind"]), (&json!("POST /v1/referrals"), &json!("server")));
-    assert_eq!(request["parent_span_id"], "00f067aa0ba902b7");
-    for hop in [&intake, &routing, &delivery] {
-        assert!(hop["duration_ms"].as_f64().unwrap() > 0.1, "a hop takes until its commit: {hop:#}");
-        assert!(hop["attributes"]["causeway.waited_ms"].is_number(), "{hop:#}");
+    let [request, hops @ ..] = await_some("the trace", chain).await.unwrap();
+    assert_eq!((request.kind(), request.parent()), (SERVER, "00f067aa0ba902b7"));
+    for hop in &hops {
+        assert!(hop.duration() > Duration::from_micros(100), "a hop takes until its commit: {hop:#?}");
+        assert!(hop.kind() == CONSUMER && hop.has_attribute("causeway.waited_ms"), "{hop:#?}");
     }
     deployment.stop().await.unwrap();
 }

@@ -116,7 +116,7 @@ async fn assignment(
 async fn what_is_sealed_stands_nowhere_in_clear() {
     let mut deployment = Deployment::prepare("privacy", None).await.unwrap();
     let interpreter = PathBuf::from(named("CAUSEWAY_TEST_PYTHON"));
-    let collector = Collector::start(&interpreter, deployment.state()).unwrap();
+    let collector = Collector::start(deployment.state()).unwrap();
     let (state, logs) = (deployment.state().to_owned(), deployment.state().join("logs"));
     deployment.logs = Some(logs.clone());
     deployment.environment = vec![

@@ -20,15 +20,15 @@ use crate::audit::{alarmed, files_of};
 const NEW_NAME: &str = "audit.causeway.example/restored";
 
 /// A Kafka of the test's own, on its data.
-struct OwnKafka {
+pub struct OwnKafka {
     process: Child,
     /// Kept open: it goes on talking.
     _said: BufReader<ChildStdout>,
-    brokers: String,
+    pub brokers: String,
 }
 
 impl OwnKafka {
-    fn start(data: &Path) -> Self {
+    pub fn start(data: &Path) -> Self {
         let xtask = program().unwrap().with_file_name("xtask");
         let mut command = Command::new(xtask);
         command.args(["kafka", "--data"]).arg(data).stdout(Stdio::piped());
@@ -45,7 +45,7 @@ impl OwnKafka {
         Self { process, _said: said, brokers }
     }
 
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         let process = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
         assert!(self.process.wait().unwrap().success());

@@ -14,6 +14,7 @@
 pub mod domain;
 pub mod fsck;
 pub mod http;
+mod lateness;
 pub mod log;
 pub mod readers;
 pub mod sequencing;

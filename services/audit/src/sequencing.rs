@@ -14,6 +14,7 @@ use schemas::envelope::Body;
 use schemas::topics;
 use serde_json::Value;
 
+use crate::lateness::Lateness;
 use crate::log::{Log, LogError};
 use crate::signing::{SignError, Signer};
 
@@ -33,6 +34,8 @@ pub struct Sequencing {
     pub promised: Duration,
     /// Whether the last events came later; told once.
     pub is_late: bool,
+    /// Of leaves that no head covers.
+    pub lateness: Lateness,
 }
 
 impl Ledger for Sequencing {
@@ -90,6 +93,8 @@ impl Ledger for Sequencing {
             None => self.signer.follow(&self.log)?,
         }
         self.is_rebuilt &= self.signer.given == given;
+        let covered = self.signer.latest.borrow().as_ref().map_or(0, |head| head.root.size);
+        self.lateness.note(self.log.tree().size(), covered);
         Ok(())
     }
 
@@ -104,7 +109,7 @@ impl Ledger for Sequencing {
         if fork && self.is_rebuilt {
             tracing::error!(
                 "the log contradicts a head that was signed: nothing is signed until a person has looked \
-                 (docs/operations.md, \"The log contradicts itself\")"
+                 (docs/operations/log.md, \"The log contradicts itself\")"
             );
             return;
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chassis::host::{Host, Pages, StartError};
+use chassis::meters;
 use chassis::publish::Publisher;
 use chassis::reader::RecordReader;
 use chassis::sequencer::Sequencer;
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::NAME;
 use crate::http;
+use crate::lateness::Lateness;
 use crate::log::Log;
 use crate::sequencing::{Refusals, Sequencing};
 use crate::settings::Settings;
@@ -50,6 +52,12 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
     };
     tokio::spawn(witnesses.run(Arc::clone(&log), heads, answering));
     let events = topics::TOPICS.iter().map(|topic| topic.name).filter(|name| topics::is_event_topic(name));
+    let lateness = Lateness::default();
+    let late = lateness.clone();
+    let description = "for which the oldest leaf that no head covers has stood in the log";
+    meters::gauge("causeway.audit.head.lateness", "s", description, None, move || {
+        late.elapsed().as_secs_f64()
+    });
     let ledger = Sequencing {
         log: Arc::clone(&log),
         codec: host.codec.clone(),
@@ -59,6 +67,7 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
         is_rebuilt: false,
         promised: host.settings.receipts.within,
         is_late: false,
+        lateness,
     };
     let (kafka_of, instance) = (kafka.clone(), host.settings.instance.clone());
     host.sequence(NAME, |status| Sequencer { ledger, kafka: kafka_of, service: NAME, instance, status })?;

@@ -41,6 +41,11 @@ impl ServiceName {
         Self::Dashboard,
     ];
 
+    /// The names of all of them.
+    pub fn names() -> [&'static str; Self::ALL.len()] {
+        Self::ALL.map(Self::name)
+    }
+
     /// Whether people and machines ask it to do something: the audit log and the dashboard only read.
     pub fn takes_commands(self) -> bool {
         !matches!(self, Self::Audit | Self::Dashboard)
@@ -114,8 +119,9 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let mut stop = Box::pin(stop);
+    let names: Vec<&str> = services.iter().map(|service| service.name()).collect();
     let mut host = tokio::select! {
-        host = Host::start(settings.host.clone()) => host?,
+        host = Host::start(settings.host.clone(), &names) => host?,
         () = &mut stop => return Ok(()),
     };
     let mut pages = OpenApiRouter::with_openapi(openapi::head());
@@ -144,4 +150,37 @@ pub async fn serve(
     let (router, document) = pages.split_for_parts();
     let router = router.merge(plain).merge(openapi::pages(&document, services, &host.clock));
     Ok(host.serve(listener, router, stop).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::decider::Service;
+    use schemas::envelope::Body as _;
+    use schemas::topics;
+
+    fn takes<S: Service>() -> Vec<(&'static str, &'static str)> {
+        let inputs = std::iter::once(S::Command::TOPIC).chain(S::INPUTS.iter().copied());
+        inputs.map(|input| (input, S::NAME)).collect()
+    }
+
+    #[test]
+    fn the_table_of_inputs_says_what_each_service_takes_in() {
+        let mut taken = [
+            takes::<directory::Directory>(),
+            takes::<intake::Intake>(),
+            takes::<routing::Routing>(),
+            takes::<mla::Mla>(),
+            takes::<victim_id::VictimId>(),
+            takes::<digest_sets::DigestSets>(),
+            takes::<delivery::Delivery>(),
+        ]
+        .concat();
+        let of = |(input, services): &(&'static str, &'static [&'static str])| {
+            services.iter().map(|service| (*input, *service)).collect::<Vec<_>>()
+        };
+        let mut listed: Vec<_> = topics::INPUTS.iter().flat_map(of).collect();
+        taken.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, taken);
+    }
 }

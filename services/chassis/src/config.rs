@@ -34,7 +34,8 @@ const PREFIX: &str = "CAUSEWAY_";
 
 /// Variables with the prefix that are the command line's or the tests', not settings of a service.
 fn is_anothers(name: &str) -> bool {
-    matches!(name, "CAUSEWAY_URL" | "CAUSEWAY_TOKEN") || name.starts_with("CAUSEWAY_TEST_")
+    let of_the_client = ["CAUSEWAY_URL", "CAUSEWAY_TOKEN", "CAUSEWAY_TOKEN_FILE", "CAUSEWAY_SIGNING_KEY"];
+    of_the_client.contains(&name) || name.starts_with("CAUSEWAY_TEST_")
 }
 
 impl Reader {

@@ -1,5 +1,6 @@
 //! The process around one or more services: what they share, how they start, and how they stop.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use axum::Router;
 use schemas::codec::Codec;
-use schemas::digest::Secret;
+use schemas::envelope::Body as _;
+use schemas::topics;
 use tokio::net::TcpListener;
 use tracing::info;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,7 +21,6 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::auth::{AuthError, Authenticator, KeysAt, TrustedIssuer};
 use crate::clock::Clock;
 use crate::config::Reader;
-use crate::cursor::Cursors;
 use crate::decider::Service;
 use crate::failpoint::{self, Failpoints};
 use crate::fold::{Fold, FoldError};
@@ -28,13 +29,14 @@ use crate::http::{self, Check};
 use crate::kafka::{Kafka, TopicError};
 use crate::known::KnownMaterial;
 use crate::limits::{BodyTime, Limits};
+use crate::problem::chain;
 use crate::receipts::{self, Receipts};
 use crate::reference::Reference;
 use crate::registry::{BlockingSource, Registry, RegistryError};
 use crate::runner::{Runner, Status};
 use crate::sequencer::{Ledger, Sequencer};
 use crate::store::{Store, StoreError};
-use crate::telemetry;
+use crate::{certificates, meters, telemetry};
 
 /// What one agency may ask of one process, unless the settings say otherwise: far above what people and their
 /// systems do, and below what would crowd out everybody else. A batch is one request.
@@ -52,7 +54,6 @@ pub struct Settings {
     pub cached_aggregates: NonZeroUsize,
     pub registry: Option<String>,
     pub issuers: Vec<TrustedIssuer>,
-    pub cursor_secret: [u8; 32],
     pub development_clock: bool,
     pub failpoints: failpoint::Settings,
     /// Of one agency, to this process.
@@ -65,13 +66,16 @@ pub struct Settings {
 impl Settings {
     pub fn read(reader: &mut Reader) -> Self {
         let instance: String = reader.or("instance", "0".to_owned());
+        let mut extra: BTreeMap<String, String> = reader.table("kafka.client").into_iter().collect();
+        // A configuration that everybody may read holds no password.
+        extra.extend(reader.text_file("kafka.password_file").map(|text| ("sasl.password".to_owned(), text)));
         let kafka = Kafka {
             brokers: reader.required("kafka.brokers", String::new()),
             prefix: reader.or("kafka.prefix", String::new()),
             partitions: reader.or("kafka.partitions", 8),
             replication: reader.or("kafka.replication", 1),
             erase_within: Duration::from_secs(reader.or("erasure.within_seconds", ERASE_WITHIN_SECONDS)),
-            extra: reader.table("kafka.client").into_iter().collect(),
+            extra,
         };
         if kafka.erase_within < LEAST_ERASE_WITHIN {
             let least = LEAST_ERASE_WITHIN.as_secs();
@@ -89,10 +93,6 @@ impl Settings {
             cached_aggregates: reader.or("store.cached_aggregates", NonZeroUsize::MIN.saturating_add(1_999)),
             registry: reader.optional("registry.address"),
             issuers: read_issuers(reader),
-            cursor_secret: reader.secret_file("secrets.cursor_file").unwrap_or_else(|| {
-                reader.mistake("secrets.cursor_file is missing: cursors must hold on every instance");
-                [0; 32]
-            }),
             development_clock: reader.or("development.clock", false),
             failpoints: failpoint::Settings::read(reader),
             requests_per_second: reader.or("limits.requests_per_second", REQUESTS_PER_SECOND),
@@ -135,6 +135,11 @@ pub enum HostError {
     Topics(#[from] TopicError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(
+        "the topic {topic} holds records of schema {id}, which this version does not know: they were written by a \
+         newer one. Start that version, or a newer one"
+    )]
+    Newer { topic: String, id: i32 },
     #[error(transparent)]
     Auth(#[from] AuthError),
     #[error(transparent)]
@@ -165,7 +170,6 @@ pub struct Host {
     pub registry: Option<Registry>,
     pub reference: Reference,
     pub clock: Clock,
-    pub cursors: Cursors,
     known: Option<KnownMaterial>,
     authenticator: Authenticator,
     checks: Vec<Check>,
@@ -191,26 +195,25 @@ impl Pages {
 }
 
 impl Host {
-    /// Checks the topics, agrees on schema ids, begins to follow the directory.
+    /// Checks the topics of these services, agrees on schema ids, begins to follow the directory.
     ///
     /// # Errors
     /// What keeps any service from starting; see [`HostError`].
-    pub async fn start(settings: Settings) -> Result<Self, HostError> {
-        settings.kafka.check_topics()?;
-        let (codec, registry) = codec(&settings).await?;
+    pub async fn start(settings: Settings, services: &[&str]) -> Result<Self, HostError> {
+        settings.kafka.check_topics(services)?;
+        certificates::observe(&settings.kafka);
+        let (codec, registry) = codec(&settings, services).await?;
         let clock = if settings.development_clock { Clock::development() } else { Clock::system() };
         let reference = Reference::default();
         let limits = Limits::new(settings.requests_per_second);
         let authenticator =
             Authenticator::start(settings.issuers.clone(), reference.clone(), clock.clone(), limits).await?;
-        let cursors = Cursors::new(Secret::new(settings.cursor_secret));
         let mut host = Self {
             settings,
             codec,
             registry,
             reference,
             clock,
-            cursors,
             known: None,
             authenticator,
             checks: Vec::new(),
@@ -295,7 +298,8 @@ impl Host {
         let front = Front::new(fold, self.settings.kafka.clone(), self.codec.clone(), self.clock.clone())?;
         let caught_up = Arc::clone(&status);
         self.checks.push((S::NAME, Arc::new(move || caught_up.is_caught_up())));
-        observe(S::NAME, &status);
+        let expected = self.settings.kafka.partitions_of_topic(S::Command::TOPIC);
+        meters::observe(S::NAME, expected, &status);
         self.runners.push((status, runner.spawn().map_err(HostError::Thread)?));
         Ok(front)
     }
@@ -312,7 +316,8 @@ impl Host {
         let status = Arc::new(Status::default());
         let caught_up = Arc::clone(&status);
         self.checks.push((service, Arc::new(move || caught_up.is_caught_up())));
-        observe(service, &status);
+        // One writes; others stand by.
+        meters::observe(service, 1, &status);
         let sequencer = sequencer(Arc::clone(&status));
         let thread = std::thread::Builder::new()
             .name(format!("{service}-sequencer"))
@@ -366,35 +371,30 @@ impl Host {
     }
 }
 
-/// Partitions owned and inputs behind, per service.
-fn observe(service: &'static str, status: &Arc<Status>) {
-    let meter = opentelemetry::global::meter("causeway");
-    let service = move || [opentelemetry::KeyValue::new("service", service)];
-    let owned = Arc::clone(status);
-    let _owned = meter
-        .u64_observable_gauge("causeway.partitions.owned")
-        .with_description("partitions that this instance decides on")
-        .with_callback(move |gauge| gauge.observe(owned.owned_partitions() as u64, &service()))
-        .build();
-    let lag = Arc::clone(status);
-    let _lag = meter
-        .u64_observable_gauge("causeway.consumer.lag")
-        .with_description("inputs in Kafka that this instance has not answered yet")
-        .with_callback(move |gauge| gauge.observe(lag.lag() as u64, &service()))
-        .build();
-}
-
 /// The codec by the ids that the deployment agrees on: those of its registry, or the checked-in table.
 ///
 /// # Errors
-/// When the registry disagrees with an id in use, or cannot be asked.
-pub async fn codec(settings: &Settings) -> Result<(Codec, Option<Registry>), HostError> {
+/// When an id in use where the services read is not known, or the registry disagrees with it or cannot be asked.
+pub async fn codec(settings: &Settings, services: &[&str]) -> Result<(Codec, Option<Registry>), HostError> {
+    let kafka = &settings.kafka;
+    let mut topics: Vec<String> = kafka.topics_read(services)?;
     let Some(address) = &settings.registry else {
-        return Ok((Codec::with_table(), None));
+        // What services have written: others may write anything into topics of commands, and that is set aside.
+        topics.retain(|topic| topics::is_event_topic(topic));
+        let codec = Codec::with_table();
+        // What cannot be looked at now, as in topics that were made just now, is met later, and waited at.
+        let in_use = kafka.last_ids(&topics).unwrap_or_else(|error| {
+            info!(error = %chain(&error), "which schemas stand in the topics is not known");
+            BTreeMap::new()
+        });
+        for (topic, ids) in in_use {
+            if let Some(id) = ids.into_iter().find(|id| codec.schema_text(*id).is_err()) {
+                return Err(HostError::Newer { topic, id });
+            }
+        }
+        return Ok((codec, None));
     };
     let registry = Registry::new(address);
-    let kafka = &settings.kafka;
-    let topics: Vec<String> = kafka.topic_names()?;
     for (topic, ids) in kafka.ids_in_use(&topics)? {
         for id in ids {
             registry.check_in_use(&topic, id).await?;

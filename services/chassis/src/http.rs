@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_log::command::SignedCommand;
 use axum::body::Bytes;
@@ -29,7 +29,7 @@ use crate::front::{self, Answer, Front, Position};
 use crate::limits::BodyTime;
 use crate::problem::Problem;
 use crate::receipts::{Promised, Receipts, promise};
-use crate::{signature, telemetry};
+use crate::{meters, signature, telemetry};
 
 mod leftover;
 
@@ -89,11 +89,14 @@ async fn trace(request: Request, next: Next) -> Response {
     }
     let method = request.method().clone();
     let span = tracing::info_span!("http", otel.name = format!("{method} {route}"), otel.kind = "server",
-        http.request.method = %method, http.route = route, http.response.status_code = tracing::field::Empty);
+        http.request.method = %method, http.route = %route, http.response.status_code = tracing::field::Empty);
     telemetry::adopt(&span, traceparent.as_deref());
     async move {
+        let begun = Instant::now();
         let response = next.run(request).await;
-        tracing::Span::current().record("http.response.status_code", response.status().as_u16());
+        let status = response.status().as_u16();
+        meters::request(method.as_str(), &route, status, begun.elapsed());
+        tracing::Span::current().record("http.response.status_code", status);
         response
     }
     .instrument(span)

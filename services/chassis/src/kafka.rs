@@ -19,6 +19,9 @@ use tracing::{debug, error, warn};
 /// (256 KiB of narrative and 256 KiB of everything else, sealed) fits four times.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
 
+/// The group that followers name.
+pub const FOLLOWERS: &str = "follower";
+
 /// A group member silent for so long is taken for gone.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -75,7 +78,10 @@ pub enum TopicError {
     Create { topic: String, code: RDKafkaErrorCode },
     #[error("topic {topic} has {found} partitions and must have {expected}: a count is fixed for life")]
     PartitionCount { topic: String, found: usize, expected: i32 },
-    #[error("topic {0} is missing: create it with `causeway topics create`")]
+    #[error(
+        "topic {0} is missing: create it with `causeway topics create`; if it is there, this service has no right to \
+         it, see `causeway topics rights`"
+    )]
     Missing(String),
 }
 
@@ -148,7 +154,7 @@ impl Kafka {
         let mut config = self.config();
         config
             // librdkafka wants a group to hold the assignment; nothing is ever committed to it.
-            .set("group.id", format!("{}follower", self.prefix))
+            .set("group.id", format!("{}{FOLLOWERS}", self.prefix))
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
@@ -194,15 +200,28 @@ impl Kafka {
         self.config().create()
     }
 
-    /// Creates what is missing of the deployment's topics, and those of the countries' notices.
+    /// Creates what is missing of the deployment's topics.
     ///
     /// # Errors
     /// When Kafka cannot be reached, or a topic that is there has another partition count.
-    pub async fn create_topics(
+    pub async fn create_topics(&self) -> Result<Vec<String>, TopicError> {
+        self.create(self.wanted_topics()).await
+    }
+
+    /// Creates what is missing of the countries' topics of notices.
+    ///
+    /// # Errors
+    /// As [`Self::create_topics`].
+    pub async fn create_jurisdictions(
         &self,
         countries: impl IntoIterator<Item = Country>,
     ) -> Result<Vec<String>, TopicError> {
-        let wanted = self.wanted_topics(countries);
+        let name = |country| self.topic(&topics::jurisdiction(&country));
+        self.create(countries.into_iter().map(|country| (name(country), &topics::JURISDICTION)).collect())
+            .await
+    }
+
+    async fn create(&self, wanted: Vec<(String, &'static Topic)>) -> Result<Vec<String>, TopicError> {
         let found = self.partition_counts()?;
         let missing: Vec<_> = wanted.iter().filter(|(name, _)| !found.contains_key(name)).collect();
         let admin = self.admin().map_err(TopicError::Ask)?;
@@ -248,15 +267,23 @@ impl Kafka {
         }
     }
 
+    /// Checks the topics that the services read or write: of others they may not even know.
+    ///
     /// # Errors
     /// When a topic is missing or has another partition count than the table says.
-    pub fn check_topics(&self) -> Result<(), TopicError> {
-        let wanted = self.wanted_topics([]);
+    pub fn check_topics(&self, services: &[&str]) -> Result<(), TopicError> {
+        let mut wanted = self.wanted_topics();
+        wanted.retain(|(name, _)| self.is_of(services, name));
         let found = self.partition_counts()?;
         if let Some((name, _)) = wanted.iter().find(|(name, _)| !found.contains_key(name)) {
             return Err(TopicError::Missing(name.clone()));
         }
         self.check_counts(&wanted, &found)
+    }
+
+    fn is_of(&self, services: &[&str], topic: &str) -> bool {
+        let topic = self.without_prefix(topic);
+        services.iter().any(|service| topics::reads(service, topic) || topics::writes(service, topic))
     }
 
     fn check_counts(
@@ -275,24 +302,22 @@ impl Kafka {
         Ok(())
     }
 
-    fn wanted_topics(&self, countries: impl IntoIterator<Item = Country>) -> Vec<(String, &'static Topic)> {
+    fn wanted_topics(&self) -> Vec<(String, &'static Topic)> {
         let own = topics::TOPICS.iter().map(|topic| (self.topic(topic.name), topic));
         let dead = topics::INPUTS
             .iter()
-            .map(|input| (self.topic(&topics::dead_letter(input)), &topics::DEAD_LETTER));
-        let notices = countries
-            .into_iter()
-            .map(|country| (self.topic(&topics::jurisdiction(&country)), &topics::JURISDICTION));
-        own.chain(dead).chain(notices).collect()
+            .map(|(input, _)| (self.topic(&topics::dead_letter(input)), &topics::DEAD_LETTER));
+        own.chain(dead).collect()
     }
 
-    /// The names of this deployment's topics, without the prefix.
+    /// The names of the topics that the services read, without the prefix.
     ///
     /// # Errors
     /// When Kafka cannot be asked.
-    pub fn topic_names(&self) -> Result<Vec<String>, TopicError> {
+    pub fn topics_read(&self, services: &[&str]) -> Result<Vec<String>, TopicError> {
         let names = self.partition_counts()?.into_keys();
-        Ok(names.filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned)).collect())
+        let own = names.filter_map(|name| name.strip_prefix(&self.prefix).map(str::to_owned));
+        Ok(own.filter(|name| services.iter().any(|service| topics::reads(service, name))).collect())
     }
 
     /// The schema ids that the first and the last records of each partition carry, by topic.
@@ -300,13 +325,30 @@ impl Kafka {
     /// # Errors
     /// When Kafka does not give them.
     pub fn ids_in_use(&self, topics: &[String]) -> Result<BTreeMap<String, BTreeSet<i32>>, TopicError> {
+        self.ids_at(topics, &[Ends::First, Ends::Last])
+    }
+
+    /// The same of the last records alone: the newest version that has written.
+    ///
+    /// # Errors
+    /// When Kafka does not give them.
+    pub fn last_ids(&self, topics: &[String]) -> Result<BTreeMap<String, BTreeSet<i32>>, TopicError> {
+        self.ids_at(topics, &[Ends::Last])
+    }
+
+    fn ids_at(
+        &self,
+        topics: &[String],
+        ends: &[Ends],
+    ) -> Result<BTreeMap<String, BTreeSet<i32>>, TopicError> {
         let counts = self.partition_counts()?;
         let mut found = BTreeMap::new();
         for some in topics.chunks(TOPICS_AT_ONCE) {
             let ids = std::thread::scope(|scope| {
                 let ask = |topic: &'_ String| {
                     let (topic, count) = (topic.clone(), counts.get(&self.topic(topic)).copied());
-                    scope.spawn(move || Ok((topic.clone(), self.ids_of(&topic, count.unwrap_or_default())?)))
+                    let count = count.unwrap_or_default();
+                    scope.spawn(move || Ok((topic.clone(), self.ids_of(&topic, count, ends)?)))
                 };
                 let asked: Vec<_> = some.iter().map(ask).collect();
                 let joined = asked.into_iter().map(|one| one.join().expect("reading ids does not panic"));
@@ -317,21 +359,24 @@ impl Kafka {
         Ok(found)
     }
 
-    fn ids_of(&self, topic: &str, partitions: usize) -> Result<BTreeSet<i32>, TopicError> {
+    fn ids_of(&self, topic: &str, partitions: usize, ends: &[Ends]) -> Result<BTreeSet<i32>, TopicError> {
         let client: BaseConsumer = self.follower(Isolation::Committed).create().map_err(TopicError::Ask)?;
         let full = self.topic(topic);
-        let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+        let mut marks = Vec::new();
         for partition in 0..i32::try_from(partitions).unwrap_or(i32::MAX) {
             let (low, high) =
                 client.fetch_watermarks(&full, partition, ADMIN_TIMEOUT).map_err(TopicError::Ask)?;
-            if low < high {
-                first.insert(partition, low);
-                // A transaction ends with a marker, which is no record.
-                last.insert(partition, low.max(high - LAST_RECORDS));
-            }
+            marks.extend((low < high).then_some((partition, low, high)));
         }
-        let mut ids = ids_from(&client, &full, first)?;
-        ids.extend(ids_from(&client, &full, last)?);
+        let mut ids = BTreeSet::new();
+        for end in ends {
+            let from = marks.iter().map(|(partition, low, high)| match end {
+                Ends::First => (*partition, *low),
+                // A transaction ends with a marker, which is no record.
+                Ends::Last => (*partition, (*low).max(high - LAST_RECORDS)),
+            });
+            ids.extend(ids_from(&client, &full, from.collect())?);
+        }
         Ok(ids)
     }
 
@@ -375,6 +420,13 @@ fn needs_a_person(error: &KafkaError) -> bool {
 }
 
 /// The ids of up to [`LAST_RECORDS`] records of each partition, from its offset on.
+/// Which records of a partition are looked at.
+#[derive(Clone, Copy)]
+enum Ends {
+    First,
+    Last,
+}
+
 fn ids_from(
     client: &BaseConsumer,
     topic: &str,

@@ -8,6 +8,7 @@
 
 pub mod decider;
 
+mod certificates;
 pub mod clock;
 pub mod config;
 pub mod problem;
@@ -24,6 +25,7 @@ pub mod publish;
 pub mod reader;
 pub mod reference;
 pub mod registry;
+pub mod rights;
 pub mod runner;
 pub mod segments;
 pub mod sequencer;
@@ -44,5 +46,6 @@ pub mod settled;
 
 pub mod failpoint;
 pub mod memory;
+pub mod meters;
 
 pub mod host;

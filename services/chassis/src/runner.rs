@@ -20,9 +20,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use schemas::codec::Codec;
+use schemas::envelope::Body as _;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -32,6 +34,7 @@ use crate::failpoint::Failpoints;
 use crate::fold::Fold;
 use crate::follower::{self, FollowError, Follower};
 use crate::kafka::Kafka;
+use crate::meters;
 use crate::problem;
 use crate::reference::Reference;
 
@@ -90,6 +93,10 @@ pub struct Status {
     owned: AtomicUsize,
     /// Records read from Kafka that no commit has answered yet, over the partitions owned here.
     lag: AtomicUsize,
+    /// When a batch was committed last, or there was none to commit.
+    idle: Mutex<Option<Instant>>,
+    /// When Kafka last said where the inputs end.
+    heard: Mutex<Option<Instant>>,
 }
 
 impl Status {
@@ -107,6 +114,16 @@ impl Status {
         self.owned.store(owned, Ordering::Relaxed);
     }
 
+    /// A batch was committed, or there is none.
+    pub(crate) fn note_idle(&self) {
+        *self.idle.lock() = Some(Instant::now());
+    }
+
+    /// Kafka has answered.
+    pub(crate) fn note_heard(&self) {
+        *self.heard.lock() = Some(Instant::now());
+    }
+
     pub(crate) fn note_lag(&self, lag: usize) {
         self.lag.store(lag, Ordering::Relaxed);
     }
@@ -122,6 +139,18 @@ impl Status {
 
     pub fn lag(&self) -> usize {
         self.lag.load(Ordering::Relaxed)
+    }
+
+    /// How long Kafka has not said where the inputs end; it is asked every few seconds.
+    pub fn silent(&self) -> Duration {
+        let heard = self.heard.lock().filter(|_| self.is_caught_up());
+        heard.map_or(Duration::ZERO, |heard| heard.elapsed())
+    }
+
+    /// How long it has been since a batch was committed, or there was none.
+    pub fn stalled(&self) -> Duration {
+        let idle = self.idle.lock().filter(|_| self.is_caught_up());
+        idle.map_or(Duration::ZERO, |idle| idle.elapsed())
     }
 }
 
@@ -154,6 +183,7 @@ impl<S: Service> Runner<S> {
             let ran = catch_unwind(AssertUnwindSafe(|| self.run_once())).unwrap_or(Err(RunError::Panicked));
             if let Err(error) = ran {
                 warn!(service = S::NAME, error = %problem::chain(&error), "runner begins anew");
+                meters::began_anew(S::NAME);
                 self.status.caught_up.send_replace(false);
                 if error.blames_the_store() {
                     self.rebuild();
@@ -187,6 +217,7 @@ impl<S: Service> Runner<S> {
         }
         self.status.caught_up.send_replace(true);
         let (owned, ended) = (lag::Owned::default(), AtomicBool::new(false));
+        let probe = self.kafka.topic(S::Command::TOPIC);
         std::thread::scope(|scope| {
             let follow = move || follower.run().inspect_err(|error| follower::report(S::NAME, error));
             let following = std::thread::Builder::new()
@@ -196,7 +227,7 @@ impl<S: Service> Runner<S> {
             let orders = handle.orders.clone();
             let ended = &ended;
             let measure = || {
-                if let Err(error) = lag::measure(&self.kafka, &self.status, &owned, ended) {
+                if let Err(error) = lag::measure(&self.kafka, &probe, &self.status, &owned, ended) {
                     warn!(service = S::NAME, error = %error, "the lag is not measured");
                 }
             };
@@ -212,5 +243,22 @@ impl<S: Service> Runner<S> {
             following.join().unwrap_or(Ok(()))?;
             Ok(worked?)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_committed_stalls_once_the_topic_was_read() {
+        let status = Status::default();
+        status.note_idle();
+        *status.idle.lock() = Instant::now().checked_sub(Duration::from_secs(90));
+        assert_eq!(status.stalled(), Duration::ZERO, "a rebuild is no transaction that hangs");
+        status.note(true, 1);
+        assert!(status.stalled() >= Duration::from_secs(90));
+        status.note_idle();
+        assert!(status.stalled() < Duration::from_secs(90));
     }
 }

@@ -17,9 +17,11 @@ use rdkafka::{Offset, TopicPartitionList};
 use tracing::{error, info, warn};
 
 use crate::kafka::{self, Isolation, Kafka};
+use crate::meters;
 use crate::problem::chain;
 use crate::runner::Status;
 use crate::runner::group::{Change, Group};
+use crate::telemetry::{self, Hop, HopOf};
 use crate::transaction::{TransactionError, TransactionalProducer};
 
 const POLL: Duration = Duration::from_millis(50);
@@ -147,10 +149,11 @@ impl<L: Ledger> Sequencer<L> {
             if let Err(error) = self.run_once() {
                 warn!(service = self.service, error = %chain(&error), "the sequencer begins anew");
                 self.status.note(false, 0);
+                meters::began_anew(self.service);
                 if matches!(error, SequencerError::Lost(_)) {
                     error!(
                         service = self.service,
-                        "nothing is sequenced until a person has looked (docs/operations.md, \
+                        "nothing is sequenced until a person has looked (docs/operations/log.md, \
                          \"The log contradicts itself\")"
                     );
                 }
@@ -181,6 +184,7 @@ impl<L: Ledger> Sequencer<L> {
             }
             self.take_in(&mut own)?;
             self.ledger.turn(None).map_err(SequencerError::Ledger)?;
+            self.status.note_idle();
         }
         Ok(())
     }
@@ -228,11 +232,13 @@ impl<L: Ledger> Sequencer<L> {
         let inputs = self.assign()?;
         while leads && !self.status.is_stopping() {
             leads = self.heed(group, leads);
-            let batch = collect(&self.kafka, self.ledger.inputs(), &inputs)?;
+            let (batch, hops) = self.collect(&inputs)?;
             self.status.note_lag(batch.len());
+            self.status.note_idle();
             if leads && !batch.is_empty() {
                 let values = self.ledger.sequence(&batch).map_err(SequencerError::Ledger)?;
                 self.commit(&producer, group, &batch, values)?;
+                drop(hops);
             }
             let mut publish = publish(&self.kafka, &producer);
             let publish: Option<&mut Publish<'_>> = if leads { Some(&mut publish) } else { None };
@@ -277,6 +283,43 @@ impl<L: Ledger> Sequencer<L> {
         Ok(inputs)
     }
 
+    /// Whatever is there, up to a batch; with the hop of each trace that ends in it.
+    fn collect(&self, inputs: &BaseConsumer) -> Result<(Vec<Input>, Vec<Hop>), SequencerError> {
+        let (mut batch, mut hops, mut bytes, mut wait) = (Vec::new(), Vec::new(), 0, POLL);
+        while batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+            match inputs.poll(wait) {
+                Some(Ok(message)) => {
+                    let name = self.kafka.without_prefix(message.topic());
+                    let Some(topic) = self.ledger.inputs().iter().find(|topic| **topic == name) else {
+                        continue;
+                    };
+                    let value = message.payload().map(<[u8]>::to_vec);
+                    bytes += value.as_ref().map_or(0, Vec::len);
+                    let (partition, offset) = (message.partition(), message.offset());
+                    let written_at_ms = message.timestamp().to_millis();
+                    if let Some(traceparent) = message.headers().and_then(telemetry::traceparent) {
+                        let (service, does) = (self.service, "leaf");
+                        let of = HopOf { service, does, topic, partition, offset, written_at_ms };
+                        hops.push(Hop::begin(Some(&traceparent), &of));
+                    }
+                    let timestamp = written_at_ms.unwrap_or_default();
+                    let key = message.key().unwrap_or_default().to_vec();
+                    batch.push(Input { topic, partition, offset, timestamp, key, value });
+                }
+                // That of any partition: there may be more in others.
+                Some(Err(KafkaError::PartitionEOF(_))) => continue,
+                Some(Err(error)) if is_lost(&error) => return Err(SequencerError::Lost(error)),
+                Some(Err(error)) => {
+                    kafka::tell("sequencer", &error);
+                    break;
+                }
+                None => break,
+            }
+            wait = Duration::ZERO;
+        }
+        Ok((batch, hops))
+    }
+
     /// One transaction: the records, and how far the inputs were read.
     fn commit(
         &mut self,
@@ -310,43 +353,6 @@ fn publish<'a>(
         producer.drain()?;
         Ok(producer.commit()?)
     }
-}
-
-/// Whatever is there, up to a batch.
-fn collect(
-    kafka: &Kafka,
-    topics: &[&'static str],
-    inputs: &BaseConsumer,
-) -> Result<Vec<Input>, SequencerError> {
-    let (mut batch, mut bytes, mut wait) = (Vec::new(), 0, POLL);
-    while batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
-        match inputs.poll(wait) {
-            Some(Ok(message)) => {
-                let name = kafka.without_prefix(message.topic());
-                let Some(topic) = topics.iter().find(|topic| **topic == name) else { continue };
-                let value = message.payload().map(<[u8]>::to_vec);
-                bytes += value.as_ref().map_or(0, Vec::len);
-                batch.push(Input {
-                    topic,
-                    partition: message.partition(),
-                    offset: message.offset(),
-                    timestamp: message.timestamp().to_millis().unwrap_or_default(),
-                    key: message.key().unwrap_or_default().to_vec(),
-                    value,
-                });
-            }
-            // That of any partition: there may be more in others.
-            Some(Err(KafkaError::PartitionEOF(_))) => continue,
-            Some(Err(error)) if is_lost(&error) => return Err(SequencerError::Lost(error)),
-            Some(Err(error)) => {
-                kafka::tell("sequencer", &error);
-                break;
-            }
-            None => break,
-        }
-        wait = Duration::ZERO;
-    }
-    Ok(batch)
 }
 
 /// An offset that the topic does not have any more, or not yet.

@@ -4,7 +4,7 @@
 //! Asked of the groups' committed offsets, link by link: a service has settled once it has answered every command that
 //! there was, and every event of the service before it that was there when that one had settled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -24,14 +24,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Longest wait for a record of a topic that is read to its end.
 const POLL: Duration = Duration::from_millis(100);
 
-/// A service of a chain: its group, its commands, and the events of the services before it.
-#[derive(Clone, Copy, Debug)]
-pub struct Link {
-    pub group: &'static str,
-    pub commands: &'static str,
-    pub news: &'static [&'static str],
-}
-
 /// The broker did not say.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to ask Kafka how far everybody is")]
@@ -39,7 +31,8 @@ pub struct Unanswered(#[from] KafkaError);
 
 pub struct Settled {
     kafka: Kafka,
-    chain: Vec<(Link, BaseConsumer)>,
+    /// Each service with a client of its group.
+    chain: Vec<(&'static str, BaseConsumer)>,
     reader: BaseConsumer,
     /// Sees what is not committed yet: for ends only.
     uncommitted: BaseConsumer,
@@ -49,14 +42,16 @@ pub struct Settled {
 type Bounds = BTreeMap<&'static str, BTreeMap<i32, i64>>;
 
 impl Settled {
+    /// Of services, in the order in which what is written goes through them.
+    ///
     /// # Errors
     /// When Kafka's client does not accept its configuration.
-    pub fn new(kafka: &Kafka, chain: &[Link]) -> Result<Self, Unanswered> {
-        let client = |link: &Link| {
+    pub fn new(kafka: &Kafka, chain: impl IntoIterator<Item = &'static str>) -> Result<Self, Unanswered> {
+        let client = |service| {
             let mut config = kafka.follower(Isolation::Committed);
-            config.set("group.id", format!("{}{}", kafka.prefix, link.group)).create()
+            Ok((service, config.set("group.id", format!("{}{service}", kafka.prefix)).create()?))
         };
-        let chain = chain.iter().map(|link| Ok((*link, client(link)?))).collect::<Result<_, KafkaError>>()?;
+        let chain = chain.into_iter().map(client).collect::<Result<_, KafkaError>>()?;
         let mut reader = kafka.follower(Isolation::Committed);
         let reader = reader.set("auto.offset.reset", "earliest").create()?;
         let uncommitted = kafka.follower(Isolation::Uncommitted).create()?;
@@ -69,11 +64,10 @@ impl Settled {
     /// # Errors
     /// When the broker does not answer.
     pub fn is_settled(&self) -> Result<bool, Unanswered> {
-        for (link, group) in &self.chain {
+        for (service, group) in &self.chain {
             let mut bounds = Bounds::new();
-            bounds.insert(link.commands, self.ends(link.commands)?);
-            for news in link.news {
-                bounds.insert(news, self.ends(news)?);
+            for input in topics::inputs(service) {
+                bounds.insert(input, self.ends(input)?);
             }
             if !self.await_answered(group, &bounds)? {
                 return Ok(false);
@@ -207,11 +201,13 @@ impl Settled {
         Err(Unanswered(KafkaError::Global(RDKafkaErrorCode::OperationTimedOut)))
     }
 
-    /// The keys of everything that was set aside from these topics.
+    /// The keys of everything that these services have set aside.
     ///
     /// # Errors
     /// When the broker does not answer.
-    pub fn set_aside(&self, inputs: &[&str], now: Timestamp) -> Result<Vec<Vec<u8>>, Unanswered> {
+    pub fn set_aside(&self, now: Timestamp) -> Result<Vec<Vec<u8>>, Unanswered> {
+        let inputs: BTreeSet<_> =
+            self.chain.iter().flat_map(|(service, _)| topics::inputs(service)).collect();
         let mut keys = Vec::new();
         for input in inputs {
             let topic = topics::dead_letter(input);

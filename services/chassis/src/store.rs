@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use sled::IVec;
 use tracing::{error, info};
 
+use crate::meters;
 use crate::problem::chain;
 use behind::Behind;
 use known::KnownKeys;
@@ -408,6 +409,7 @@ fn anew(path: &Path, cache_bytes: u64, reason: &str) -> Result<sled::Db, StoreEr
     let aside = free_name_beside(path);
     info!(path = %path.display(), aside = %aside.display(), reason, "store set aside, rebuilding from the topic");
     std::fs::rename(path, &aside).map_err(|source| StoreError::Directory { path: aside, source })?;
+    meters::store_set_aside(path);
     forget_old_asides(path);
     begun(try_open(path, cache_bytes)?)
 }

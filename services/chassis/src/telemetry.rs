@@ -14,9 +14,13 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use rdkafka::message::Headers;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::meters;
 
 /// The header that a trace travels in (W3C Trace Context).
 pub const TRACEPARENT: &str = "traceparent";
@@ -66,8 +70,15 @@ impl Telemetry {
         let filter = EnvFilter::try_new(&settings.log).unwrap_or_else(|_| EnvFilter::new("info"));
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
         let lines = if settings.log_json { lines.json().boxed() } else { lines.compact().boxed() };
-        tracing_subscriber::registry().with(lines.with_filter(filter)).with(tracing_layer).try_init()?;
-        Ok(Self { meters: start_metrics(settings, resource)? })
+        tracing_subscriber::registry()
+            .with(lines.with_filter(filter))
+            .with(tracing_layer)
+            // Without a filter every callsite of every library would be listened to.
+            .with(CountLines.with_filter(LevelFilter::WARN))
+            .try_init()?;
+        let meters = start_metrics(settings, resource)?;
+        meters::begin_lines();
+        Ok(Self { meters })
     }
 }
 
@@ -77,6 +88,19 @@ impl Drop for Telemetry {
         let _ = self.meters.shutdown();
         if let Some(traces) = TRACES.get() {
             let _ = traces.shutdown();
+        }
+    }
+}
+
+/// Counts the lines that somebody should read.
+struct CountLines;
+
+impl<S: tracing::Subscriber> Layer<S> for CountLines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        match *event.metadata().level() {
+            tracing::Level::ERROR => meters::line("error"),
+            tracing::Level::WARN => meters::line("warn"),
+            _ => {}
         }
     }
 }
@@ -139,6 +163,12 @@ pub fn current() -> Option<String> {
     inject(&tracing::Span::current().context())
 }
 
+/// The trace that a record came in.
+pub fn traceparent(headers: &impl Headers) -> Option<String> {
+    let header = headers.iter().find(|header| header.key == TRACEPARENT)?;
+    Some(String::from_utf8_lossy(header.value?).into_owned())
+}
+
 /// Makes a span that was not entered yet a child of the trace that came with a request.
 pub fn adopt(span: &tracing::Span, traceparent: Option<&str>) {
     use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -158,6 +188,8 @@ pub struct Hop {
 /// What a hop is about.
 pub struct HopOf<'a> {
     pub service: &'static str,
+    /// What the service does with the input, in one word.
+    pub does: &'static str,
     pub topic: &'a str,
     pub partition: i32,
     pub offset: i64,
@@ -176,7 +208,7 @@ impl Hop {
         let waited = of.written_at_ms.map_or(0, |written| now_ms.saturating_sub(written));
         let tracer = global::tracer("causeway");
         let span = tracer
-            .span_builder(format!("{} answer", of.service))
+            .span_builder(format!("{} {}", of.service, of.does))
             .with_kind(SpanKind::Consumer)
             .with_attributes([
                 KeyValue::new("messaging.system", "kafka"),

@@ -87,6 +87,11 @@ impl Frames {
         Lines::of(watch, self.frames.read().iter(), filter, skip, take)
     }
 
+    /// How many assignments of incidents with imminent danger no agency has answered in time, over all countries.
+    pub fn unanswered_danger(&self, now: Timestamp) -> usize {
+        self.frames.read().values().map(|frame| frame.unanswered_danger(now)).sum()
+    }
+
     pub fn overview(&self, watch: &Watch<'_>, now: Timestamp, most_needs: usize) -> Overview {
         Overview::of(watch, self.frames.read().iter(), now, most_needs)
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chassis::host::{Host, HostError, Pages, StartError};
+use chassis::meters;
 use schemas::delivery::DeliveryEvent;
 use schemas::mla::MlaEvent;
 use schemas::routing::RoutingEvent;
@@ -26,6 +27,15 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
         follow::<VictimIdEvent>(host, "dashboard-victim-id", &frames)?,
         follow::<DeliveryEvent>(host, "dashboard-delivery", &frames)?,
     ];
+    let (counted, clock, whole) = (Arc::clone(&frames), host.clock.clone(), is_whole.clone());
+    let description = "assignments in imminent danger that were not answered in time";
+    #[expect(clippy::cast_precision_loss, reason = "nobody counts so many")]
+    let count = move || {
+        // Before all was read, what was answered long ago is not.
+        let is_whole = whole.iter().all(|is_whole| is_whole.load(Ordering::Relaxed));
+        if is_whole { counted.unanswered_danger(clock.now()) as f64 } else { 0.0 }
+    };
+    meters::gauge("causeway.danger.unanswered", "{assignment}", description, None, count);
     let looks = Looks::new(frames, host.clock.clone(), Arc::new(is_whole));
     let reference = host.reference.clone();
     let pages = settings.pages.clone().map(|settings| web::pages(looks.clone(), reference.clone(), settings));

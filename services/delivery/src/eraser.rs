@@ -14,12 +14,13 @@ use chassis::keys::{KeyError, KeyIndex, KeyWriter, NotWritten};
 use chassis::problem::{Problem, chain};
 use chassis::seal::{SealError, Vault};
 use chassis::store::StoreError;
+use parking_lot::Mutex;
 use schemas::Actor;
 use schemas::codes::RejectionCode;
 use schemas::delivery::{BeginKeyErasure, DeliveryCommand, DeliveryEvent, ReportKeysErased};
 use schemas::digest::sha256;
 use schemas::ids::{AgencyId, CommandId, FacetId, IncidentId, KeySetId};
-use schemas::{Event, sealed_keys::KeySet};
+use schemas::{Event, Timestamp, sealed_keys::KeySet};
 
 use crate::Delivery;
 use crate::domain::erasure::PendingKeys;
@@ -71,6 +72,18 @@ pub struct Eraser {
     pub writer: KeyWriter,
     /// Within which erased keys are gone from every replica; the topic's settings follow from it.
     pub within: Duration,
+    pub waiting: Waiting,
+}
+
+/// Key sets that are to be erased, for whoever measures.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting(Arc<Mutex<Option<Timestamp>>>);
+
+impl Waiting {
+    /// Since when the oldest waits.
+    pub fn since(&self) -> Option<Timestamp> {
+        *self.0.lock()
+    }
 }
 
 impl Eraser {
@@ -96,14 +109,16 @@ impl Eraser {
     async fn look(&self, front: &Front<Delivery>) -> Result<(), StoreError> {
         let end = [PENDING, &[u8::MAX; 17]].concat();
         let pending: Vec<_> = front.fold().index(PENDING, &end).collect::<Result<_, _>>()?;
+        let mut oldest: Option<Timestamp> = None;
         for (_, value) in pending {
             let Some((id, incident)) = value.split_first_chunk::<16>() else { continue };
             let Ok(incident) = String::from_utf8_lossy(incident).parse::<IncidentId>() else { continue };
             // One that cannot go on keeps no other waiting.
-            if let Err(error) = self.go_on(front, KeySetId::from_bytes(*id), incident).await {
+            if let Err(error) = self.go_on(front, KeySetId::from_bytes(*id), incident, &mut oldest).await {
                 tracing::warn!(%incident, error = %chain(&error), "an erasure waits, and is tried again");
             }
         }
+        *self.waiting.0.lock() = oldest;
         Ok(())
     }
 
@@ -112,9 +127,11 @@ impl Eraser {
         front: &Front<Delivery>,
         key_set_id: KeySetId,
         incident: IncidentId,
+        oldest: &mut Option<Timestamp>,
     ) -> Result<(), EraseError> {
         let state = front.state(&incident.to_string()).map_err(refused)?;
         let Some(pending) = state.state.erasures.pending.get(&key_set_id) else { return Ok(()) };
+        *oldest = oldest.iter().copied().chain([pending.closed_at]).min();
         let facets: Vec<FacetId> = pending.facets.iter().copied().collect();
         let Some(begun_at) = pending.begun_at else {
             let offset = self.keys.offset(key_set_id)?;
@@ -133,7 +150,7 @@ impl Eraser {
         Ok(())
     }
 
-    fn is_over(&self, front: &Front<Delivery>, since: schemas::Timestamp) -> bool {
+    fn is_over(&self, front: &Front<Delivery>, since: Timestamp) -> bool {
         let elapsed = front.clock().now().as_millis() - since.as_millis();
         u128::try_from(elapsed).is_ok_and(|elapsed| elapsed >= self.within.as_millis())
     }

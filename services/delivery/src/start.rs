@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::clock::Clock;
+use chassis::decider::Service as _;
 use chassis::host::{Host, Pages, StartError};
 use chassis::kafka::Kafka;
 use chassis::keys::{KeyIndex, KeyWriter, orphaned_after};
+use chassis::meters;
 use chassis::problem::chain;
 use chassis::reader::RecordReader;
 use chassis::reference::Reference;
@@ -15,13 +18,13 @@ use chassis::settled::Settled;
 use schemas::delivery::DeliveryEvent;
 use schemas::envelope::Body;
 use schemas::ids::Country;
-use schemas::topics;
+use schemas::{Timestamp, topics};
 
 use crate::disclosure::Discloser;
-use crate::eraser::Eraser;
+use crate::eraser::{Eraser, Waiting};
 use crate::pictures::{Comparer, KnownPictures};
 use crate::settings::Settings;
-use crate::sweeper::{self, Sweeper};
+use crate::sweeper::Sweeper;
 use crate::{Delivery, http};
 
 /// Pause before topics that could not be created are tried again.
@@ -37,17 +40,22 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
     host.follow("sealed-keys", move || followed.is_whole(), move |stopping| follower.follow(stopping))?;
     tokio::spawn(create_country_topics(kafka.clone(), host.registry.clone(), host.reference.clone()));
     let front = host.run(Delivery)?;
+    let waiting = Waiting::default();
+    measure_erasures(&waiting, &host.clock, kafka.erase_within);
     let eraser = Eraser {
         front: front.downgrade(),
         vault: Arc::clone(&vault),
         keys: keys.clone(),
         writer: KeyWriter::new(&kafka, host.codec.clone())?,
         within: kafka.erase_within,
+        waiting,
     };
     tokio::spawn(eraser.run());
+    let watched = topics::watched(Delivery::NAME);
     let sweeper = Sweeper {
         front: front.downgrade(),
-        settled: Settled::new(&kafka, &sweeper::CHAIN)?,
+        // Who takes up what was sealed, and delivery itself last.
+        settled: Settled::new(&kafka, watched.iter().copied().chain([Delivery::NAME]))?,
         codec: host.codec.clone(),
         writer: KeyWriter::new(&kafka, host.codec.clone())?,
         after: orphaned_after(kafka.erase_within),
@@ -65,13 +73,27 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
     let pages = http::Pages {
         front: front.clone(),
         reference: host.reference.clone(),
-        cursors: host.cursors.clone(),
+        cursors: settings.cursors()?,
         partitions: kafka.partitions_of_topic(DeliveryEvent::TOPIC),
         erase_within: kafka.erase_within,
         discloser,
         receipts: host.receipts()?,
     };
     Ok(Pages::of(http::pages(pages), front))
+}
+
+/// How long the oldest erasure has waited, and how long it may.
+#[expect(clippy::cast_precision_loss, reason = "no erasure waits for so long")]
+fn measure_erasures(waiting: &Waiting, clock: &Clock, within: Duration) {
+    let (waiting, clock) = (waiting.clone(), clock.clone());
+    let waits = move || {
+        let waits = |since: Timestamp| (clock.now().as_millis() - since.as_millis()) as f64 / 1_000.0;
+        waiting.since().map_or(0.0, waits)
+    };
+    let description = "for which the oldest key set has waited to be erased";
+    meters::gauge("causeway.erasure.waiting", "s", description, None, waits);
+    let description = "within which erased keys are gone from every replica";
+    meters::gauge("causeway.erasure.within", "s", description, None, move || within.as_secs_f64());
 }
 
 /// Each country that the directory names has a topic of notices from the moment it is named, and its schema.
@@ -101,7 +123,7 @@ async fn create_topics_of(
     registry: Option<&Registry>,
     countries: &BTreeSet<Country>,
 ) -> Result<(), StartError> {
-    kafka.create_topics(countries.clone()).await?;
+    kafka.create_jurisdictions(countries.clone()).await?;
     if let Some(registry) = registry {
         let topics: Vec<String> = countries.iter().map(topics::jurisdiction).collect();
         registry.register_topics(&kafka.prefix, &topics).await?;

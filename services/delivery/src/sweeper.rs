@@ -11,7 +11,7 @@ use chassis::decider::Service;
 use chassis::front::{Front, Position, WeakFront};
 use chassis::keys::{KeyWriter, NotWritten};
 use chassis::problem::{Problem, chain};
-use chassis::settled::{Link, Settled, Unanswered};
+use chassis::settled::{Settled, Unanswered};
 use schemas::Timestamp;
 use schemas::codec::{Codec, CodecError};
 use schemas::delivery::DeliveryEvent;
@@ -20,19 +20,6 @@ use schemas::ids::{IncidentId, KeySetId};
 use schemas::sealed_keys::KeySet;
 
 use crate::Delivery;
-
-/// Who takes up what was sealed, in the order in which it goes through them.
-pub const CHAIN: [Link; 5] = [
-    Link { group: "intake", commands: "referral.commands", news: &[] },
-    Link { group: "routing", commands: "routing.commands", news: &["referral.events"] },
-    Link { group: "mla", commands: "mla.commands", news: &["routing.events"] },
-    Link { group: "victim-id", commands: "victim-id.commands", news: &["routing.events"] },
-    Link {
-        group: "delivery",
-        commands: "delivery.commands",
-        news: &["routing.events", "mla.events", "victim-id.events"],
-    },
-];
 
 #[derive(Debug, thiserror::Error)]
 enum SweepError {
@@ -114,10 +101,7 @@ impl Sweeper {
             return Ok(None);
         }
         let events = self.settled.ends(DeliveryEvent::TOPIC)?;
-        let inputs =
-            CHAIN.iter().flat_map(|link| std::iter::once(link.commands).chain(link.news.iter().copied()));
-        let aside: BTreeSet<Vec<u8>> =
-            self.settled.set_aside(&inputs.collect::<Vec<_>>(), now)?.into_iter().collect();
+        let aside: BTreeSet<Vec<u8>> = self.settled.set_aside(now)?.into_iter().collect();
         let (mut key_sets, mut broken) = (BTreeMap::new(), None);
         let next = self.settled.read(KeySet::TOPIC, from, before, |_, value| {
             match value.map(|value| self.codec.decode::<KeySet, KeySet>(value)) {

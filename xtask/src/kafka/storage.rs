@@ -19,11 +19,16 @@ const MAX_REPLICATION: u16 = 3;
 /// for each partition that is cleaned.
 const DEDUPE_BUFFER_BYTES: usize = 16 << 20;
 
+/// Who may come to the guarded listener: the services.
+const GUARDED_USERS: [&str; 9] =
+    ["directory", "intake", "routing", "mla", "victim-id", "digest-sets", "delivery", "audit", "dashboard"];
+
 /// One cluster's directory, locked while this value lives.
 pub struct Storage {
     directory: PathBuf,
     cluster_id: String,
     lanes: usize,
+    guarded: bool,
     _lock: File,
 }
 
@@ -49,6 +54,7 @@ pub struct Ports {
     client: u16,
     controller: u16,
     lanes: Vec<Lane>,
+    guarded: Option<u16>,
 }
 
 /// A second way to a node, for whoever wants to stand in it: clients are told the front, the node listens behind.
@@ -70,6 +76,10 @@ impl Ports {
         format!("127.0.0.1:{}", self.client)
     }
 
+    pub fn guarded(&self) -> Option<String> {
+        self.guarded.map(|port| format!("127.0.0.1:{port}"))
+    }
+
     pub fn lane(&self, number: usize) -> Option<Lane> {
         self.lanes.get(number).copied()
     }
@@ -89,7 +99,7 @@ impl Storage {
             empty(&directory)?;
         }
         let cluster_id = cluster_id(&directory)?;
-        Ok(Self { directory, cluster_id, lanes: options.lanes, _lock: lock })
+        Ok(Self { directory, cluster_id, lanes: options.lanes, guarded: options.guarded, _lock: lock })
     }
 
     /// Ports, properties and formatted storage for nodes 1 to `count`.
@@ -99,7 +109,7 @@ impl Storage {
         for id in 1..=count {
             let directory = self.directory.join(format!("node-{id}"));
             fs::create_dir_all(&directory).context("failed to create a node's directory")?;
-            let ports = reserve_ports(&directory, self.lanes, &mut reserved)?;
+            let ports = reserve_ports(&directory, self, &mut reserved)?;
             places.push(Place { directory, ports });
         }
         // Free for Kafka only now that all are chosen, else two nodes may get the same.
@@ -152,7 +162,7 @@ fn cluster_id(directory: &Path) -> Result<String> {
 }
 
 /// The ports of the last run, or new ones when another program has taken those meanwhile.
-fn reserve_ports(directory: &Path, lanes: usize, reserved: &mut Vec<TcpListener>) -> Result<Ports> {
+fn reserve_ports(directory: &Path, storage: &Storage, reserved: &mut Vec<TcpListener>) -> Result<Ports> {
     let path = directory.join("ports");
     let remembered = fs::read_to_string(&path).ok().and_then(|text| parse_ports(&text));
     let (client, controller) = if let Some((client, controller)) = remembered
@@ -165,8 +175,9 @@ fn reserve_ports(directory: &Path, lanes: usize, reserved: &mut Vec<TcpListener>
     };
     fs::write(path, format!("{client} {controller}\n")).context("failed to write ports")?;
     let mut lane = || Ok(Lane { front: reserve_any(reserved)?, behind: reserve_any(reserved)? });
-    let lanes = (0..lanes).map(|_| lane()).collect::<Result<_>>()?;
-    Ok(Ports { client, controller, lanes })
+    let lanes = (0..storage.lanes).map(|_| lane()).collect::<Result<_>>()?;
+    let guarded = if storage.guarded { Some(reserve_any(reserved)?) } else { None };
+    Ok(Ports { client, controller, lanes, guarded })
 }
 
 fn parse_ports(text: &str) -> Option<(u16, u16)> {
@@ -188,13 +199,20 @@ fn bind(port: u16) -> std::io::Result<TcpListener> {
 /// One JVM is broker and controller. Timeouts and delays are short where a person or a test waits for them;
 /// retention is endless because each topic sets its own.
 fn server_properties(id: u16, place: &Place, all: &[Place]) -> String {
-    let Ports { client, controller, lanes } = &place.ports;
+    let Ports { client, controller, lanes, guarded } = &place.ports;
     let named = || (1..).zip(lanes);
-    let listening: String =
+    let mut listening: String =
         named().map(|(number, lane)| format!(",LANE{number}://127.0.0.1:{}", lane.behind)).collect();
-    let advertised: String =
+    let mut advertised: String =
         named().map(|(number, lane)| format!(",LANE{number}://127.0.0.1:{}", lane.front)).collect();
-    let plain: String = named().map(|(number, _)| format!(",LANE{number}:PLAINTEXT")).collect();
+    let mut protocols: String = named().map(|(number, _)| format!(",LANE{number}:PLAINTEXT")).collect();
+    let mut guard = String::new();
+    if let Some(port) = guarded {
+        listening += &format!(",GUARDED://127.0.0.1:{port}");
+        advertised += &format!(",GUARDED://127.0.0.1:{port}");
+        protocols += ",GUARDED:SASL_PLAINTEXT";
+        guard = guard_properties();
+    }
     let voters = (1..)
         .zip(all)
         .map(|(id, place)| format!("{id}@127.0.0.1:{}", place.ports.controller))
@@ -209,7 +227,7 @@ controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{client},CONTROLLER://127.0.0.1:{controller}{listening}
 advertised.listeners=PLAINTEXT://127.0.0.1:{client}{advertised}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{plain}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 log.dirs={log_dir}
 auto.create.topics.enable=false
 num.partitions=1
@@ -231,8 +249,20 @@ log.retention.check.interval.ms=10000
 log.cleaner.backoff.ms=1000
 log.cleaner.dedupe.buffer.size={DEDUPE_BUFFER_BYTES}
 log.segment.delete.delay.ms=1000
-",
+{guard}",
         log_dir = place.directory.join("log").display(),
+    )
+}
+
+/// Whoever comes without a name may do all; whoever says its name, what it was given a right to.
+fn guard_properties() -> String {
+    let users: String = GUARDED_USERS.iter().map(|user| format!(" user_{user}=\"{user}\"")).collect();
+    format!(
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+listener.name.guarded.sasl.enabled.mechanisms=PLAIN
+listener.name.guarded.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required{users};
+"
     )
 }
 

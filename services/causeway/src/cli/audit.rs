@@ -16,7 +16,7 @@ use audit_log::verify::{Against, Proven, Signed, verify};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use causeway::development;
-use causeway::serve::Settings;
+use causeway::serve::{ServiceName, Settings};
 use clap::{Args, Subcommand};
 use client::Client;
 use schemas::codes::FacetKind;
@@ -101,7 +101,7 @@ async fn fsck(
 ) -> anyhow::Result<()> {
     let settings = Settings::read(config)?;
     let (key, predecessors) = (settings.audit.signing_key()?, settings.audit.predecessors()?);
-    let (codec, _) = chassis::host::codec(&settings.host).await?;
+    let (codec, _) = chassis::host::codec(&settings.host, &ServiceName::names()).await?;
     let (kafka, files) = (settings.host.kafka, files.map(Path::to_owned));
     // Schemas that it does not know are asked for of the registry, and that blocks.
     let checking = tokio::task::spawn_blocking(move || {
@@ -118,7 +118,7 @@ async fn fsck(
 
 async fn readers_of_kafka(incident: IncidentId, config: &Path) -> anyhow::Result<Readers> {
     let settings = Settings::read(Some(config))?;
-    let (codec, _) = chassis::host::codec(&settings.host).await?;
+    let (codec, _) = chassis::host::codec(&settings.host, &ServiceName::names()).await?;
     let kafka = settings.host.kafka;
     let reading = tokio::task::spawn_blocking(move || {
         of_kafka(&kafka, &codec, incident, &mut |doing| eprintln!("{doing}"))

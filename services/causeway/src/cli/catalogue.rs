@@ -1,9 +1,11 @@
 //! Topics and directory: what an operator and an agency's administrator look after.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use causeway::serve::Settings;
+use causeway::serve::{ServiceName, Settings};
+use chassis::rights::Right;
 use clap::{Args, Subcommand};
 use client::Client;
 use directory::http::{Listing, Shown};
@@ -19,6 +21,21 @@ pub enum Topics {
     Create(Config),
     /// Check names and partition counts; fails when one is missing or wrong.
     Check(Config),
+    /// The least rights that each service needs in Kafka, as commands of Kafka's own tool. With --json as the list of
+    /// each service, in the form of Strimzi's `KafkaUser`.
+    ///
+    /// Example: causeway topics rights --principal 'User:CN={service}' | sh
+    Rights {
+        /// The deployment's `kafka.prefix`.
+        #[arg(long, default_value = "")]
+        prefix: String,
+        /// A service's principal; `{service}` stands for its name.
+        #[arg(long, default_value = "User:{service}")]
+        principal: String,
+        /// The tool, with whatever it needs to reach the brokers as an administrator.
+        #[arg(long, default_value = "kafka-acls.sh --bootstrap-server localhost:9092")]
+        tool: String,
+    },
 }
 
 #[derive(Args)]
@@ -29,15 +46,30 @@ pub struct Config {
 
 impl Topics {
     pub async fn run(&self, output: &Output) -> anyhow::Result<()> {
-        let (Self::Create(config) | Self::Check(config)) = self;
-        let settings = Settings::read(config.config.as_deref())?;
-        let created = match self {
-            Self::Create(_) => settings.host.kafka.create_topics([]).await?,
-            Self::Check(_) => Vec::new(),
+        let (config, create) = match self {
+            Self::Create(config) => (config, true),
+            Self::Check(config) => (config, false),
+            Self::Rights { prefix, principal, tool } => return rights(output, prefix, principal, tool),
         };
-        settings.host.kafka.check_topics()?;
+        let settings = Settings::read(config.config.as_deref())?;
+        let created = if create { settings.host.kafka.create_topics().await? } else { Vec::new() };
+        settings.host.kafka.check_topics(&ServiceName::names())?;
         output.print(&created, || format!("{} topics created, all are as they must be", created.len()))
     }
+}
+
+fn rights(output: &Output, prefix: &str, principal: &str, tool: &str) -> anyhow::Result<()> {
+    let of = |service: &&'static str| (*service, chassis::rights::of(service, prefix));
+    let rights: BTreeMap<&str, Vec<Right>> = ServiceName::names().iter().map(of).collect();
+    output.print(&rights, || {
+        let line = |service: &str, right: &Right| {
+            format!("{tool} --add --allow-principal '{}' {right}\n", principal.replace("{service}", service))
+        };
+        rights
+            .iter()
+            .flat_map(|(service, rights)| rights.iter().map(move |right| line(service, right)))
+            .collect()
+    })
 }
 
 #[derive(Subcommand)]

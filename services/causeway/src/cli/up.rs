@@ -87,8 +87,8 @@ impl Up {
         let _telemetry = chassis::telemetry::Telemetry::start(&settings.host.telemetry)?;
         let listener = listen(&settings).await?;
         tell("creating topics");
-        settings.host.kafka.create_topics([]).await?;
-        let names: Vec<&str> = ServiceName::ALL.iter().map(|service| service.name()).collect();
+        settings.host.kafka.create_topics().await?;
+        let names = ServiceName::names();
         tell(&format!("starting {} in one process", names.join(", ")));
         let stop = CancellationToken::new();
         let stopped = stop.clone();

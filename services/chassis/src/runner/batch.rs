@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rdkafka::message::{Header, Headers, OwnedHeaders};
+use rdkafka::message::{Header, OwnedHeaders};
 use schemas::codec::CodecError;
 use schemas::codes::ActorKind;
 use schemas::dead_letter::DeadLetter;
@@ -19,6 +19,7 @@ use crate::decider::{Context, Decider, Outgoing, Rejection, Service};
 use crate::failpoint::Step;
 use crate::fold::{Aggregate, Changes, FoldError, Noted};
 use crate::kafka::MAX_RECORD_BYTES;
+use crate::meters;
 use crate::reference::Snapshot;
 use crate::runner::Runner;
 use crate::telemetry::{self, Hop, HopOf};
@@ -139,6 +140,7 @@ impl<'a, S: Service> Batch<'a, S> {
                 input.traceparent.as_deref(),
                 &HopOf {
                     service: S::NAME,
+                    does: "answer",
                     topic: &position.topic,
                     partition: position.partition,
                     offset: position.offset,
@@ -384,6 +386,7 @@ impl<'a, S: Service> Batch<'a, S> {
             reason = poison.0,
             "record set aside as a dead letter"
         );
+        meters::dead_letter(S::NAME, &input.position.topic);
         let time = request.map_or_else(|| self.runner.clock.now(), |request| request.time);
         let letter = DeadLetter {
             source: input.position.clone(),
@@ -450,10 +453,4 @@ fn rejected<S: Service>(request: &RequestOf<S>, command: &S::Command, rejection:
         pointer: rejection.pointer,
     }
     .into()
-}
-
-/// The trace that a record was written in.
-pub fn traceparent(headers: &impl Headers) -> Option<String> {
-    let header = headers.iter().find(|header| header.key == telemetry::TRACEPARENT)?;
-    Some(String::from_utf8_lossy(header.value?).into_owned())
 }

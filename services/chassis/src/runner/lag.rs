@@ -25,11 +25,17 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The next offset of each input, by partition owned.
 pub type Owned = Mutex<BTreeMap<i32, NextOffsets>>;
 
-/// Measures until the session has ended.
+/// Measures until the session has ended; whether Kafka answers is tried on the topic `probe`.
 ///
 /// # Errors
 /// When Kafka's client does not accept its configuration.
-pub fn measure(kafka: &Kafka, status: &Status, owned: &Owned, ended: &AtomicBool) -> Result<(), KafkaError> {
+pub fn measure(
+    kafka: &Kafka,
+    probe: &str,
+    status: &Status,
+    owned: &Owned,
+    ended: &AtomicBool,
+) -> Result<(), KafkaError> {
     let client: BaseConsumer = kafka.follower(Isolation::Committed).create()?;
     let mut measured = Instant::now();
     while !ended.load(Ordering::Relaxed) {
@@ -38,6 +44,11 @@ pub fn measure(kafka: &Kafka, status: &Status, owned: &Owned, ended: &AtomicBool
             continue;
         }
         measured = Instant::now();
+        // Whoever owns nothing, as after a silence, wants to know as well.
+        if client.fetch_watermarks(probe, 0, ASK_TIMEOUT).is_err() {
+            continue;
+        }
+        status.note_heard();
         let owned = owned.lock().clone();
         let inputs = owned.iter().flat_map(|(partition, next)| next.iter().map(|next| (*partition, next)));
         let behind = inputs.map(|(partition, (topic, next))| {

@@ -19,9 +19,10 @@ use crate::follower::{self, FollowerHandle, Order, TakenOver};
 use crate::kafka;
 use crate::problem;
 use crate::runner::Runner;
-use crate::runner::batch::{self, Batch, Decided, Draft, Input, Stop};
+use crate::runner::batch::{Batch, Decided, Draft, Input, Stop};
 use crate::runner::group::{Change, Group, NextOffsets};
 use crate::runner::lag;
+use crate::telemetry;
 use crate::transaction::{TransactionError, TransactionalProducer};
 
 /// Most inputs in one transaction: bounds memory, and how much an abort costs.
@@ -121,6 +122,8 @@ impl<'a, S: Service> Session<'a, S> {
         let member = runner.kafka.group_member(S::NAME, &runner.instance);
         let group =
             Group::join(&member, &follower::inputs::<S>(&runner.kafka)).map_err(SessionError::Clients)?;
+        runner.status.note_idle();
+        runner.status.note_heard();
         Ok(Self {
             runner,
             measured,
@@ -177,6 +180,10 @@ impl<'a, S: Service> Session<'a, S> {
     ) -> Result<Option<Decided<S>>, SessionError> {
         if inputs.is_empty() {
             self.commit(decided)?;
+            // What was aborted is still to be done, although it has not come again yet.
+            if self.abort_pause == ABORT_PAUSE {
+                self.runner.status.note_idle();
+            }
             return Ok(None);
         }
         let (next, stopped) = match decided {
@@ -252,7 +259,7 @@ impl<'a, S: Service> Session<'a, S> {
             },
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
-            traceparent: message.headers().and_then(batch::traceparent),
+            traceparent: message.headers().and_then(telemetry::traceparent),
             written_at_ms: message.timestamp().to_millis(),
         }
     }
@@ -410,6 +417,7 @@ impl<'a, S: Service> Session<'a, S> {
         match offsets {
             Ok(offsets) => {
                 self.abort_pause = ABORT_PAUSE;
+                self.runner.status.note_idle();
                 for ((topic, partition), offset) in &decided.next {
                     let topic = self.runner.kafka.topic(topic);
                     if let Some(measured) = self.measured.lock().get_mut(partition) {

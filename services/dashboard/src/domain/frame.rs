@@ -126,6 +126,17 @@ impl Request {
 }
 
 impl Frame {
+    /// How many assignments nobody has answered in time, where a child is in imminent danger. By the clock, not by what
+    /// routing has said: it may be what does not run.
+    pub fn unanswered_danger(&self, now: Timestamp) -> usize {
+        let is_danger = |referral: &Referral| referral.urgency() == Urgency::ImminentDanger;
+        if self.is_withdrawn || !self.referral.as_ref().is_some_and(is_danger) {
+            return 0;
+        }
+        let is_late = |one: &&Assignment| one.state.awaits_answer() && one.respond_by < now;
+        self.assignments.values().filter(is_late).count()
+    }
+
     pub fn take_in_routing(&mut self, time: Timestamp, event: &RoutingEvent) {
         match event {
             RoutingEvent::IncidentOpened(opened) => {
