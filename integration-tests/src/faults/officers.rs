@@ -42,16 +42,16 @@ async fn search(desk: &Desk<'_>) -> anyhow::Result<()> {
     let receipt: Receipt = desk.post("intake", "nl-hotline", "/v1/referrals", "refer", &referral).await?;
     let incident = receipt.incident_id;
     let path = format!("/v1/incidents/{incident}/children");
+    let mut children = Vec::new();
     for unit in UNITS {
         desk.take_up(unit, incident).await?;
-        desk.await_some("the children", || async {
+        let known = desk.await_some("the children", || async {
             let all: Option<Children> = desk.get("victim-id", unit, &path).await;
             all.filter(|all| all.children.len() == CHILDREN)
-        })
-        .await?;
+        });
+        children = known.await?.children;
     }
-    let all: Option<Children> = desk.get("victim-id", UNITS[0], &path).await;
-    for child in all.context("the children are there")?.children {
+    for child in children {
         hand_to_and_fro(desk, &path, child.child_ref).await?;
     }
     Ok(())

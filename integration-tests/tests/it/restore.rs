@@ -68,6 +68,16 @@ async fn file(deployment: &Deployment, reference: &str) -> (IncidentId, String) 
     (incident, await_some("the trail", trail).await.unwrap())
 }
 
+/// Until both instances of audit keep the last head, whichever of them has signed it.
+async fn kept_by_both(deployment: &Deployment) {
+    let size = |instance| {
+        let note = std::fs::read_to_string(deployment.state().join(format!("audit.{instance}.head"))).ok()?;
+        note.lines().nth(1)?.parse::<u64>().ok()
+    };
+    let same = || async { size(0).filter(|size_of_0| Some(*size_of_0) == size(1)) };
+    await_some("the head kept by both", same).await.unwrap();
+}
+
 async fn head(client: &Client) -> LogHead {
     client.get("/v1/log").await.unwrap()
 }
@@ -110,7 +120,9 @@ async fn a_log_that_was_restored_is_not_signed_until_it_owns_up_to_what_it_lost(
 
     let kafka = OwnKafka::start(&data);
     serve(&mut deployment).await;
+    deployment.serve_apart("audit", "1").await.unwrap();
     let (lost, _) = file(&deployment, "RESTORE-LOST").await;
+    kept_by_both(&deployment).await;
     deployment.stop().await.unwrap();
     kafka.stop();
 
@@ -121,11 +133,14 @@ async fn a_log_that_was_restored_is_not_signed_until_it_owns_up_to_what_it_lost(
     for service in SERVICES.into_iter().filter(|service| *service != "audit") {
         deployment.serve_apart(service, "0").await.unwrap();
     }
-    deployment.begin_apart("audit", "0").unwrap();
-    alarmed(&deployment).await;
-    let anybody = deployment.client("audit", "nl-hotline").unwrap();
-    assert!(anybody.text(&format!("/v1/incidents/{lost}/trail")).await.is_err(), "it is lost");
-    deployment.kill_apart("audit").unwrap();
+    // Whichever of the two takes over knows it, the one that has signed and the one that stood by.
+    for instance in ["1", "0"] {
+        deployment.begin_apart("audit", instance).unwrap();
+        alarmed(&deployment, instance).await;
+        let anybody = deployment.client("audit", "nl-hotline").unwrap();
+        assert!(anybody.text(&format!("/v1/incidents/{lost}/trail")).await.is_err(), "it is lost");
+        deployment.kill_apart("audit").unwrap();
+    }
 
     // A person has looked: under a new name the log says what it goes on from.
     let old_key = deployment.log_key().unwrap();
