@@ -109,6 +109,7 @@ class Children:
             self.act(self.unit, place, "status", {"status": status})
         self.act(self.unit, place, "support", {"service": self.service, "handover": "Synthetic."})
         self.act(self.service, place, "support/acknowledge")
+        self.act(self.unit, place, "support/{service}/end", service=self.service)
         self.act(self.unit, place, "remedies", {"remedies": ["counselling"]})
         self.act(self.unit, place, "notification", {"preference": "no-contact"})
 

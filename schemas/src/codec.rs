@@ -49,8 +49,8 @@ subjects! {
     "dead-letter": "v1";
     "mla.commands": "v1";
     "mla.events": "v1";
-    "victim-id.commands": "v1";
-    "victim-id.events": "v1";
+    "victim-id.commands": "v1", "v2";
+    "victim-id.events": "v1", "v2";
     "digest-sets.commands": "v1";
     "digest-sets.events": "v1";
     "audit.log": "v1";

@@ -211,6 +211,15 @@ pub struct SupportAcknowledged {
     pub service: AgencyId,
 }
 
+/// A support service is not there for the child any more: what was written for it is closed to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim_id")]
+pub struct SupportEnded {
+    pub child_ref: ChildRef,
+    pub by: AgencyId,
+    pub service: AgencyId,
+}
+
 /// The child, or whoever represents it, was told what it is entitled to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.victim_id")]
@@ -344,6 +353,7 @@ command_bodies! {
         ReadSeries,
         RecordExposure,
         CountExposure,
+        EndSupport,
     }
 }
 
@@ -388,6 +398,7 @@ event_bodies! {
         ExposureRecorded,
         ExposureLimitReached,
         ExposureCounted,
+        SupportEnded,
     }
 }
 
@@ -407,6 +418,7 @@ impl VictimIdEvent {
             Self::StatusRecorded(event) => event.child_ref,
             Self::SupportReferred(event) => event.child_ref,
             Self::SupportAcknowledged(event) => event.child_ref,
+            Self::SupportEnded(event) => event.child_ref,
             Self::RemediesExplained(event) => event.child_ref,
             Self::NotificationSet(event) => event.child_ref,
             Self::MajorityReached(event) => event.child_ref,
@@ -448,6 +460,7 @@ impl VictimIdEvent {
             Self::StatusRecorded(event) => Some(&event.by),
             Self::SupportReferred(event) => Some(&event.by),
             Self::SupportAcknowledged(event) => Some(&event.service),
+            Self::SupportEnded(event) => Some(&event.by),
             Self::RemediesExplained(event) => Some(&event.by),
             Self::NotificationSet(event) => Some(&event.by),
             Self::LinkProposed(event) => Some(&event.by),

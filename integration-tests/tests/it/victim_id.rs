@@ -228,6 +228,10 @@ async fn two_children_are_looked_for_handed_on_found_and_looked_after() {
     // A service opens what was meant for it, and nothing else.
     let opened = case.opens("fr-support", incident, first.1).await;
     assert_eq!(opened, Some(vec!["Synthetic: needs a counsellor who speaks French.".to_owned()]));
+    // Until it is not there for the child any more.
+    case.act(FR, first, "support/fr-support/end", json!({})).await.unwrap();
+    case.told("fr-support", first.1, ChildNews::SupportEnded).await;
+    assert_eq!(case.opens("fr-support", incident, first.1).await, None);
     case.act(FR, first, "remedies", json!({ "remedies": ["compensation", "counselling"] })).await.unwrap();
     let of_conflict = json!({ "preference": "through-representative", "without_conflict": false });
     assert!(case.act(FR, first, "notification", of_conflict).await.is_err());

@@ -120,6 +120,7 @@ code_lists! {
         SeriesIdentified = "series-identified",
         NewMaterial = "new-material",
         SeriesUnknown = "series-unknown",
+        SupportEnded = "support-ended",
     }
 
     /// What an incident tells a series of one of its children.

@@ -106,6 +106,13 @@ pub struct AcknowledgeSupport {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
 #[avro(namespace = "org.causeway.victim_id")]
+pub struct EndSupport {
+    pub child_ref: ChildRef,
+    pub service: AgencyId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, AvroSchema)]
+#[avro(namespace = "org.causeway.victim_id")]
 pub struct ExplainRemedies {
     pub child_ref: ChildRef,
     pub remedies: Vec<Remedy>,

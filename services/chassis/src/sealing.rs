@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use schemas::codes::FacetKind;
 use schemas::digest::Secret;
-use schemas::ids::{IncidentId, KeyId, KeySetId, ReferralId};
+use schemas::ids::{IncidentId, KeyId, KeySetId, PersonRef, ReferralId};
 use schemas::referral::SealedFacet;
 use schemas::sealed_keys::KeySet;
 
@@ -69,6 +69,8 @@ impl Settings {
 /// Something to be sealed.
 pub struct Secrecy {
     pub kind: FacetKind,
+    /// Whom it is about, where that can be told: erasing what an agency has of a person reaches it.
+    pub person_ref: Option<PersonRef>,
     pub content: serde_json::Value,
 }
 
@@ -79,7 +81,7 @@ impl Secrecy {
     /// When it may not come in: see [`check_text`].
     pub fn text(kind: FacetKind, pointer: &str, text: &str) -> Result<Self, Problem> {
         check_text(pointer, text)?;
-        Ok(Self { kind, content: serde_json::json!({ "text": text }) })
+        Ok(Self { kind, person_ref: None, content: serde_json::json!({ "text": text }) })
     }
 }
 
@@ -125,7 +127,7 @@ impl Sealing {
         let (facet, key_set) = {
             let mut submission = self.sealer.begin(incident_id, referral_id);
             let plain = secret.content.to_string();
-            let sealed = submission.seal(secret.kind, None, plain.as_bytes());
+            let sealed = submission.seal(secret.kind, secret.person_ref, plain.as_bytes());
             let finish = |facet| submission.finish(self.clock.now()).map(|key_set| (facet, key_set));
             sealed.and_then(finish).map_err(|error| {
                 tracing::error!(error = %error, "failed to seal a text");

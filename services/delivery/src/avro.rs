@@ -72,6 +72,7 @@ fn hear_victim_id(
                 | VictimIdEvent::CustodianSilent(_)
                 | VictimIdEvent::NobodyLooks(_)
                 | VictimIdEvent::OfferEnded(_)
+                | VictimIdEvent::SupportEnded(_)
         );
     Ok(tells.then(|| Heard {
         aggregate_id: event.aggregate_id,

@@ -34,7 +34,8 @@ pub use state::{
     Attribution, Child, Custody, Engaged, Incident, Link, Notification, Offer, Taken, Viewed, evolve,
 };
 
-/// Most children of one incident.
+/// Most children of one incident that a unit may add to. Whoever is named by a referral is registered whatever their
+/// number: nobody's child is left out in silence.
 const MAX_CHILDREN: usize = 1_000;
 
 /// The clocks of a child, by name.
@@ -131,7 +132,6 @@ fn know(
 ) -> Vec<VictimIdEvent> {
     let changed = incident.noted.as_ref() != Some(&noted);
     let awaited_until = awaited_until(context, noted.urgency);
-    let room = MAX_CHILDREN.saturating_sub(incident.children.len());
     let children = people.iter().filter(|person| is_child(person)).map(|person| ChildRegistered {
         child_ref: ChildRef::derive(&[
             context.aggregate_id.as_bytes(),
@@ -143,7 +143,7 @@ fn know(
         awaited_until,
     });
     let new = children.filter(|child| !incident.children.contains_key(&child.child_ref));
-    changed.then(|| noted.into()).into_iter().chain(new.take(room).map(VictimIdEvent::from)).collect()
+    changed.then(|| noted.into()).into_iter().chain(new.map(VictimIdEvent::from)).collect()
 }
 
 /// Until when somebody should have taken up the search for a child that is registered now.
@@ -178,6 +178,7 @@ pub fn decide(context: &Context<'_>, incident: &Incident, command: &VictimIdComm
         VictimIdCommand::RecordStatus(command) => search::record(context, incident, command),
         VictimIdCommand::ReferToSupport(command) => aftercare::refer(context, incident, command),
         VictimIdCommand::AcknowledgeSupport(command) => aftercare::acknowledge(context, incident, command),
+        VictimIdCommand::EndSupport(command) => aftercare::end(context, incident, command),
         VictimIdCommand::ExplainRemedies(command) => aftercare::explain(context, incident, command),
         VictimIdCommand::SetNotification(command) => aftercare::set_notification(context, incident, command),
         VictimIdCommand::ProposeLink(command) => links::propose(context, incident, command),

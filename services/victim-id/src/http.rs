@@ -85,8 +85,15 @@ impl Pages {
         (asked, text): (&impl serde::Serialize, Option<(&str, &str)>),
         command: impl FnOnce(Option<SealedFacet>) -> VictimIdCommand,
     ) -> Result<Response, Problem> {
-        let secret = |(pointer, text): (&str, &str)| Secrecy::text(FacetKind::Handover, pointer, text);
-        let secrets: Vec<Secrecy> = text.map(secret).transpose()?.into_iter().collect();
+        let secrets = match text {
+            Some((pointer, text)) => {
+                let state = self.front.state(&incident.to_string())?;
+                let person_ref =
+                    state.state.incident().children.get(&child).and_then(|child| child.person_ref);
+                vec![Secrecy { person_ref, ..Secrecy::text(FacetKind::Handover, pointer, text)? }]
+            }
+            None => Vec::new(),
+        };
         let body = serde_json::to_vec(&(child, asked)).expect("a request is plain data");
         let about = sealing::Asked { caller, key, incident, purpose: "victim-id", body: &body };
         let of_referral = |state: &Aggregate| self.referral_of(caller, incident, state.incident(), child);

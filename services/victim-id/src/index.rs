@@ -34,6 +34,7 @@ pub fn entries(aggregate: &Aggregate, event: &Event<VictimIdEvent>) -> Vec<Index
         }
         VictimIdEvent::CustodyCeded(ceded) => vec![&ceded.custodian],
         VictimIdEvent::SupportReferred(referred) => vec![&referred.service],
+        VictimIdEvent::SupportEnded(ended) => vec![&ended.service],
         VictimIdEvent::SeriesOpened(opened) => return vec![known(&[SERIES, opened.by.as_str(), id])],
         VictimIdEvent::ExposureRecorded(recorded) => {
             return vec![known(&[VIEWER, recorded.by.as_str(), id])];

@@ -188,6 +188,7 @@ fn of_victim_id(event: &VictimIdEvent) -> Audience {
         | VictimIdEvent::StatusRecorded(_)
         | VictimIdEvent::SupportReferred(_)
         | VictimIdEvent::SupportAcknowledged(_)
+        | VictimIdEvent::SupportEnded(_)
         | VictimIdEvent::RemediesExplained(_)
         | VictimIdEvent::NotificationSet(_)
         | VictimIdEvent::LinkProposed(_)

@@ -139,6 +139,13 @@ pub enum Child {
         #[command(flatten)]
         at: At,
     },
+    /// Say that a support service is not there for the child any more: as the custodian, or as the service.
+    EndSupport {
+        #[command(flatten)]
+        at: At,
+        #[arg(long)]
+        service: AgencyId,
+    },
     /// Record which remedies were explained.
     Remedies {
         #[command(flatten)]
@@ -264,6 +271,15 @@ impl Child {
                     })?;
                 }
                 return Ok(());
+            }
+            Self::EndSupport { at, service } => {
+                let path =
+                    format!("/v1/incidents/{}/children/{}/support/{service}/end", at.incident, at.child);
+                let view: Option<ChildView> = client.command(&path, &anew("end-support"), &json!({})).await?;
+                return output.print(&view, || {
+                    view.as_ref()
+                        .map_or("ended: the child is not shown to you any more".to_owned(), child_text)
+                });
             }
             Self::Take { at, limit_days } => (at, "custody".to_owned(), json!({ "limit_days": limit_days })),
             Self::Offer { at, to, days, handover } => {

@@ -67,6 +67,9 @@ pub fn deliver(context: &Context<'_>, incident: &Incident, news: &ChildNews) -> 
         VictimIdEvent::OfferEnded(ended) => {
             vec![HandoverClosed { child_ref, agency: ended.to.clone() }.into()]
         }
+        VictimIdEvent::SupportEnded(ended) => {
+            vec![HandoverClosed { child_ref, agency: ended.service.clone() }.into()]
+        }
         VictimIdEvent::CustodianSilent(silent) => {
             alerts(context, incident, AlertReason::CustodianSilent, std::slice::from_ref(&silent.country))
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chassis::decider::{Context, Rejection};
 use schemas::Timestamp;
-use schemas::codes::{Authorisation, RejectionCode, TransferBasis};
+use schemas::codes::{Authorisation, FacetKind, RejectionCode, TransferBasis};
 use schemas::delivery::{DeliveryEvent, FacetDisclosed, FacetsDisclosed, IncidentRegistered};
 use schemas::directory::view::Directory;
 use schemas::ids::{AgencyId, ChildRef, DisclosureId, FacetId, KeyId, RequestId};
@@ -122,11 +122,13 @@ pub fn disclosed(
     registered: &IncidentRegistered,
     Entitled { facet, transfer }: Entitled<'_>,
 ) -> FacetDisclosed {
-    let person = registered.people.iter().find(|person| Some(person.person_ref) == facet.person_ref);
+    // Who receives a child need not know whom of the referral it is.
+    let person_ref = facet.person_ref.filter(|_| facet.kind != FacetKind::Handover);
+    let person = registered.people.iter().find(|person| Some(person.person_ref) == person_ref);
     FacetDisclosed {
         facet_id: facet.facet_id,
         kind: facet.kind,
-        person_ref: facet.person_ref,
+        person_ref,
         person_category: person.map(|person| person.category),
         key_set_id: facet.key_set_id,
         at: facet.at.clone(),

@@ -2,13 +2,16 @@
 
 use chassis::decider::Rejection;
 use schemas::codes::{
-    AlertReason, ChildNews, CustodyRoute, FacetKind, OfferEnd, RejectionCode, TransferBasis, Urgency,
+    AlertReason, ChildNews, CustodyRoute, ErasureReason, FacetKind, OfferEnd, RejectionCode, TransferBasis,
+    Urgency,
 };
-use schemas::delivery::{DeliveryEvent, OpenHandover};
+use schemas::delivery::{DeliveryEvent, EraseFacets, OpenHandover};
 use schemas::ids::{ChildRef, FacetId, OfferId};
+use schemas::referral::SealedFacet;
 use schemas::routing::IncidentOpened;
 use schemas::victim_id::{
-    AgencyNoticed, CustodianSilent, CustodyAccepted, CustodyOffered, OfferEnded, VictimIdEvent,
+    AgencyNoticed, CustodianSilent, CustodyAccepted, CustodyOffered, OfferEnded, SupportEnded,
+    SupportReferred, VictimIdEvent,
 };
 
 use crate::world::*;
@@ -29,6 +32,11 @@ fn accepted(by: &str, code: &str, from: Option<&str>) -> VictimIdEvent {
     .into()
 }
 
+/// What was written about the first person of the referral.
+fn handover() -> SealedFacet {
+    SealedFacet { person_ref: Some(person(PERSONS[0].0)), ..added("handover", FacetKind::Handover) }
+}
+
 fn offered(to: &str) -> VictimIdEvent {
     CustodyOffered {
         child_ref: child(),
@@ -36,7 +44,7 @@ fn offered(to: &str) -> VictimIdEvent {
         by: agency("de-police"),
         to: agency(to),
         until: now().plus_minutes(60),
-        handover: Some(added("handover", FacetKind::Handover)),
+        handover: Some(handover()),
     }
     .into()
 }
@@ -55,6 +63,9 @@ fn opens_handover(history: &mut History, id: &str) -> Result<Vec<(FacetId, Trans
     let events = history.take(&asks(id, "command", command))?;
     let DeliveryEvent::FacetsDisclosed(disclosed) = &events[0] else { panic!("{events:?}") };
     assert_eq!(disclosed.child_ref, Some(child()));
+    assert!(
+        disclosed.facets.iter().all(|facet| facet.person_ref.is_none() && facet.person_category.is_none())
+    );
     let facets = disclosed.facets.iter();
     Ok(facets.map(|facet| (facet.facet_id, facet.transfer.as_ref().unwrap().basis)).collect())
 }
@@ -120,4 +131,29 @@ fn what_went_with_an_offer_that_is_over_is_closed_to_whom_it_was_made() {
     history.take(&hears_of_child("de-police", 3, ended)).unwrap();
     assert_eq!(opens_handover(&mut history, "fr-police"), Err(RejectionCode::UnknownChild.into()));
     assert!(opens_handover(&mut history, "de-police").is_ok());
+}
+
+#[test]
+fn what_was_written_for_a_support_service_is_closed_to_it_once_it_is_not_there_any_more() {
+    let mut history = held();
+    let (child_ref, by, service) = (child(), agency("de-police"), agency("fr-police"));
+    let referred =
+        SupportReferred { child_ref, by: by.clone(), service: service.clone(), handover: handover() };
+    history.take(&hears_of_child("de-police", 2, referred)).unwrap();
+    assert!(opens_handover(&mut history, "fr-police").is_ok());
+    let ended = SupportEnded { child_ref, by, service };
+    history.take(&hears_of_child("de-police", 3, ended)).unwrap();
+    assert_eq!(opens_handover(&mut history, "fr-police"), Err(RejectionCode::UnknownChild.into()));
+    assert!(opens_handover(&mut history, "de-police").is_ok());
+}
+
+#[test]
+fn whoever_has_a_person_erased_has_what_it_wrote_of_the_child_erased() {
+    let mut history = held();
+    history.take(&hears_of_child("de-police", 2, offered("fr-police"))).unwrap();
+    let erase = EraseFacets { person_ref: Some(person(PERSONS[0].0)), reason: ErasureReason::DataSubject };
+    history.take(&asks("de-police", "erase", erase)).unwrap();
+    for reader in ["de-police", "fr-police"] {
+        assert_eq!(opens_handover(&mut history, reader), Err(RejectionCode::Erased.into()), "{reader}");
+    }
 }

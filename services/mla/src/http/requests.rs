@@ -261,6 +261,7 @@ fn secrets(asked: &Asked) -> Vec<Secrecy> {
         asked.elements.iter().partition(|(name, _)| is_reason(name));
     let secret = |kind, elements: BTreeMap<&String, &String>| Secrecy {
         kind,
+        person_ref: None,
         content: serde_json::json!({ "elements": elements }),
     };
     let mut secrets = vec![secret(FacetKind::RequestText, text)];

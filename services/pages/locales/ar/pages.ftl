@@ -344,6 +344,7 @@ event-child-attributed = بُيِّن بلد الطفل
 event-status-recorded = سُجِّلت حالة البحث
 event-support-referred = طُلبت خدمة دعم
 event-support-acknowledged = استُقبل الطفل في خدمة دعم
+event-support-ended = لم تعد خدمة الدعم ترعى الطفل
 event-remedies-explained = شُرحت سبل الانتصاف
 event-notification-set = سُجِّل تفضيل الإبلاغ
 event-majority-reached = بلغ سن الرشد

@@ -344,6 +344,7 @@ event-child-attributed = Child’s country said
 event-status-recorded = State of the search recorded
 event-support-referred = Support service asked
 event-support-acknowledged = Child received by a support service
+event-support-ended = Support service not there for the child any more
 event-remedies-explained = Remedies explained
 event-notification-set = Notification preference recorded
 event-majority-reached = Came of age

@@ -344,6 +344,7 @@ event-child-attributed = País del niño indicado
 event-status-recorded = Estado de la búsqueda registrado
 event-support-referred = Servicio de apoyo solicitado
 event-support-acknowledged = Niño recibido por un servicio de apoyo
+event-support-ended = El servicio de apoyo ya no atiende al niño
 event-remedies-explained = Recursos explicados
 event-notification-set = Preferencia de aviso registrada
 event-majority-reached = Mayoría de edad alcanzada

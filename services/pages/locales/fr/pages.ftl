@@ -344,6 +344,7 @@ event-child-attributed = Pays de l’enfant indiqué
 event-status-recorded = État de la recherche consigné
 event-support-referred = Service de soutien saisi
 event-support-acknowledged = Enfant accueilli par un service de soutien
+event-support-ended = Service de soutien plus présent pour l’enfant
 event-remedies-explained = Recours expliqués
 event-notification-set = Préférence d’information consignée
 event-majority-reached = Majorité atteinte

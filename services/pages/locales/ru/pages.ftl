@@ -344,6 +344,7 @@ event-child-attributed = Указана страна ребёнка
 event-status-recorded = Записано состояние поиска
 event-support-referred = Запрошена служба поддержки
 event-support-acknowledged = Ребёнок принят службой поддержки
+event-support-ended = Служба поддержки больше не занимается ребёнком
 event-remedies-explained = Разъяснены средства защиты
 event-notification-set = Записано предпочтение
 event-majority-reached = Достигнуто совершеннолетие

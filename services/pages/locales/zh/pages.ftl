@@ -344,6 +344,7 @@ event-child-attributed = 已说明儿童所在国
 event-status-recorded = 已记录寻找状况
 event-support-referred = 已请求支持机构
 event-support-acknowledged = 支持机构已接收儿童
+event-support-ended = 支持机构不再负责该儿童
 event-remedies-explained = 已说明救济
 event-notification-set = 已记录通知偏好
 event-majority-reached = 已成年

@@ -6,8 +6,8 @@ use chassis::decider::{Context, Rejection};
 use schemas::Timestamp;
 use schemas::codes::{AgencyKind, ChildStatus, NotificationPreference, RejectionCode};
 use schemas::victim_id::{
-    AcknowledgeSupport, ExplainRemedies, NotificationSet, ReferToSupport, RemediesExplained, SetNotification,
-    SupportAcknowledged, SupportReferred,
+    AcknowledgeSupport, EndSupport, ExplainRemedies, NotificationSet, ReferToSupport, RemediesExplained,
+    SetNotification, SupportAcknowledged, SupportEnded, SupportReferred,
 };
 
 use super::{Child, Decided, Incident, held, known};
@@ -50,6 +50,21 @@ pub fn acknowledge(context: &Context<'_>, incident: &Incident, command: &Acknowl
         Some(true) => Err(RejectionCode::WrongState.into()),
         None => Err(RejectionCode::NotEntitled.into()),
     }
+}
+
+/// By the custodian, whom the service was there for, or by the service itself, whether it has answered or not.
+pub fn end(context: &Context<'_>, incident: &Incident, command: &EndSupport) -> Decided {
+    let child = known(context, incident, command.child_ref)?;
+    context.must_be_human()?;
+    let is_its_own = command.service == *context.agency;
+    if !is_its_own && !child.is_held_by(context.agency) {
+        return Err(RejectionCode::NotCustodian.into());
+    }
+    if !child.support.contains_key(&command.service) {
+        return Err(Rejection::at(RejectionCode::UnknownAgency, "/service"));
+    }
+    let (by, service) = (context.agency.clone(), command.service.clone());
+    Ok(vec![SupportEnded { child_ref: command.child_ref, by, service }.into()])
 }
 
 pub fn explain(context: &Context<'_>, incident: &Incident, command: &ExplainRemedies) -> Decided {

@@ -50,6 +50,11 @@ fn concerned(child: &Child, event: &VictimIdEvent) -> Vec<(AgencyId, ChildNews)>
         }
         VictimIdEvent::SupportReferred(referred) => one(&referred.service, ChildNews::SupportReferred),
         VictimIdEvent::SupportAcknowledged(_) => custodian(ChildNews::SupportAcknowledged),
+        VictimIdEvent::SupportEnded(ended) => {
+            let mut told: Vec<_> = custodian(ChildNews::SupportEnded);
+            told.push((ended.service.clone(), ChildNews::SupportEnded));
+            told
+        }
         VictimIdEvent::LinkAsked(_) => custodian(ChildNews::LinkAsked),
         VictimIdEvent::LinkEnded(_) => custodian(ChildNews::LinkEnded),
         VictimIdEvent::LinkMade(_) => custodian(ChildNews::LinkMade),

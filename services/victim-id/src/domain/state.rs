@@ -295,6 +295,9 @@ fn evolve_child(child: &mut Child, event: &VictimIdEvent, at: Timestamp) {
         VictimIdEvent::SupportAcknowledged(acknowledged) => {
             child.support.insert(acknowledged.service.clone(), true);
         }
+        VictimIdEvent::SupportEnded(ended) => {
+            child.support.remove(&ended.service);
+        }
         VictimIdEvent::RemediesExplained(explained) => child.remedies.extend(&explained.remedies),
         VictimIdEvent::NotificationSet(set) => {
             // A month that was told stays until another is.

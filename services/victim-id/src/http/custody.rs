@@ -16,8 +16,8 @@ use schemas::ids::{AgencyId, ChildRef, Country, IncidentId, LinkId, OfferId, Ser
 use schemas::referral::SealedFacet;
 use schemas::victim_id::{
     AcceptCustody, AcknowledgeSupport, AgreeToLink, AttributeChild, ChildAddress, ConfirmCustody,
-    DeclineCustody, EndLink, ExplainRemedies, InviteTakers, JoinSeries, LeaveSeries, OfferCustody,
-    ProposeLink, RecordStatus, ReferToSupport, SetNotification, TakeCustody, WithdrawOffer,
+    DeclineCustody, EndLink, EndSupport, ExplainRemedies, InviteTakers, JoinSeries, LeaveSeries,
+    OfferCustody, ProposeLink, RecordStatus, ReferToSupport, SetNotification, TakeCustody, WithdrawOffer,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -127,6 +127,7 @@ macro_rules! pages {
                 .routes(routes!(offer))
                 .routes(routes!(record))
                 .routes(routes!(refer))
+                .routes(routes!(end_support))
                 .routes(routes!(join))
                 $(.routes(routes!($name)))+
         }
@@ -290,4 +291,24 @@ async fn refer(
         ReferToSupport { child_ref, service, handover }.into()
     };
     pages.submit(&caller, &key, place, (&("support", &asked), text), command).await
+}
+
+/// The service is not there for the child any more: what was written for it is closed to it. The custodian says so, or
+/// the service itself, which is shown nothing from then on.
+#[utoipa::path(post, path = "/v1/incidents/{incident}/children/{child}/support/{service}/end", tag = "victim-id",
+    params(("incident" = IncidentId, Path), ("child" = ChildRef, Path), ("service" = AgencyId, Path),
+        ("Idempotency-Key" = String, Header)),
+    request_body = Nothing,
+    responses((status = 201, body = Option<ChildView>), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn end_support(
+    caller: Caller,
+    key: IdempotencyKey,
+    State(pages): State<Pages>,
+    Path((incident, child_ref, service)): Path<(IncidentId, ChildRef, AgencyId)>,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Response, Problem> {
+    let asked = ("end-support", service.clone());
+    let command = |_| EndSupport { child_ref, service }.into();
+    pages.submit(&caller, &key, (incident, child_ref), (&asked, None), command).await
 }

@@ -28,6 +28,29 @@ fn a_support_service_of_the_custodians_own_state_receives_a_child_that_was_found
 }
 
 #[test]
+fn a_support_service_that_is_not_there_any_more_knows_of_no_child() {
+    let end = |service: &str| EndSupport { child_ref: first(), service: agency(service) };
+    for by in ["de-unit", "de-support"] {
+        let mut history = History::found();
+        let refused = refused_at(history.ask("de-unit", end("de-support")));
+        assert_eq!(refused, (RejectionCode::UnknownAgency, "/service".to_owned()), "nobody was asked");
+        history.ask("de-unit", referred("de-support")).unwrap();
+        assert_eq!(rejected(history.ask("fr-unit", end("de-support"))), RejectionCode::NotCustodian);
+        let events = history.ask(by, end("de-support")).unwrap();
+        let other = if by == "de-unit" { "de-support" } else { "de-unit" };
+        let told = events.iter().any(|event| {
+            matches!(event, VictimIdEvent::AgencyNoticed(noticed)
+                if noticed.agency == agency(other) && noticed.news == ChildNews::SupportEnded)
+        });
+        assert!(told, "{events:?}");
+        let acknowledge = AcknowledgeSupport { child_ref: first() };
+        assert_eq!(rejected(history.ask("de-support", acknowledge)), RejectionCode::UnknownChild);
+        // It may be asked again.
+        history.ask("de-unit", referred("de-support")).unwrap();
+    }
+}
+
+#[test]
 fn a_representative_has_no_interest_against_the_child() {
     let mut history = History::found();
     let wish = |preference, without_conflict, majority: Option<&str>| SetNotification {
