@@ -187,14 +187,18 @@ impl Codec {
         if let Some(found) = known.subject.filter(|found| *found != B::TOPIC) {
             return Err(CodecError::OtherSubject { subject: B::TOPIC, found });
         }
-        let decoded = if id == newest.id || known.schema == newest.schema {
-            known.reader.read_deser(&mut datum)
-        } else {
-            resolve(known.schema, newest.schema, &mut datum)
-        };
-        match decoded {
+        // Of our own versions a test says it.
+        if known.subject.is_none() && !agree(known.schema, newest.schema) {
+            return Err(CodecError::UnknownId(id));
+        }
+        // By the schema that it was written with: a branch of a union is told by its place, a field by its name.
+        // `Value::resolve` would take the first branch whose fields the record has, whatever it is called.
+        let begun = datum;
+        match known.reader.read_deser(&mut datum) {
             Ok(value) if datum.is_empty() => Ok(value),
             Ok(_) => Err(CodecError::NotFramed("bytes are left over after the datum")),
+            // What another version has written, and means something there.
+            Err(_) if known.subject.is_none() && is_whole(&known, begun) => Err(CodecError::UnknownId(id)),
             Err(error) => {
                 Err(CodecError::Decode { subject: B::TOPIC.to_owned(), id, source: Box::new(error) })
             }
@@ -255,13 +259,34 @@ fn split_frame(bytes: &[u8]) -> Result<(i32, &[u8]), CodecError> {
     }
 }
 
-fn resolve<T: DeserializeOwned>(
-    writer: &Schema,
-    reader: &Schema,
-    datum: &mut &[u8],
-) -> apache_avro::AvroResult<T> {
-    let value = GenericDatumReader::builder(writer).reader_schema(reader).build()?.read_value(datum)?;
-    apache_avro::from_value(&value)
+/// Whether it is a record of its writer's schema.
+fn is_whole(known: &Known, mut datum: &[u8]) -> bool {
+    let value = known.reader.read_value(&mut datum);
+    // A text that is cut off reads as nothing.
+    value.is_ok_and(|value| datum.is_empty() && value.validate(known.schema))
+}
+
+/// Whether every branch of a union that both schemas have stands at the same place in both: a version adds branches
+/// behind those that are there.
+fn agree(one: &Schema, other: &Schema) -> bool {
+    match (one, other) {
+        (Schema::Record(one), Schema::Record(other)) => {
+            let of_other = |name: &str| other.fields.iter().find(|field| field.name == name);
+            let both = one.fields.iter().filter_map(|field| Some((field, of_other(&field.name)?)));
+            one.name.name() == other.name.name()
+                && both.into_iter().all(|(one, other)| agree(&one.schema, &other.schema))
+        }
+        (Schema::Union(one), Schema::Union(other)) => {
+            one.variants().iter().zip(other.variants()).all(|(one, other)| agree(one, other))
+        }
+        (Schema::Array(one), Schema::Array(other)) => agree(&one.items, &other.items),
+        (Schema::Map(one), Schema::Map(other)) => agree(&one.types, &other.types),
+        (Schema::Ref { name: one }, Schema::Ref { name: other }) => one.name() == other.name(),
+        (Schema::Ref { name }, Schema::Record(record)) | (Schema::Record(record), Schema::Ref { name }) => {
+            name.name() == record.name.name()
+        }
+        (one, other) => std::mem::discriminant(one) == std::mem::discriminant(other),
+    }
 }
 
 /// Parsed once per process: schemas live as long as it does.
@@ -293,5 +318,31 @@ pub fn same_schema(one: &str, other: &str) -> bool {
     match (Schema::parse_str(one), Schema::parse_str(other)) {
         (Ok(one), Ok(other)) => one.canonical_form() == other.canonical_form(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_adds_branches_behind_those_that_are_there() {
+        for subject in SUBJECTS {
+            let versions = schemas_of(subject);
+            let newest = versions.last().expect("a subject has a version");
+            for (number, version) in (1..).zip(versions) {
+                assert!(agree(version, newest), "{} v{number}", subject.name);
+            }
+        }
+        let parse = |text: &str| Schema::parse_str(text).expect("a schema");
+        let union = |branches: &str| {
+            let text =
+                format!(r#"{{"type":"record","name":"R","fields":[{{"name":"f","type":[{branches}]}}]}}"#);
+            parse(&text)
+        };
+        let record = |name: &str| format!(r#"{{"type":"record","name":"{name}","fields":[]}}"#);
+        let (one, other) = (record("One"), record("Other"));
+        assert!(agree(&union(&one), &union(&format!("{one},{other}"))));
+        assert!(!agree(&union(&one), &union(&format!("{other},{one}"))));
     }
 }

@@ -17,12 +17,15 @@ use schemas::delivery::{DeliveryCommand, DeliveryEvent};
 use schemas::digest_sets::{DigestSetsCommand, DigestSetsEvent};
 use schemas::directory::{DirectoryCommand, DirectoryEvent};
 use schemas::envelope::Body;
+use schemas::ids::{ChildRef, OfferId};
 use schemas::jurisdiction::Notice;
 use schemas::mla::{MlaCommand, MlaEvent};
 use schemas::referral::{ReferralCommand, ReferralEvent};
 use schemas::routing::{RoutingCommand, RoutingEvent};
 use schemas::sealed_keys::KeySet;
-use schemas::victim_id::{VictimIdCommand, VictimIdEvent};
+use schemas::victim_id::{
+    AcceptCustody, ConfirmCustody, EndSupport, RegisterChild, TakeCustody, VictimIdCommand, VictimIdEvent,
+};
 use schemas::{Command, Event};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -119,4 +122,50 @@ fn an_unknown_id_is_asked_for_once_and_kept() {
     record[1..5].copy_from_slice(&(ELSEWHERE + 1).to_be_bytes());
     let unknown = codec.decode::<Notice, Notice>(&record).unwrap_err();
     assert!(matches!(unknown, CodecError::UnknownId(id) if id == ELSEWHERE + 1) && unknown.is_transient());
+}
+
+schemas::command_bodies! {
+    /// The bodies that an earlier version knows.
+    Before in "victim-id.commands" {
+        RegisterChild,
+    }
+}
+
+/// A newer version that wrote into the topic: known to a registry, and not here.
+struct Newer(String);
+
+impl SchemaSource for Newer {
+    fn fetch(&self, id: i32) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok((id == 20).then(|| self.0.clone()))
+    }
+}
+
+#[test]
+fn what_a_version_has_written_is_the_same_to_the_next_and_waits_for_it_at_the_one_before() {
+    let subject = SUBJECTS.iter().find(|subject| subject.name == VictimIdCommand::TOPIC).unwrap();
+    let second = subject.versions[1].to_owned();
+    let first = Codec::new(&[(subject.name.to_owned(), vec![14])].into(), Box::new(Newer(second)));
+    let both = Codec::with_table();
+    let json = std::fs::read_to_string(file(subject.name, 1, "json")).unwrap();
+    let command = |body: VictimIdCommand| -> Command<VictimIdCommand> {
+        Command { body, ..serde_json::from_str(&json).unwrap() }
+    };
+    let (child_ref, limit_days) = (ChildRef::derive(&[b"child"]), 30);
+    // The fields of the second are those of the first, and one more.
+    let take = TakeCustody { child_ref, limit_days };
+    let accept = AcceptCustody { child_ref, offer_id: OfferId::derive(&[b"offer"]), limit_days };
+    for body in [VictimIdCommand::from(take), accept.into(), ConfirmCustody { child_ref }.into()] {
+        let command = command(body);
+        for (writer, reader) in [(&first, &both), (&both, &first)] {
+            let written = writer.encode::<VictimIdCommand>(&command).unwrap();
+            assert_eq!(reader.decode::<VictimIdCommand, Command<_>>(&written).unwrap(), command);
+        }
+    }
+    let new = command(EndSupport { child_ref, service: "fr-support".parse().unwrap() }.into());
+    let written = both.encode::<VictimIdCommand>(&new).unwrap();
+    let refused = first.decode::<VictimIdCommand, Command<Before>>(&written).unwrap_err();
+    assert!(refused.is_transient(), "{refused}");
+    let cut = first.decode::<VictimIdCommand, Command<Before>>(&written[..written.len() - 1]);
+    let cut = cut.unwrap_err();
+    assert!(!cut.is_transient(), "{cut:?}");
 }

@@ -45,7 +45,8 @@ const SECOND: usize = 10;
 pub fn run(options: &FaultOptions) -> Result<()> {
     let signals = Signals::catch()?;
     install::ensure_system_packages()?;
-    process::run(Command::new("cargo").args(["build", "--workspace", "--bins"]))?;
+    // As the tests are built, so that nothing is built twice.
+    process::run(Command::new("cargo").args(["build", "--workspace", "--bins", "--tests"]))?;
     let before = options.from.as_deref().map(build_before).transpose()?;
     let parts = Parts::ensure()?;
     let (referrals, kills) = (options.referrals, options.kills);

@@ -269,7 +269,9 @@ impl Fleet {
             let text = fs::read_to_string(&sample)?;
             let text = replace_setting(&text, "instance", &instance);
             fs::write(&config, replace_setting(&text, "listen", &address.to_string()))?;
-            members.push(Member::new(service, &instance, address, config));
+            let mut member = Member::new(service, &instance, address, config);
+            member.is_upgraded = true;
+            members.push(member);
         }
         self.spawn_missing()?;
         self.await_ready().await
