@@ -7,6 +7,7 @@ mod clocks;
 mod copier;
 mod ground;
 mod hops;
+mod inbox;
 mod intake;
 mod latency;
 mod limit;
@@ -18,6 +19,7 @@ mod rebuild;
 mod referrals;
 mod report;
 mod routing;
+mod soak;
 mod topic;
 
 use std::path::PathBuf;
@@ -64,6 +66,9 @@ pub enum Measure {
     /// The dashboard: its fold, its pages, and many who look at once.
     #[value(name = "k")]
     Pages,
+    /// A steady rate for the whole of the time that was asked for: only where it is named.
+    #[value(name = "l")]
+    Soak,
 }
 
 /// Leaves of the log with which (j) is measured.
@@ -78,6 +83,8 @@ const CLOCKED_REQUESTS: [usize; 3] = [1_000, 10_000, 100_000];
 /// What a run is to do.
 pub struct Options {
     pub brokers: String,
+    /// Where the broker keeps its files, whose size (l) tells.
+    pub kafka_data: Option<PathBuf>,
     /// The built program.
     pub program: PathBuf,
     /// Incidents of each round; (c) and (d) are measured once, whatever the rounds.
@@ -131,6 +138,9 @@ pub async fn run(options: &Options) -> anyhow::Result<Report> {
             say!("(j) {leaves} leaves");
             report.log.insert(leaves, log::grow(leaves)?);
         }
+    }
+    if options.only.contains(&Measure::Soak) {
+        report.soak = soak::measure(options).await?;
     }
     for incidents in &options.sizes {
         if options.wants_any(&[

@@ -17,10 +17,10 @@ pub struct BenchOptions {
     /// Ten thousand, a hundred thousand and a million incidents, one after the other, instead.
     #[arg(long)]
     growth: bool,
-    /// Only these of a to j, with commas between.
+    /// Only these of a to l, with commas between; (l) only where it is named.
     #[arg(long)]
     only: Option<String>,
-    /// How long each rate of (d), and the single requests of (c), are kept up.
+    /// How long each rate of (d), the single requests of (c), and (l) are kept up.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
 }
@@ -43,6 +43,7 @@ pub fn run(options: &BenchOptions) -> Result<()> {
     })?;
     let mut bench = Command::new(root.join("target/release/bench"));
     bench.args(["--brokers", kafka.brokers(), "--output"]).arg(root.join("target/bench.json"));
+    bench.arg("--kafka-data").arg(&data_dir);
     bench.args(["--incidents", &options.incidents.to_string(), "--seconds", &options.seconds.to_string()]);
     if options.only.as_ref().is_none_or(|only| only.split(',').any(|one| one.trim() == "i")) {
         bench.arg("--python").arg(parts::ensure_bench_python()?);

@@ -67,6 +67,11 @@ impl Ground {
         Ok(hex::decode(text.trim())?)
     }
 
+    /// Where every service keeps its store.
+    pub fn stores(&self) -> PathBuf {
+        self.state.path().join("stores")
+    }
+
     /// Starts a service on the store that it has, and waits until it is ready.
     pub async fn start(&self, service: &'static str) -> anyhow::Result<Process> {
         let place = Place { listen: free_address()?, ..self.place.clone() };
@@ -86,10 +91,22 @@ impl Ground {
         Ok(process)
     }
 
+    /// Starts every service that writes, and waits until inputs flow to each.
+    pub async fn start_all(&self) -> anyhow::Result<Vec<Process>> {
+        let mut processes = Vec::new();
+        for service in crate::SERVICES {
+            processes.push(self.start(service).await?);
+        }
+        for process in &processes {
+            process.await_owned().await?;
+        }
+        Ok(processes)
+    }
+
     /// Starts a service that folds everything from the beginning.
     pub async fn start_afresh(&self, service: &'static str) -> anyhow::Result<Process> {
         for store in [service, "sealed-keys"] {
-            let path = self.state.path().join("stores").join(format!("{store}.{INSTANCE}"));
+            let path = self.stores().join(format!("{store}.{INSTANCE}"));
             if path.exists() && (store == service || service == "delivery") {
                 fs::remove_dir_all(&path).with_context(|| format!("failed to remove {}", path.display()))?;
             }
@@ -159,6 +176,13 @@ impl Process {
     /// Its memory once nothing was asked of it for a while.
     pub async fn memory_at_rest(&self) -> anyhow::Result<Memory> {
         tokio::time::sleep(REST).await;
+        let memory = self.memory()?;
+        let Memory { resident_mib, peak_mib } = memory;
+        say!("{}: {resident_mib:.0} MiB resident at rest, {peak_mib:.0} MiB at most", self.service);
+        Ok(memory)
+    }
+
+    pub fn memory(&self) -> anyhow::Result<Memory> {
         let child = self.child.as_ref().context("the process runs")?;
         let status = fs::read_to_string(format!("/proc/{}/status", child.id()))?;
         let field = |name: &str| {
@@ -167,7 +191,6 @@ impl Process {
         };
         let resident_mib = field("VmRSS:").context("the system does not say what is resident")? / 1024.0;
         let peak_mib = field("VmHWM:").context("the system does not say what was resident")? / 1024.0;
-        say!("{}: {resident_mib:.0} MiB resident at rest, {peak_mib:.0} MiB at most", self.service);
         Ok(Memory { resident_mib, peak_mib })
     }
 

@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
-use futures::StreamExt;
 use tokio::sync::Semaphore;
 use tokio::time::MissedTickBehavior;
 
 use super::ground::{Ground, Process};
 use super::referrals::{REPORTERS, field, referral, send_one};
 use super::report::{Latency, Report, percentile};
-use super::{Measure, Options, hops, log, say};
+use super::{Measure, Options, hops, inbox, log, say};
 
 /// Referrals a second: the mean of the world's largest reporting system with a hundred times its load, and a burst.
 const RATES: [u64; 2] = [115, 1_000];
@@ -42,13 +41,7 @@ pub struct Sent {
 /// Both rates, one after the other, on a deployment of their own.
 pub async fn measure(options: &Options, report: &mut Report) -> anyhow::Result<()> {
     let ground = Ground::prepare(options, "latency").await?;
-    let mut processes = Vec::new();
-    for service in crate::SERVICES {
-        processes.push(ground.start(service).await?);
-    }
-    for process in &processes {
-        process.await_owned().await?;
-    }
+    let processes = ground.start_all().await?;
     let arrivals = Arrivals::watch(&ground, address(&processes, "delivery")?).await?;
     let url = format!("{}/v1/referrals", address(&processes, "intake")?);
     for rate in RATES {
@@ -73,7 +66,7 @@ pub async fn measure(options: &Options, report: &mut Report) -> anyhow::Result<(
     processes.into_iter().rev().try_for_each(Process::stop)
 }
 
-fn address(processes: &[Process], service: &str) -> anyhow::Result<String> {
+pub fn address(processes: &[Process], service: &str) -> anyhow::Result<String> {
     let process = processes.iter().find(|process| process.service == service);
     Ok(process.context("every service runs")?.url())
 }
@@ -126,25 +119,15 @@ struct Arrivals(Arc<Mutex<HashMap<String, f64>>>);
 
 impl Arrivals {
     async fn watch(ground: &Ground, url: String) -> anyhow::Result<Self> {
-        let token = ground.world.token(AGENCY, "watcher")?;
-        let request = reqwest::Client::new().get(format!("{url}/v1/inbox/stream")).bearer_auth(token);
-        let mut stream = request.send().await?.error_for_status()?.bytes_stream();
         let arrivals = Arc::new(Mutex::new(HashMap::new()));
         let noted = Arc::clone(&arrivals);
-        tokio::spawn(async move {
-            let mut rest = Vec::new();
-            while let Some(Ok(bytes)) = stream.next().await {
-                let now = now_ms();
-                rest.extend_from_slice(&bytes);
-                let Some(end) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
-                let text = String::from_utf8_lossy(&rest[..end]).into_owned();
-                rest.drain(..=end);
-                let mut noted = noted.lock().expect("no holder of this lock panics");
-                for incident in text.lines().filter_map(|line| field(line, "incident_id").ok()) {
-                    noted.entry(incident.to_owned()).or_insert(now);
-                }
+        let note = move |line: &str| {
+            let mut noted = noted.lock().expect("no holder of this lock panics");
+            if let Ok(incident) = field(line, "incident_id") {
+                noted.entry(incident.to_owned()).or_insert_with(now_ms);
             }
-        });
+        };
+        inbox::watch(ground, &url, AGENCY, note).await?;
         Ok(Self(arrivals))
     }
 

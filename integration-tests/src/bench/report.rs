@@ -12,6 +12,7 @@ use super::log::Growth;
 use super::near::Lookups;
 use super::pages::Pages;
 use super::rebuild::Rebuild;
+use super::soak::Look;
 
 /// Goals on two cores with the broker on the same machine (docs/operations/measuring.md says what they mean).
 const GOAL_OF_LIMIT: f64 = 0.8;
@@ -49,6 +50,8 @@ pub struct Report {
     pub heads_ms: BTreeMap<u64, Latency>,
     /// By leaves.
     pub log: BTreeMap<usize, Growth>,
+    /// In their order.
+    pub soak: Vec<Look>,
 }
 
 /// Milliseconds from the due time of a request to its entry on the inbox stream.
@@ -116,6 +119,11 @@ impl Report {
                 let Ticks { idle_us, restart_s } = ticks;
                 (requests.to_string(), json!({ "idle_us": idle_us, "restart_s": restart_s }))
             }).collect::<serde_json::Map<_, _>>(),
+            "soak": self.soak.iter().map(|look| {
+                let Look { referrals, resident, kafka_mib, stores_mib } = look;
+                json!({ "referrals": referrals, "resident_mib": resident, "kafka_mib": kafka_mib,
+                    "stores_mib": stores_mib })
+            }).collect::<Vec<_>>(),
             "log": self.log.iter().map(|(leaves, growth)| {
                 let Growth { append_per_s, root_us, proof_us, extends_us, disk_mib } = growth;
                 (leaves.to_string(), json!({ "append_per_s": append_per_s, "root_us": root_us,
@@ -291,6 +299,14 @@ impl fmt::Display for Report {
             row(f, "    us a head", growth.root_us, "")?;
             row(f, "    us a proof that half of it is its beginning", growth.extends_us, "")?;
             row(f, "    MiB on disk", growth.disk_mib, "")?;
+        }
+        for look in &self.soak {
+            writeln!(f, "(l) after {} referrals, MiB", look.referrals)?;
+            look.resident
+                .iter()
+                .try_for_each(|(service, mib)| row(f, &format!("    {service}"), *mib, ""))?;
+            row(f, "    Kafka's files", look.kafka_mib, "")?;
+            row(f, "    stores", look.stores_mib, "")?;
         }
         for (pictures, lookups) in &self.near {
             let goal = if *pictures == GOAL_PICTURES {

@@ -16,6 +16,9 @@ const GROWTH: [usize; 3] = [10_000, 100_000, 1_000_000];
 struct Arguments {
     #[arg(long)]
     brokers: String,
+    /// Where the broker keeps its files.
+    #[arg(long)]
+    kafka_data: Option<PathBuf>,
     #[arg(long, default_value_t = 10_000)]
     incidents: usize,
     /// Ten thousand, a hundred thousand and a million incidents, one after the other.
@@ -24,7 +27,7 @@ struct Arguments {
     /// Only these, by letter, with commas between.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Measure>,
-    /// How long each rate of (d), and the single requests of (c), are kept up.
+    /// How long each rate of (d), the single requests of (c), and (l) are kept up.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
     /// A Python with faiss, to compare (i) with.
@@ -41,6 +44,7 @@ async fn main() -> anyhow::Result<()> {
     let sizes = if arguments.growth { GROWTH.to_vec() } else { vec![arguments.incidents] };
     let report = run(&Options {
         brokers: arguments.brokers,
+        kafka_data: arguments.kafka_data,
         program: std::env::current_exe()?.with_file_name("causeway"),
         sizes,
         only: arguments.only,
