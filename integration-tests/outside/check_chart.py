@@ -41,7 +41,7 @@ EVERYTHING = {
     "networkPolicy": {"from": [{"kubernetes.io/metadata.name": "gateways"}],
                       "metricsFrom": [{"kubernetes.io/metadata.name": "monitoring"}],
                       "egress": [{"ports": [{"port": 443}]}]},
-    "autoscaling": {"enabled": True, "requestsPerSecond": 100},
+    "autoscaling": {"enabled": True, "requestsPerSecond": 100, "lag": 1000},
     "monitoring": {"prometheus": True, "labels": {"release": "monitoring"}, "dashboardLabel": "grafana_dashboard"},
     "defaults": {"nodeSelector": {"kubernetes.io/os": "linux"},
                  "tolerations": [{"key": "dedicated", "operator": "Exists"}], "store": {"storageClass": "fast"}},

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use causeway::example::IMMINENT_DANGER;
 use integration_tests::{Deployment, await_some, calm_referral};
-use rdkafka::producer::FutureRecord;
+use rdkafka::ClientConfig;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rustix::process::{Pid, Signal, kill_process};
 use schemas::ids::IncidentId;
 use serde_json::{Value, json};
@@ -18,7 +19,14 @@ use crate::straight_line::assignment;
 const SERVICES: [&str; 5] = ["directory", "intake", "routing", "delivery", "dashboard"];
 /// Longer than it takes to ask Kafka twice.
 const SILENT_SECONDS: f64 = 12.0;
+/// Longer than brokers are believed to be there (9 s), so that one which is back says at first that there is none; and
+/// long enough for every client to ask again meanwhile.
+const AWAY: Duration = Duration::from_secs(40);
+/// How long a transaction is open that nobody ends.
+const HELD_SECONDS: f64 = 3.0;
 const SEND: Duration = Duration::from_secs(10);
+/// That the test opens.
+const INCIDENTS: u64 = 3;
 
 /// The figures of a service, by the name and the labels that alerts use.
 async fn figures(deployment: &Deployment, service: &str) -> BTreeMap<String, f64> {
@@ -61,6 +69,7 @@ async fn what_alerts_look_at_shows_what_went_wrong_and_that_it_was_mended() {
     let incident = danger(&deployment).await;
     erasure(&deployment, incident).await;
     store_set_aside(&mut deployment).await;
+    held_up(&deployment).await;
     // The file of its process stands beside the broker's data.
     let broker = fs::read_to_string(data.join("node-1/pid")).unwrap().trim().parse().unwrap();
     silence(&deployment, Pid::from_raw(broker).unwrap()).await;
@@ -146,8 +155,47 @@ impl Drop for Stopped {
 async fn silence(deployment: &Deployment, broker: Pid) {
     let name = "causeway_kafka_silent_seconds{service=\"routing\"}";
     until(deployment, "routing", name, |seconds| seconds < SILENT_SECONDS).await;
-    let stopped = Stopped::now(broker);
-    until(deployment, "routing", name, |seconds| seconds > SILENT_SECONDS).await;
+    let (stopped, begun) = (Stopped::now(broker), Instant::now());
+    for service in SERVICES {
+        until(
+            deployment,
+            service,
+            &format!("causeway_kafka_silent_seconds{{service=\"{service}\"}}"),
+            |seconds| seconds > SILENT_SECONDS,
+        )
+        .await;
+    }
+    tokio::time::sleep(AWAY.saturating_sub(begun.elapsed())).await;
     drop(stopped);
     until(deployment, "routing", name, |seconds| seconds < SILENT_SECONDS).await;
+    // As its page says: every service goes on by itself.
+    let hotline = deployment.client("intake", "nl-hotline").unwrap();
+    let referral = || serde_json::to_vec(&calm_referral("ALERTS-SILENT")).unwrap();
+    let filed = || async { hotline.refer(referral()).await.ok() };
+    let incident = await_some("a referral that is taken", filed).await.unwrap().incident_id;
+    assignment(&deployment.client("delivery", "de-police").unwrap(), incident).await;
+    let seen = || async {
+        let coordinator = deployment.client("dashboard", "un-coordinator").unwrap();
+        let overview: Value = coordinator.get("/v1/overview").await.ok()?;
+        (overview["incidents"].as_u64()? == INCIDENTS).then_some(())
+    };
+    await_some("the overview of every incident", seen).await.unwrap();
+}
+
+/// Somebody else's transaction in what routing reads, which is not ended.
+async fn held_up(deployment: &Deployment) {
+    let name = "causeway_inputs_held_seconds{service=\"routing\"}";
+    until(deployment, "routing", name, |seconds| seconds == 0.0).await;
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &deployment.brokers).set("transactional.id", "somebody-elses");
+    let somebody: FutureProducer = config.create().unwrap();
+    somebody.init_transactions(SEND).unwrap();
+    somebody.begin_transaction().unwrap();
+    let topic = format!("{}referral.events", deployment.prefix);
+    let record = FutureRecord::to(&topic).partition(0).key("somebody").payload(&b"not committed"[..]);
+    somebody.send(record, SEND).await.unwrap();
+    until(deployment, "routing", name, |seconds| seconds > HELD_SECONDS).await;
+    until(deployment, "routing", "causeway_consumer_lag{service=\"routing\"}", |lag| lag > 0.0).await;
+    somebody.abort_transaction(SEND).unwrap();
+    until(deployment, "routing", name, |seconds| seconds == 0.0).await;
 }

@@ -23,6 +23,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 #[allow(clippy::large_enum_variant, reason = "taken in and dropped: a box would cost each record more")]
 pub enum Told<B: Body> {
     Event {
+        partition: i32,
         offset: i64,
         event: Event<B>,
     },
@@ -48,7 +49,7 @@ pub fn view<B: Body>(
     }
 }
 
-/// From `next` on, which says for each partition where to go on.
+/// From `next` on, which says for each partition where to go on, until `stopping` or an outage.
 fn read<B: Body>(
     kafka: &Kafka,
     codec: &Codec,
@@ -56,6 +57,7 @@ fn read<B: Body>(
     stopping: &dyn Fn() -> bool,
     take: &mut impl FnMut(Told<B>),
 ) -> Result<(), Box<dyn std::error::Error>> {
+    let outages = kafka.outages.count();
     let consumer: BaseConsumer = kafka.follower(Isolation::Committed).create()?;
     let topic = kafka.topic(B::TOPIC);
     let mut list = TopicPartitionList::new();
@@ -64,11 +66,11 @@ fn read<B: Body>(
     }
     consumer.assign(&list)?;
     let mut behind: BTreeSet<i32> = (0..).zip(next.iter()).map(|(partition, _)| partition).collect();
-    while !stopping() {
+    while !stopping() && kafka.outages.count() == outages {
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
                 let event = codec.decode::<B, _>(message.payload().unwrap_or_default())?;
-                take(Told::Event { offset: message.offset(), event });
+                take(Told::Event { partition: message.partition(), offset: message.offset(), event });
                 let place = usize::try_from(message.partition()).ok().and_then(|at| next.get_mut(at));
                 *place.ok_or("a record of a partition that was not asked for")? = message.offset() + 1;
             }

@@ -15,7 +15,7 @@ use schemas::codec::Codec;
 use schemas::envelope::Body as _;
 use schemas::topics;
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{AuthError, Authenticator, KeysAt, TrustedIssuer};
@@ -28,7 +28,9 @@ use crate::front::Front;
 use crate::http::{self, Check};
 use crate::kafka::{Kafka, TopicError};
 use crate::known::KnownMaterial;
+use crate::lag::Lag;
 use crate::limits::{BodyTime, Limits};
+use crate::outages::Outages;
 use crate::problem::chain;
 use crate::receipts::{self, Receipts};
 use crate::reference::Reference;
@@ -76,6 +78,7 @@ impl Settings {
             replication: reader.or("kafka.replication", 1),
             erase_within: Duration::from_secs(reader.or("erasure.within_seconds", ERASE_WITHIN_SECONDS)),
             extra,
+            outages: Outages::default(),
         };
         if kafka.erase_within < LEAST_ERASE_WITHIN {
             let least = LEAST_ERASE_WITHIN.as_secs();
@@ -268,6 +271,30 @@ impl Host {
         Ok(())
     }
 
+    /// From now on it is measured how far a service is behind what it reads, and that Kafka answers for the topic
+    /// `probe`.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn measure(
+        &mut self,
+        service: &'static str,
+        probe: &'static str,
+        lag: &Arc<Lag>,
+    ) -> Result<(), HostError> {
+        meters::observe_lag(service, lag);
+        let (kafka, lag, stopping) =
+            (self.settings.kafka.clone(), Arc::clone(lag), Arc::clone(&self.stopping));
+        let measure = move || {
+            if let Err(error) = lag.measure(&kafka, probe, &|| stopping.load(Ordering::Relaxed)) {
+                warn!(service, error = %error, "the lag is not measured");
+            }
+        };
+        let thread = std::thread::Builder::new().name(format!("{service}-lag")).spawn(measure);
+        self.followers.push(thread.map_err(HostError::Thread)?);
+        Ok(())
+    }
+
     /// A store of this process's instance.
     ///
     /// # Errors
@@ -300,6 +327,7 @@ impl Host {
         self.checks.push((S::NAME, Arc::new(move || caught_up.is_caught_up())));
         let expected = self.settings.kafka.partitions_of_topic(S::Command::TOPIC);
         meters::observe(S::NAME, expected, &status);
+        self.measure(S::NAME, S::Command::TOPIC, &status.lag)?;
         self.runners.push((status, runner.spawn().map_err(HostError::Thread)?));
         Ok(front)
     }
@@ -318,6 +346,7 @@ impl Host {
         self.checks.push((service, Arc::new(move || caught_up.is_caught_up())));
         // One writes; others stand by.
         meters::observe(service, 1, &status);
+        self.measure(service, L::TOPIC, &status.lag)?;
         let sequencer = sequencer(Arc::clone(&status));
         let thread = std::thread::Builder::new()
             .name(format!("{service}-sequencer"))

@@ -15,6 +15,8 @@ use schemas::ids::Country;
 use schemas::topics::{self, Kept, Partitions, Topic};
 use tracing::{debug, error, warn};
 
+use crate::outages::Outages;
+
 /// Largest record that is ever written; topics are created with it. A referral of the largest permitted size
 /// (256 KiB of narrative and 256 KiB of everything else, sealed) fits four times.
 pub const MAX_RECORD_BYTES: usize = 4 * 1024 * 1024;
@@ -61,6 +63,8 @@ pub struct Kafka {
     pub erase_within: Duration,
     /// librdkafka settings of the operator: security, mostly.
     pub extra: BTreeMap<String, String>,
+    /// What all clients of the process have been through.
+    pub outages: Outages,
 }
 
 /// What a reader sees of transactions that are not committed.

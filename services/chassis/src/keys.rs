@@ -222,6 +222,7 @@ impl KeyIndex {
 
     fn follow_once(&self, stopping: &impl Fn() -> bool) -> Result<(), Box<dyn std::error::Error>> {
         let kafka = &self.inner.kafka;
+        let outages = kafka.outages.count();
         // A compacted topic may have lost what was below: its first record is as good a start as any.
         let mut config = kafka.follower(Isolation::Committed);
         let consumer: BaseConsumer = config.set("auto.offset.reset", "earliest").create()?;
@@ -233,7 +234,7 @@ impl KeyIndex {
         }
         consumer.assign(&list)?;
         let mut behind: Vec<i32> = (0..kafka.partitions).collect();
-        while !stopping() {
+        while !stopping() && kafka.outages.count() == outages {
             let ends = self.take_in(&consumer)?;
             behind.retain(|partition| !ends.contains(partition));
             if behind.is_empty() {
@@ -283,6 +284,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::outages::Outages;
 
     const CACHE: u64 = 1024 * 1024;
 
@@ -301,6 +303,7 @@ mod tests {
             replication: 1,
             erase_within: Duration::from_secs(1),
             extra: BTreeMap::new(),
+            outages: Outages::default(),
         };
         let index = KeyIndex::new(store, &kafka, Codec::with_table()).unwrap();
         let is_behind = |id| matches!(index.offset(id), Err(KeyError::Behind));

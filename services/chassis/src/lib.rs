@@ -21,6 +21,8 @@ pub mod follower;
 pub mod kafka;
 pub mod keys;
 pub mod known;
+pub mod lag;
+pub mod outages;
 pub mod publish;
 pub mod reader;
 pub mod reference;

@@ -12,6 +12,7 @@ use opentelemetry::metrics::{Counter, Histogram};
 use opentelemetry::{KeyValue, global};
 use schemas::topics;
 
+use crate::lag::Lag;
 use crate::runner::Status;
 
 const METER: &str = "causeway";
@@ -108,7 +109,7 @@ pub fn gauge(
 
 /// How a runner stands, and what it counts from now on: what is counted is there from the start, so that the first one
 /// is seen.
-#[expect(clippy::cast_precision_loss, reason = "nobody counts so many partitions or inputs")]
+#[expect(clippy::cast_precision_loss, reason = "nobody counts so many partitions")]
 pub fn observe(service: &'static str, partitions: i32, status: &Arc<Status>) {
     let label = Some(("service", service));
     let description = "partitions that somebody has to decide on, over all instances";
@@ -118,20 +119,29 @@ pub fn observe(service: &'static str, partitions: i32, status: &Arc<Status>) {
     gauge("causeway.partitions.owned", "{partition}", description, label, move || {
         owned.owned_partitions() as f64
     });
-    let lag = Arc::clone(status);
-    let description = "inputs in Kafka that this instance has not answered yet";
-    gauge("causeway.consumer.lag", "{record}", description, label, move || lag.lag() as f64);
     let stalled = Arc::clone(status);
     let description = "since a batch was committed, or there was nothing to do";
     gauge("causeway.runner.stalled", "s", description, label, move || stalled.stalled().as_secs_f64());
-    let silent = Arc::clone(status);
-    let description = "since Kafka said where the inputs end, which it is asked every few seconds";
-    gauge("causeway.kafka.silent", "s", description, label, move || silent.silent().as_secs_f64());
     for input in topics::inputs(service) {
         count_dead_letters(0, service, input);
     }
     STORES.add(0, &[of(service)]);
     RESTARTS.add(0, &[of(service)]);
+}
+
+/// How far a service is behind what it reads.
+#[expect(clippy::cast_precision_loss, reason = "nobody counts so many inputs")]
+pub fn observe_lag(service: &'static str, lag: &Arc<Lag>) {
+    let label = Some(("service", service));
+    let behind = Arc::clone(lag);
+    let description = "inputs in Kafka that this instance has not answered yet";
+    gauge("causeway.consumer.lag", "{record}", description, label, move || behind.unanswered() as f64);
+    let held = Arc::clone(lag);
+    let description = "for which a transaction that is not over has held up an input";
+    gauge("causeway.inputs.held", "s", description, label, move || held.held().as_secs_f64());
+    let silent = Arc::clone(lag);
+    let description = "since Kafka said where the inputs end, which it is asked every few seconds";
+    gauge("causeway.kafka.silent", "s", description, label, move || silent.silent().as_secs_f64());
 }
 
 fn of(service: &'static str) -> KeyValue {

@@ -31,15 +31,34 @@ pub type Found = Option<(Vec<u8>, Vec<u8>)>;
 /// One consumer, used by one reader after the other: opening facets is rare and must not cost a connection.
 pub struct RecordReader {
     kafka: Kafka,
-    consumer: Mutex<BaseConsumer>,
+    consumer: Mutex<Client>,
+}
+
+/// A client, and how many outages there were when it was made.
+struct Client {
+    consumer: BaseConsumer,
+    outages: u64,
+}
+
+impl Client {
+    fn new(kafka: &Kafka) -> Result<Self, KafkaError> {
+        let outages = kafka.outages.count();
+        Ok(Self { consumer: kafka.follower(Isolation::Committed).create()?, outages })
+    }
+
+    fn current(&mut self, kafka: &Kafka) -> Result<&BaseConsumer, KafkaError> {
+        if self.outages != kafka.outages.count() {
+            *self = Self::new(kafka)?;
+        }
+        Ok(&self.consumer)
+    }
 }
 
 impl RecordReader {
     /// # Errors
     /// When Kafka's client does not accept its configuration.
     pub fn new(kafka: &Kafka) -> Result<Self, KafkaError> {
-        let consumer = kafka.follower(Isolation::Committed).create()?;
-        Ok(Self { kafka: kafka.clone(), consumer: Mutex::new(consumer) })
+        Ok(Self { kafka: kafka.clone(), consumer: Mutex::new(Client::new(kafka)?) })
     }
 
     /// The record at exactly this position. Blocks: call it where blocking is allowed.
@@ -64,7 +83,8 @@ impl RecordReader {
         let Some(first) = offsets.first().copied() else { return Ok(Vec::new()) };
         // Who waits for the readers before it waits no longer than it would by itself.
         let mut deadline = Instant::now() + TIMEOUT;
-        let consumer = self.consumer.try_lock_until(deadline).ok_or_else(|| late(first))?;
+        let mut client = self.consumer.try_lock_until(deadline).ok_or_else(|| late(first))?;
+        let consumer = client.current(&self.kafka).map_err(failed(first))?;
         let (mut found, mut next) = (Vec::with_capacity(offsets.len()), i64::MIN);
         for offset in offsets.iter().copied() {
             // What is near is read through: to ask for another place costs a round.
@@ -74,7 +94,7 @@ impl RecordReader {
                     .map_err(failed(offset))?;
                 consumer.assign(&list).map_err(failed(offset))?;
             }
-            let read = Self::up_to(&consumer, offset, deadline).ok_or_else(|| late(offset))?;
+            let read = Self::up_to(consumer, offset, deadline).ok_or_else(|| late(offset))?;
             deadline = Instant::now() + TIMEOUT;
             // Where another was met instead, the next is asked for anew.
             next = if read.is_some() { offset + 1 } else { i64::MIN };
@@ -92,7 +112,8 @@ impl RecordReader {
     pub fn last(&self, topic: &str, most: i64) -> Result<Vec<Vec<u8>>, ReadError> {
         let full = self.kafka.topic(topic);
         let failed = |source| ReadError::Kafka { topic: full.clone(), partition: 0, offset: -1, source };
-        let consumer = self.consumer.lock();
+        let mut client = self.consumer.lock();
+        let consumer = client.current(&self.kafka).map_err(failed)?;
         let (low, high) = consumer.fetch_watermarks(&full, 0, TIMEOUT).map_err(failed)?;
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&full, 0, Offset::Offset(low.max(high - most))).map_err(failed)?;

@@ -56,7 +56,7 @@ impl Reference {
     /// Follows the topic until `stopping`, on a thread of its own.
     pub fn follow(&self, kafka: &Kafka, codec: &Codec, stopping: &dyn Fn() -> bool) {
         follow::view::<DirectoryEvent>(kafka, codec, stopping, |told| match told {
-            Told::Event { offset, event } => self.take_in(&event, offset),
+            Told::Event { offset, event, .. } => self.take_in(&event, offset),
             Told::Whole => self.changes.send_modify(|(complete, _)| *complete = true),
         });
     }

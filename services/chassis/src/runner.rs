@@ -12,7 +12,6 @@
 
 mod batch;
 pub(crate) mod group;
-mod lag;
 mod session;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +23,6 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use schemas::codec::Codec;
-use schemas::envelope::Body as _;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -34,6 +32,7 @@ use crate::failpoint::Failpoints;
 use crate::fold::Fold;
 use crate::follower::{self, FollowError, Follower};
 use crate::kafka::Kafka;
+use crate::lag::Lag;
 use crate::meters;
 use crate::problem;
 use crate::reference::Reference;
@@ -91,12 +90,10 @@ pub struct Status {
     stopping: AtomicBool,
     caught_up: watch::Sender<bool>,
     owned: AtomicUsize,
-    /// Records read from Kafka that no commit has answered yet, over the partitions owned here.
-    lag: AtomicUsize,
     /// When a batch was committed last, or there was none to commit.
     idle: Mutex<Option<Instant>>,
-    /// When Kafka last said where the inputs end.
-    heard: Mutex<Option<Instant>>,
+    /// Of the partitions owned here.
+    pub lag: Arc<Lag>,
 }
 
 impl Status {
@@ -119,15 +116,6 @@ impl Status {
         *self.idle.lock() = Some(Instant::now());
     }
 
-    /// Kafka has answered.
-    pub(crate) fn note_heard(&self) {
-        *self.heard.lock() = Some(Instant::now());
-    }
-
-    pub(crate) fn note_lag(&self, lag: usize) {
-        self.lag.store(lag, Ordering::Relaxed);
-    }
-
     /// Whether the fold was read to the topic's end once since the start.
     pub fn is_caught_up(&self) -> bool {
         *self.caught_up.borrow()
@@ -137,16 +125,6 @@ impl Status {
         self.owned.load(Ordering::Relaxed)
     }
 
-    pub fn lag(&self) -> usize {
-        self.lag.load(Ordering::Relaxed)
-    }
-
-    /// How long Kafka has not said where the inputs end; it is asked every few seconds.
-    pub fn silent(&self) -> Duration {
-        let heard = self.heard.lock().filter(|_| self.is_caught_up());
-        heard.map_or(Duration::ZERO, |heard| heard.elapsed())
-    }
-
     /// How long it has been since a batch was committed, or there was none.
     pub fn stalled(&self) -> Duration {
         let idle = self.idle.lock().filter(|_| self.is_caught_up());
@@ -154,15 +132,15 @@ impl Status {
     }
 }
 
-/// Tells whoever runs beside a session that it is over, also when it panics.
+/// Tells the follower beside a session that it is over, also when it panics.
 struct Ending<'a> {
-    ended: &'a AtomicBool,
+    lag: &'a Lag,
     orders: Sender<follower::Order>,
 }
 
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
-        self.ended.store(true, Ordering::Relaxed);
+        self.lag.reads([]);
         // The follower may have gone before: then there is nobody to stop.
         let _ = self.orders.send(follower::Order::Stop);
     }
@@ -206,8 +184,10 @@ impl<S: Service> Runner<S> {
 
     /// Restores, follows, joins the group and works until something makes all of it begin anew.
     fn run_once(&self) -> Result<(), RunError> {
+        let outages = self.kafka.outages.count();
+        let is_outdated = || self.kafka.outages.count() != outages;
         let (mut follower, handle) = Follower::new(&self.kafka, self.codec.clone(), Arc::clone(&self.fold))?;
-        follower.restore(&|| self.status.is_stopping())?;
+        follower.restore(&|| self.status.is_stopping() || is_outdated())?;
         // A decision without the directory would find no agency, and is never taken again.
         while !self.reference.is_complete() && !self.status.is_stopping() {
             std::thread::sleep(LOOK_AGAIN);
@@ -215,29 +195,19 @@ impl<S: Service> Runner<S> {
         if self.status.is_stopping() {
             return Ok(());
         }
+        if is_outdated() {
+            return Err(SessionError::Outage.into());
+        }
         self.status.caught_up.send_replace(true);
-        let (owned, ended) = (lag::Owned::default(), AtomicBool::new(false));
-        let probe = self.kafka.topic(S::Command::TOPIC);
         std::thread::scope(|scope| {
             let follow = move || follower.run().inspect_err(|error| follower::report(S::NAME, error));
             let following = std::thread::Builder::new()
                 .name(format!("{}-follower", S::NAME))
                 .spawn_scoped(scope, follow)
                 .map_err(RunError::Thread)?;
-            let orders = handle.orders.clone();
-            let ended = &ended;
-            let measure = || {
-                if let Err(error) = lag::measure(&self.kafka, &probe, &self.status, &owned, ended) {
-                    warn!(service = S::NAME, error = %error, "the lag is not measured");
-                }
-            };
-            std::thread::Builder::new()
-                .name(format!("{}-lag", S::NAME))
-                .spawn_scoped(scope, measure)
-                .map_err(RunError::Thread)?;
-            // Whatever ends the session: the scope waits for the others, and they for this.
-            let ending = Ending { ended, orders };
-            let worked = Session::begin(self, handle, &owned).and_then(|mut session| session.work());
+            // Whatever ends the session: the scope waits for the follower, and that for this.
+            let ending = Ending { lag: &self.status.lag, orders: handle.orders.clone() };
+            let worked = Session::begin(self, handle, outages).and_then(|mut session| session.work());
             drop(ending);
             // The follower's own failure says more than that the session found it gone.
             following.join().unwrap_or(Ok(()))?;

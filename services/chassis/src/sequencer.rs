@@ -126,6 +126,8 @@ enum SequencerError {
     Transaction(#[from] TransactionError),
     #[error("the topic's end does not stand still")]
     Unstable,
+    #[error("Kafka was away")]
+    Outage,
     #[error("a topic does not hold the record that is to be sequenced next: it has lost records")]
     Lost(#[source] KafkaError),
     #[error("the record at {1} of the topic {0} has no value")]
@@ -168,18 +170,21 @@ impl<L: Ledger> Sequencer<L> {
 
     /// Follows until the group gives the topic to this instance, and then writes.
     fn run_once(&mut self) -> Result<(), SequencerError> {
+        let outages = self.kafka.outages.count();
         let mut own = self.follow()?;
         while !own.is_whole && !self.status.is_stopping() {
+            self.check(outages)?;
             self.take_in(&mut own)?;
         }
         self.status.note(own.is_whole, 0);
         let topic = self.kafka.topic(L::TOPIC);
         let group = Group::join(&self.kafka.group_member(self.service, &self.instance), &[topic])?;
         while !self.status.is_stopping() {
+            self.check(outages)?;
             if self.heed(&group, false) {
                 // What was read on the side is read again by the writer, to the end that it finds. Whoever writes no
                 // more stays in the group: to leave it while it is at odds about who does would be the worst time.
-                self.write(&group)?;
+                self.write(&group, outages)?;
                 own = self.follow()?;
             }
             self.take_in(&mut own)?;
@@ -201,6 +206,8 @@ impl<L: Ledger> Sequencer<L> {
     }
 
     fn follow(&self) -> Result<Own, SequencerError> {
+        // Whoever follows sequences nothing.
+        self.status.lag.reads([]);
         let next = self.ledger.next().map_err(SequencerError::Ledger)?;
         Ok(Own::follow(&self.kafka, L::TOPIC, next)?)
     }
@@ -214,11 +221,16 @@ impl<L: Ledger> Sequencer<L> {
         }
     }
 
-    fn write(&mut self, group: &Group) -> Result<(), SequencerError> {
+    /// Whether the clients are of use still, which were made when there were so many outages.
+    fn check(&self, outages: u64) -> Result<(), SequencerError> {
+        if self.kafka.outages.count() == outages { Ok(()) } else { Err(SequencerError::Outage) }
+    }
+
+    fn write(&mut self, group: &Group, outages: u64) -> Result<(), SequencerError> {
         // No name of an instance: whoever writes fences whoever wrote.
         let producer =
             TransactionalProducer::start(&self.kafka.transactional_producer(self.service, "writer", 0))?;
-        let mut leads = self.catch_up(group)?;
+        let mut leads = self.catch_up(group, outages)?;
         if leads {
             self.ledger.lead().map_err(SequencerError::Ledger)?;
             let opening = self.ledger.opening(&mut publish(&self.kafka, &producer));
@@ -231,9 +243,9 @@ impl<L: Ledger> Sequencer<L> {
         }
         let inputs = self.assign()?;
         while leads && !self.status.is_stopping() {
+            self.check(outages)?;
             leads = self.heed(group, leads);
             let (batch, hops) = self.collect(&inputs)?;
-            self.status.note_lag(batch.len());
             self.status.note_idle();
             if leads && !batch.is_empty() {
                 let values = self.ledger.sequence(&batch).map_err(SequencerError::Ledger)?;
@@ -249,7 +261,7 @@ impl<L: Ledger> Sequencer<L> {
     }
 
     /// Reads on to the end that stands still now that nobody else writes; whether this instance is still to write.
-    fn catch_up(&mut self, group: &Group) -> Result<bool, SequencerError> {
+    fn catch_up(&mut self, group: &Group, outages: u64) -> Result<bool, SequencerError> {
         let (topic, deadline) = (self.kafka.topic(L::TOPIC), Instant::now() + STABLE);
         let uncommitted: BaseConsumer = self.kafka.follower(Isolation::Uncommitted).create()?;
         let committed: BaseConsumer = self.kafka.follower(Isolation::Committed).create()?;
@@ -263,6 +275,7 @@ impl<L: Ledger> Sequencer<L> {
         let mut own = self.follow()?;
         let mut leads = true;
         while !own.is_whole && leads && !self.status.is_stopping() {
+            self.check(outages)?;
             self.take_in(&mut own)?;
             leads = self.heed(group, leads);
         }
@@ -272,14 +285,16 @@ impl<L: Ledger> Sequencer<L> {
     /// Every partition of every input, from where it was not sequenced yet.
     fn assign(&self) -> Result<BaseConsumer, SequencerError> {
         let inputs: BaseConsumer = self.kafka.follower(Isolation::Committed).create()?;
-        let mut list = TopicPartitionList::new();
+        let (mut list, mut read) = (TopicPartitionList::new(), Vec::new());
         for topic in self.ledger.inputs() {
             for partition in 0..self.kafka.partitions_of_topic(topic) {
                 let next = self.ledger.next_input((*topic, partition)).map_err(SequencerError::Ledger)?;
                 list.add_partition_offset(&self.kafka.topic(topic), partition, Offset::Offset(next))?;
+                read.push(((self.kafka.topic(topic), partition), next));
             }
         }
         inputs.assign(&list)?;
+        self.status.lag.reads(read);
         Ok(inputs)
     }
 
@@ -335,8 +350,16 @@ impl<L: Ledger> Sequencer<L> {
         }
         let offsets = producer.drain()?;
         let metadata = group.metadata().ok_or(TransactionError::Lost)?;
-        producer.send_offsets(next_offsets(&self.kafka, batch)?, metadata)?;
+        let next = next_offsets(batch);
+        let mut list = TopicPartitionList::new();
+        for ((topic, partition), offset) in &next {
+            list.add_partition_offset(&self.kafka.topic(topic), *partition, Offset::Offset(*offset))?;
+        }
+        producer.send_offsets(list, metadata)?;
         producer.commit()?;
+        for ((topic, partition), offset) in next {
+            self.status.lag.note(&self.kafka.topic(topic), partition, offset);
+        }
         let records: Vec<_> = offsets.into_iter().zip(values).collect();
         self.ledger.take_in(&records).map_err(SequencerError::Ledger)
     }
@@ -361,16 +384,8 @@ fn is_lost(error: &KafkaError) -> bool {
     matches!(error.rdkafka_error_code(), Some(AutoOffsetReset | OffsetOutOfRange))
 }
 
-fn next_offsets(kafka: &Kafka, batch: &[Input]) -> Result<TopicPartitionList, KafkaError> {
-    let mut next: BTreeMap<Partition, i64> = BTreeMap::new();
-    for input in batch {
-        next.insert((input.topic, input.partition), input.offset + 1);
-    }
-    let mut list = TopicPartitionList::new();
-    for ((topic, partition), offset) in next {
-        list.add_partition_offset(&kafka.topic(topic), partition, Offset::Offset(offset))?;
-    }
-    Ok(list)
+fn next_offsets(batch: &[Input]) -> BTreeMap<Partition, i64> {
+    batch.iter().map(|input| ((input.topic, input.partition), input.offset + 1)).collect()
 }
 
 /// Follows the ledger's own topic.

@@ -1,11 +1,10 @@
 //! Writes records one by one, durable and in order. A client that has failed for good is replaced: an idempotent
-//! producer never recovers from an error that it calls fatal.
+//! producer never recovers from an error that it calls fatal, nor from every outage.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use rdkafka::message::ToBytes;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
@@ -13,17 +12,29 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use crate::kafka::Kafka;
 
 pub struct Writer {
-    config: ClientConfig,
-    producer: RwLock<Arc<FutureProducer>>,
+    kafka: Kafka,
+    producer: RwLock<Client>,
+}
+
+/// A client, and how many outages there were when it was made.
+#[derive(Clone)]
+struct Client {
+    producer: Arc<FutureProducer>,
+    outages: u64,
+}
+
+impl Client {
+    fn new(kafka: &Kafka) -> Result<Self, KafkaError> {
+        let outages = kafka.outages.count();
+        Ok(Self { producer: Arc::new(kafka.producer().create()?), outages })
+    }
 }
 
 impl Writer {
     /// # Errors
     /// When Kafka's client does not accept its configuration.
     pub fn new(kafka: &Kafka) -> Result<Self, KafkaError> {
-        let config = kafka.producer();
-        let producer = RwLock::new(Arc::new(config.create()?));
-        Ok(Self { config, producer })
+        Ok(Self { kafka: kafka.clone(), producer: RwLock::new(Client::new(kafka)?) })
     }
 
     /// Returns once the record is durable.
@@ -34,21 +45,24 @@ impl Writer {
         &self,
         record: FutureRecord<'_, K, P>,
     ) -> Result<(), KafkaError> {
-        let producer = Arc::clone(&self.producer.read());
-        let sent = producer.send(record, Duration::ZERO).await;
-        if sent.is_err() && producer.client().fatal_error().is_some() {
-            self.replace(&producer)?;
+        let mut client = self.producer.read().clone();
+        if client.outages != self.kafka.outages.count() {
+            client = self.replace(&client)?;
+        }
+        let sent = client.producer.send(record, Duration::ZERO).await;
+        if sent.is_err() && client.producer.client().fatal_error().is_some() {
+            self.replace(&client)?;
         }
         sent.map(drop).map_err(|(error, _)| error)
     }
 
     /// Once, whoever finds it first.
-    fn replace(&self, broken: &Arc<FutureProducer>) -> Result<(), KafkaError> {
-        let mut producer = self.producer.write();
-        if Arc::ptr_eq(&producer, broken) {
-            tracing::warn!("kafka's client has failed for good and is replaced");
-            *producer = Arc::new(self.config.create()?);
+    fn replace(&self, broken: &Client) -> Result<Client, KafkaError> {
+        let mut client = self.producer.write();
+        if Arc::ptr_eq(&client.producer, &broken.producer) {
+            tracing::warn!("kafka's client is of no use any more and is replaced");
+            *client = Client::new(&self.kafka)?;
         }
-        Ok(())
+        Ok(client.clone())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chassis::follow::{self, Told};
 use chassis::kafka::Kafka;
+use chassis::lag::Lag;
 use parking_lot::RwLock;
 use schemas::codec::Codec;
 use schemas::delivery::DeliveryEvent;
@@ -61,11 +62,16 @@ impl Frames {
         &self,
         kafka: &Kafka,
         codec: &Codec,
+        lag: &Lag,
         is_whole: &AtomicBool,
         stopping: &dyn Fn() -> bool,
     ) {
+        let topic = kafka.topic(B::TOPIC);
         follow::view::<B>(kafka, codec, stopping, |told| match told {
-            Told::Event { event, .. } => self.take_in(&event),
+            Told::Event { partition, offset, event } => {
+                self.take_in(&event);
+                lag.note(&topic, partition, offset + 1);
+            }
             Told::Whole => is_whole.store(true, Ordering::Relaxed),
         });
     }

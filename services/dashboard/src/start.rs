@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chassis::host::{Host, HostError, Pages, StartError};
+use chassis::lag::Lag;
 use chassis::meters;
 use schemas::delivery::DeliveryEvent;
+use schemas::envelope::Body as _;
 use schemas::mla::MlaEvent;
 use schemas::routing::RoutingEvent;
 use schemas::victim_id::VictimIdEvent;
@@ -20,13 +22,14 @@ use crate::{http, web};
 /// # Errors
 /// When a thread cannot be started.
 pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> {
-    let frames = Arc::new(Frames::default());
+    let (frames, lag) = (Arc::new(Frames::default()), Arc::new(Lag::default()));
     let is_whole = [
-        follow::<RoutingEvent>(host, "dashboard-routing", &frames)?,
-        follow::<MlaEvent>(host, "dashboard-mla", &frames)?,
-        follow::<VictimIdEvent>(host, "dashboard-victim-id", &frames)?,
-        follow::<DeliveryEvent>(host, "dashboard-delivery", &frames)?,
+        follow::<RoutingEvent>(host, "dashboard-routing", &frames, &lag)?,
+        follow::<MlaEvent>(host, "dashboard-mla", &frames, &lag)?,
+        follow::<VictimIdEvent>(host, "dashboard-victim-id", &frames, &lag)?,
+        follow::<DeliveryEvent>(host, "dashboard-delivery", &frames, &lag)?,
     ];
+    host.measure("dashboard", RoutingEvent::TOPIC, &lag)?;
     let (counted, clock, whole) = (Arc::clone(&frames), host.clock.clone(), is_whole.clone());
     let description = "assignments in imminent danger that were not answered in time";
     #[expect(clippy::cast_precision_loss, reason = "nobody counts so many")]
@@ -48,11 +51,13 @@ fn follow<B: Framed>(
     host: &mut Host,
     name: &'static str,
     frames: &Arc<Frames>,
+    lag: &Arc<Lag>,
 ) -> Result<Arc<AtomicBool>, HostError> {
-    let (frames, is_whole) = (Arc::clone(frames), Arc::new(AtomicBool::new(false)));
+    lag.reads_all(&host.settings.kafka, B::TOPIC);
+    let (frames, lag, is_whole) = (Arc::clone(frames), Arc::clone(lag), Arc::new(AtomicBool::new(false)));
     let (kafka, codec, whole) = (host.settings.kafka.clone(), host.codec.clone(), Arc::clone(&is_whole));
     let told = Arc::clone(&is_whole);
     let is_there = move || told.load(Ordering::Relaxed);
-    host.follow(name, is_there, move |stopping| frames.follow::<B>(&kafka, &codec, &whole, stopping))?;
+    host.follow(name, is_there, move |stopping| frames.follow::<B>(&kafka, &codec, &lag, &whole, stopping))?;
     Ok(is_whole)
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::clock::Clock;
-use chassis::decider::Service as _;
 use chassis::host::{Host, Pages, StartError};
 use chassis::kafka::Kafka;
 use chassis::keys::{KeyIndex, KeyWriter, orphaned_after};
@@ -14,7 +13,6 @@ use chassis::problem::chain;
 use chassis::reader::RecordReader;
 use chassis::reference::Reference;
 use chassis::registry::Registry;
-use chassis::settled::Settled;
 use schemas::delivery::DeliveryEvent;
 use schemas::envelope::Body;
 use schemas::ids::Country;
@@ -51,11 +49,9 @@ pub fn start(host: &mut Host, settings: &Settings) -> Result<Pages, StartError> 
         waiting,
     };
     tokio::spawn(eraser.run());
-    let watched = topics::watched(Delivery::NAME);
     let sweeper = Sweeper {
         front: front.downgrade(),
-        // Who takes up what was sealed, and delivery itself last.
-        settled: Settled::new(&kafka, watched.iter().copied().chain([Delivery::NAME]))?,
+        kafka: kafka.clone(),
         codec: host.codec.clone(),
         writer: KeyWriter::new(&kafka, host.codec.clone())?,
         after: orphaned_after(kafka.erase_within),

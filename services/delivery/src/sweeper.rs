@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use chassis::decider::Service;
 use chassis::front::{Front, Position, WeakFront};
+use chassis::kafka::Kafka;
 use chassis::keys::{KeyWriter, NotWritten};
 use chassis::problem::{Problem, chain};
 use chassis::settled::{Settled, Unanswered};
-use schemas::Timestamp;
 use schemas::codec::{Codec, CodecError};
 use schemas::delivery::DeliveryEvent;
 use schemas::envelope::Body;
 use schemas::ids::{IncidentId, KeySetId};
 use schemas::sealed_keys::KeySet;
+use schemas::{Timestamp, topics};
 
 use crate::Delivery;
 
@@ -38,7 +39,7 @@ enum SweepError {
 /// Runs beside the pages of delivery.
 pub struct Sweeper {
     pub front: WeakFront<Delivery>,
-    pub settled: Settled,
+    pub kafka: Kafka,
     pub codec: Codec,
     pub writer: KeyWriter,
     /// How old a key set must be.
@@ -96,14 +97,18 @@ impl Sweeper {
         // By the brokers' clocks, which are real time.
         let now = Timestamp::from(jiff::Timestamp::now());
         let before = now.plus_millis(-i64::try_from(self.after.as_millis()).unwrap_or(i64::MAX));
+        // Who takes up what was sealed, and delivery itself last. Hours lie between two sweeps: each has clients of its
+        // own.
+        let watched = topics::watched(Delivery::NAME);
+        let settled = Settled::new(&self.kafka, watched.iter().copied().chain([Delivery::NAME]))?;
         // Whoever sealed before may name it in half of that.
-        if !self.settled.is_settled()? {
+        if !settled.is_settled()? {
             return Ok(None);
         }
-        let events = self.settled.ends(DeliveryEvent::TOPIC)?;
-        let aside: BTreeSet<Vec<u8>> = self.settled.set_aside(now)?.into_iter().collect();
+        let events = settled.ends(DeliveryEvent::TOPIC)?;
+        let aside: BTreeSet<Vec<u8>> = settled.set_aside(now)?.into_iter().collect();
         let (mut key_sets, mut broken) = (BTreeMap::new(), None);
-        let next = self.settled.read(KeySet::TOPIC, from, before, |_, value| {
+        let next = settled.read(KeySet::TOPIC, from, before, |_, value| {
             match value.map(|value| self.codec.decode::<KeySet, KeySet>(value)) {
                 Some(Ok(set)) if !aside.contains(set.incident_id.to_string().as_bytes()) => {
                     key_sets.insert(set.key_set_id, set.incident_id);

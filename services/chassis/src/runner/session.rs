@@ -21,7 +21,6 @@ use crate::problem;
 use crate::runner::Runner;
 use crate::runner::batch::{Batch, Decided, Draft, Input, Stop};
 use crate::runner::group::{Change, Group, NextOffsets};
-use crate::runner::lag;
 use crate::telemetry;
 use crate::transaction::{TransactionError, TransactionalProducer};
 
@@ -60,6 +59,8 @@ pub enum SessionError {
     Producer(#[from] TransactionError),
     #[error("the follower has stopped")]
     NoFollower,
+    #[error("Kafka was away")]
+    Outage,
     #[error("inputs of {topic}/{partition} are gone: {next} is asked for, {low} is the first that is there")]
     InputsGone { topic: String, partition: i32, next: i64, low: i64 },
     #[error(transparent)]
@@ -68,8 +69,8 @@ pub enum SessionError {
 
 pub struct Session<'a, S: Service> {
     runner: &'a Runner<S>,
-    /// What the lag is measured by: a copy of `owned`.
-    measured: &'a lag::Owned,
+    /// How many there were when its clients were made.
+    outages: u64,
     follower: FollowerHandle,
     group: Group,
     producers: [TransactionalProducer; 2],
@@ -107,7 +108,7 @@ impl<'a, S: Service> Session<'a, S> {
     pub fn begin(
         runner: &'a Runner<S>,
         follower: FollowerHandle,
-        measured: &'a lag::Owned,
+        outages: u64,
     ) -> Result<Self, SessionError> {
         let producer = |turn| {
             TransactionalProducer::start(&runner.kafka.transactional_producer(
@@ -123,10 +124,9 @@ impl<'a, S: Service> Session<'a, S> {
         let group =
             Group::join(&member, &follower::inputs::<S>(&runner.kafka)).map_err(SessionError::Clients)?;
         runner.status.note_idle();
-        runner.status.note_heard();
         Ok(Self {
             runner,
-            measured,
+            outages,
             follower,
             group,
             producers,
@@ -153,6 +153,9 @@ impl<'a, S: Service> Session<'a, S> {
         let mut decided = None;
         while !self.runner.status.is_stopping() {
             self.runner.fold.check()?;
+            if self.runner.kafka.outages.count() != self.outages {
+                return Err(SessionError::Outage);
+            }
             // Before collecting: what makes the partitions flow anew drops what was fetched, and they flow from what
             // is committed.
             if self.has_more_to_flow()? {
@@ -420,9 +423,7 @@ impl<'a, S: Service> Session<'a, S> {
                 self.runner.status.note_idle();
                 for ((topic, partition), offset) in &decided.next {
                     let topic = self.runner.kafka.topic(topic);
-                    if let Some(measured) = self.measured.lock().get_mut(partition) {
-                        measured.insert(topic.clone(), *offset);
-                    }
+                    self.runner.status.lag.note(&topic, *partition, *offset);
                     if let Some(owned) = self.owned.get_mut(partition) {
                         owned.insert(topic, *offset);
                     }
@@ -519,7 +520,10 @@ impl<'a, S: Service> Session<'a, S> {
     }
 
     fn count_owned(&self) {
-        self.measured.lock().clone_from(&self.owned);
+        let inputs = self.owned.iter().flat_map(|(partition, next)| {
+            next.iter().map(|(topic, next)| ((topic.clone(), *partition), *next))
+        });
+        self.runner.status.lag.reads(inputs);
         self.runner.status.owned.store(self.owned.len(), std::sync::atomic::Ordering::Relaxed);
     }
 }
