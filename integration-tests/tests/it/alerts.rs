@@ -188,12 +188,17 @@ async fn held_up(deployment: &Deployment) {
     until(deployment, "routing", name, |seconds| seconds == 0.0).await;
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &deployment.brokers).set("transactional.id", "somebody-elses");
+    // Kafka must not end it before the test does.
+    config.set("transaction.timeout.ms", "600000");
     let somebody: FutureProducer = config.create().unwrap();
     somebody.init_transactions(SEND).unwrap();
     somebody.begin_transaction().unwrap();
     let topic = format!("{}referral.events", deployment.prefix);
-    let record = FutureRecord::to(&topic).partition(0).key("somebody").payload(&b"not committed"[..]);
-    somebody.send(record, SEND).await.unwrap();
+    // The first of a topic stands where a transaction's end would, which is no input.
+    for _ in 0..2 {
+        let record = FutureRecord::to(&topic).partition(0).key("somebody").payload(&b"not committed"[..]);
+        somebody.send(record, SEND).await.unwrap();
+    }
     until(deployment, "routing", name, |seconds| seconds > HELD_SECONDS).await;
     until(deployment, "routing", "causeway_consumer_lag{service=\"routing\"}", |lag| lag > 0.0).await;
     somebody.abort_transaction(SEND).unwrap();

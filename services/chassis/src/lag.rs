@@ -23,6 +23,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Brokers that were silent for so long may have been taken out of their cluster: they say that they are there, and
 /// are believed to be for `broker.session.timeout.ms`, which is 9 s.
 const OUTAGE: Duration = Duration::from_secs(8);
+/// Whoever asked nothing for so long has stood still itself, and perhaps the brokers with it.
+const STOOD_STILL: Duration = Duration::from_secs(20);
 
 /// A topic, with prefix, and a partition of it.
 type Input = (String, i32);
@@ -97,7 +99,7 @@ impl Lag {
         let client = |isolation| -> Result<BaseConsumer, KafkaError> { kafka.follower(isolation).create() };
         let probe = (kafka.topic(probe), 0);
         let (mut measured, mut held) = (Instant::now(), Held::new());
-        let (mut clients, mut answered) = (None, measured);
+        let (mut clients, mut answered, mut has_failed) = (None, measured, false);
         *self.heard.lock() = Some(measured);
         while !stopping() {
             std::thread::sleep(LOOK);
@@ -113,13 +115,14 @@ impl Lag {
             let asked: BTreeSet<&Input> = next.keys().chain([&probe]).collect();
             let (Ok(ends_stable), Ok(ends_high)) = (ends(&stable, &asked), ends(&high, &asked)) else {
                 // The next time by other clients: these may never hear of anybody again.
+                has_failed = true;
                 continue;
             };
             clients = Some((stable, high));
-            if answered.elapsed() > OUTAGE {
+            if answered.elapsed() > if has_failed { OUTAGE } else { STOOD_STILL } {
                 kafka.outages.note(answered);
             }
-            answered = Instant::now();
+            (answered, has_failed) = (Instant::now(), false);
             let ends =
                 |input: &Input| Some(Ends { stable: *ends_stable.get(input)?, high: *ends_high.get(input)? });
             if !asked.into_iter().all(|input| ends(input).is_some()) {
