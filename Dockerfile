@@ -9,7 +9,8 @@ RUN apt-get update && apt-get install --yes --no-install-recommends \
     ca-certificates g++ libssl-dev make pkg-config zlib1g-dev
 WORKDIR /causeway
 COPY . .
-RUN cargo build --release --locked --bin causeway
+# Lines of the source are three quarters of the program; what a panic says names its own.
+RUN cargo build --release --locked --bin causeway && strip --strip-debug target/release/causeway
 # What the loader would load, and the loader itself, where they are expected.
 RUN mkdir --parents /image/usr/bin /image/etc/ssl/certs /image/var/lib/causeway/store \
     && cp target/release/causeway /image/usr/bin/ \

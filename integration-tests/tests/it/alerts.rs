@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use causeway::example::IMMINENT_DANGER;
-use integration_tests::{Deployment, await_some, calm_referral};
+use integration_tests::{Deployment, SERVICES, await_some, calm_referral};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +16,6 @@ use crate::poison::producer;
 use crate::restore::OwnKafka;
 use crate::straight_line::assignment;
 
-const SERVICES: [&str; 5] = ["directory", "intake", "routing", "delivery", "dashboard"];
 /// Longer than it takes to ask Kafka twice.
 const SILENT_SECONDS: f64 = 12.0;
 /// Longer than brokers are believed to be there (9 s), so that one which is back says at first that there is none; and
@@ -62,7 +61,7 @@ async fn what_alerts_look_at_shows_what_went_wrong_and_that_it_was_mended() {
     let data = place.path().join("kafka");
     let kafka = OwnKafka::start(&data);
     let mut deployment = Deployment::prepare_on(kafka.brokers.clone(), "alerts", None, None).await.unwrap();
-    for service in SERVICES {
+    for service in SERVICES.into_iter().chain(["dashboard"]) {
         deployment.serve_apart(service, "0").await.unwrap();
     }
     dead_letter(&deployment).await;
@@ -156,7 +155,7 @@ async fn silence(deployment: &Deployment, broker: Pid) {
     let name = "causeway_kafka_silent_seconds{service=\"routing\"}";
     until(deployment, "routing", name, |seconds| seconds < SILENT_SECONDS).await;
     let (stopped, begun) = (Stopped::now(broker), Instant::now());
-    for service in SERVICES {
+    for service in SERVICES.into_iter().chain(["dashboard"]) {
         until(
             deployment,
             service,
@@ -174,12 +173,21 @@ async fn silence(deployment: &Deployment, broker: Pid) {
     let filed = || async { hotline.refer(referral()).await.ok() };
     let incident = await_some("a referral that is taken", filed).await.unwrap().incident_id;
     assignment(&deployment.client("delivery", "de-police").unwrap(), incident).await;
+    for service in SERVICES {
+        let (owned, expected) = (owned("owned", service), owned("expected", service));
+        let expected = figures(deployment, service).await[&expected];
+        until(deployment, service, &owned, |partitions| partitions >= expected).await;
+    }
     let seen = || async {
         let coordinator = deployment.client("dashboard", "un-coordinator").unwrap();
         let overview: Value = coordinator.get("/v1/overview").await.ok()?;
         (overview["incidents"].as_u64()? == INCIDENTS).then_some(())
     };
     await_some("the overview of every incident", seen).await.unwrap();
+}
+
+fn owned(what: &str, service: &str) -> String {
+    format!("causeway_partitions_{what}{{service=\"{service}\"}}")
 }
 
 /// Somebody else's transaction in what routing reads, which is not ended.
