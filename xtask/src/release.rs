@@ -89,6 +89,10 @@ fn materials(root: &Path, dist: &Path) -> Result<PathBuf> {
     let made = package.join("causeway_bin.cdx.json");
     let materials = dist.join("causeway.cdx.json");
     fs::rename(made, &materials).context("cargo-cyclonedx has left no list")?;
+    // It lists every program of the workspace.
+    process::run(
+        Command::new("git").args(["clean", "-f", "--quiet", "--", "*_bin.cdx.json"]).current_dir(root),
+    )?;
     Ok(materials)
 }
 

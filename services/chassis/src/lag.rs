@@ -15,9 +15,10 @@ use schemas::topics;
 
 use crate::kafka::{Isolation, Kafka};
 
-/// How often it is measured, and how long the brokers may take to say where the inputs end.
+/// How often it is measured, and how long the brokers may take to say where the inputs end: longer than a busy machine
+/// needs. Together they are no longer than a broker is believed to be there: an outage leaves a question unanswered.
 const MEASURE: Duration = Duration::from_secs(5);
-const ASK_TIMEOUT: Duration = Duration::from_secs(2);
+const ASK_TIMEOUT: Duration = Duration::from_secs(4);
 /// How soon the stop sign is noticed.
 const LOOK: Duration = Duration::from_millis(50);
 /// Brokers that were silent for so long may have been taken out of their cluster: they say that they are there, and
