@@ -57,7 +57,7 @@ fn read<B: Body>(
     stopping: &dyn Fn() -> bool,
     take: &mut impl FnMut(Told<B>),
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let outages = kafka.outages.count();
+    let made = kafka.outages.mark();
     let consumer: BaseConsumer = kafka.follower(Isolation::Committed).create()?;
     let topic = kafka.topic(B::TOPIC);
     let mut list = TopicPartitionList::new();
@@ -66,7 +66,7 @@ fn read<B: Body>(
     }
     consumer.assign(&list)?;
     let mut behind: BTreeSet<i32> = (0..).zip(next.iter()).map(|(partition, _)| partition).collect();
-    while !stopping() && kafka.outages.count() == outages {
+    while !stopping() && !made.is_outdated() {
         match consumer.poll(POLL) {
             Some(Ok(message)) => {
                 let event = codec.decode::<B, _>(message.payload().unwrap_or_default())?;

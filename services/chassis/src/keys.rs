@@ -222,7 +222,7 @@ impl KeyIndex {
 
     fn follow_once(&self, stopping: &impl Fn() -> bool) -> Result<(), Box<dyn std::error::Error>> {
         let kafka = &self.inner.kafka;
-        let outages = kafka.outages.count();
+        let made = kafka.outages.mark();
         // A compacted topic may have lost what was below: its first record is as good a start as any.
         let mut config = kafka.follower(Isolation::Committed);
         let consumer: BaseConsumer = config.set("auto.offset.reset", "earliest").create()?;
@@ -234,7 +234,7 @@ impl KeyIndex {
         }
         consumer.assign(&list)?;
         let mut behind: Vec<i32> = (0..kafka.partitions).collect();
-        while !stopping() && kafka.outages.count() == outages {
+        while !stopping() && !made.is_outdated() {
             let ends = self.take_in(&consumer)?;
             behind.retain(|partition| !ends.contains(partition));
             if behind.is_empty() {

@@ -22,9 +22,9 @@ struct Past {
 }
 
 impl Outages {
-    /// How many there were. A client that was made while there were fewer is to be replaced.
-    pub fn count(&self) -> u64 {
-        self.0.lock().count
+    /// To be taken before a client is made: it is of use until the next outage.
+    pub fn mark(&self) -> Mark {
+        Mark { outages: self.clone(), count: self.0.lock().count }
     }
 
     /// Kafka answers again, and has answered nothing since `heard`. Whoever says so of the same outage later changes
@@ -38,6 +38,20 @@ impl Outages {
     }
 }
 
+/// When something was made, counted in outages.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    outages: Outages,
+    count: u64,
+}
+
+impl Mark {
+    /// Whether there was an outage since: what was made before it is to be replaced.
+    pub fn is_outdated(&self) -> bool {
+        self.outages.0.lock().count != self.count
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -47,11 +61,14 @@ mod tests {
     #[test]
     fn an_outage_counts_once_whoever_notes_it() {
         let (outages, begun) = (Outages::default(), Instant::now());
+        let before = outages.mark();
+        assert!(!before.is_outdated());
         outages.note(begun);
+        let between = outages.mark();
         outages.clone().note(begun);
-        assert_eq!(outages.count(), 1);
+        assert!(before.is_outdated() && !between.is_outdated(), "it is the same outage");
         std::thread::sleep(Duration::from_millis(1));
         outages.note(Instant::now());
-        assert_eq!(outages.count(), 2, "it was heard of in between");
+        assert!(between.is_outdated(), "it was heard of in between");
     }
 }

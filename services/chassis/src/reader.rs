@@ -9,6 +9,7 @@ use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::kafka::{Isolation, Kafka};
+use crate::outages::Mark;
 use crate::sequencer::Input;
 
 /// How long one record may take.
@@ -34,20 +35,19 @@ pub struct RecordReader {
     consumer: Mutex<Client>,
 }
 
-/// A client, and how many outages there were when it was made.
 struct Client {
     consumer: BaseConsumer,
-    outages: u64,
+    made: Mark,
 }
 
 impl Client {
     fn new(kafka: &Kafka) -> Result<Self, KafkaError> {
-        let outages = kafka.outages.count();
-        Ok(Self { consumer: kafka.follower(Isolation::Committed).create()?, outages })
+        let made = kafka.outages.mark();
+        Ok(Self { consumer: kafka.follower(Isolation::Committed).create()?, made })
     }
 
     fn current(&mut self, kafka: &Kafka) -> Result<&BaseConsumer, KafkaError> {
-        if self.outages != kafka.outages.count() {
+        if self.made.is_outdated() {
             *self = Self::new(kafka)?;
         }
         Ok(&self.consumer)

@@ -184,10 +184,9 @@ impl<S: Service> Runner<S> {
 
     /// Restores, follows, joins the group and works until something makes all of it begin anew.
     fn run_once(&self) -> Result<(), RunError> {
-        let outages = self.kafka.outages.count();
-        let is_outdated = || self.kafka.outages.count() != outages;
+        let made = self.kafka.outages.mark();
         let (mut follower, handle) = Follower::new(&self.kafka, self.codec.clone(), Arc::clone(&self.fold))?;
-        follower.restore(&|| self.status.is_stopping() || is_outdated())?;
+        follower.restore(&|| self.status.is_stopping() || made.is_outdated())?;
         // A decision without the directory would find no agency, and is never taken again.
         while !self.reference.is_complete() && !self.status.is_stopping() {
             std::thread::sleep(LOOK_AGAIN);
@@ -195,7 +194,7 @@ impl<S: Service> Runner<S> {
         if self.status.is_stopping() {
             return Ok(());
         }
-        if is_outdated() {
+        if made.is_outdated() {
             return Err(SessionError::Outage.into());
         }
         self.status.caught_up.send_replace(true);
@@ -207,7 +206,7 @@ impl<S: Service> Runner<S> {
                 .map_err(RunError::Thread)?;
             // Whatever ends the session: the scope waits for the follower, and that for this.
             let ending = Ending { lag: &self.status.lag, orders: handle.orders.clone() };
-            let worked = Session::begin(self, handle, outages).and_then(|mut session| session.work());
+            let worked = Session::begin(self, handle, made).and_then(|mut session| session.work());
             drop(ending);
             // The follower's own failure says more than that the session found it gone.
             following.join().unwrap_or(Ok(()))?;

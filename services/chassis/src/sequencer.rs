@@ -18,6 +18,7 @@ use tracing::{error, info, warn};
 
 use crate::kafka::{self, Isolation, Kafka};
 use crate::meters;
+use crate::outages::Mark;
 use crate::problem::chain;
 use crate::runner::Status;
 use crate::runner::group::{Change, Group};
@@ -170,21 +171,21 @@ impl<L: Ledger> Sequencer<L> {
 
     /// Follows until the group gives the topic to this instance, and then writes.
     fn run_once(&mut self) -> Result<(), SequencerError> {
-        let outages = self.kafka.outages.count();
+        let made = self.kafka.outages.mark();
         let mut own = self.follow()?;
         while !own.is_whole && !self.status.is_stopping() {
-            self.check(outages)?;
+            check(&made)?;
             self.take_in(&mut own)?;
         }
         self.status.note(own.is_whole, 0);
         let topic = self.kafka.topic(L::TOPIC);
         let group = Group::join(&self.kafka.group_member(self.service, &self.instance), &[topic])?;
         while !self.status.is_stopping() {
-            self.check(outages)?;
+            check(&made)?;
             if self.heed(&group, false) {
                 // What was read on the side is read again by the writer, to the end that it finds. Whoever writes no
                 // more stays in the group: to leave it while it is at odds about who does would be the worst time.
-                self.write(&group, outages)?;
+                self.write(&group, &made)?;
                 own = self.follow()?;
             }
             self.take_in(&mut own)?;
@@ -221,16 +222,11 @@ impl<L: Ledger> Sequencer<L> {
         }
     }
 
-    /// Whether the clients are of use still, which were made when there were so many outages.
-    fn check(&self, outages: u64) -> Result<(), SequencerError> {
-        if self.kafka.outages.count() == outages { Ok(()) } else { Err(SequencerError::Outage) }
-    }
-
-    fn write(&mut self, group: &Group, outages: u64) -> Result<(), SequencerError> {
+    fn write(&mut self, group: &Group, made: &Mark) -> Result<(), SequencerError> {
         // No name of an instance: whoever writes fences whoever wrote.
         let producer =
             TransactionalProducer::start(&self.kafka.transactional_producer(self.service, "writer", 0))?;
-        let mut leads = self.catch_up(group, outages)?;
+        let mut leads = self.catch_up(group, made)?;
         if leads {
             self.ledger.lead().map_err(SequencerError::Ledger)?;
             let opening = self.ledger.opening(&mut publish(&self.kafka, &producer));
@@ -243,7 +239,7 @@ impl<L: Ledger> Sequencer<L> {
         }
         let inputs = self.assign()?;
         while leads && !self.status.is_stopping() {
-            self.check(outages)?;
+            check(made)?;
             leads = self.heed(group, leads);
             let (batch, hops) = self.collect(&inputs)?;
             self.status.note_idle();
@@ -261,7 +257,7 @@ impl<L: Ledger> Sequencer<L> {
     }
 
     /// Reads on to the end that stands still now that nobody else writes; whether this instance is still to write.
-    fn catch_up(&mut self, group: &Group, outages: u64) -> Result<bool, SequencerError> {
+    fn catch_up(&mut self, group: &Group, made: &Mark) -> Result<bool, SequencerError> {
         let (topic, deadline) = (self.kafka.topic(L::TOPIC), Instant::now() + STABLE);
         let uncommitted: BaseConsumer = self.kafka.follower(Isolation::Uncommitted).create()?;
         let committed: BaseConsumer = self.kafka.follower(Isolation::Committed).create()?;
@@ -275,7 +271,7 @@ impl<L: Ledger> Sequencer<L> {
         let mut own = self.follow()?;
         let mut leads = true;
         while !own.is_whole && leads && !self.status.is_stopping() {
-            self.check(outages)?;
+            check(made)?;
             self.take_in(&mut own)?;
             leads = self.heed(group, leads);
         }
@@ -363,6 +359,11 @@ impl<L: Ledger> Sequencer<L> {
         let records: Vec<_> = offsets.into_iter().zip(values).collect();
         self.ledger.take_in(&records).map_err(SequencerError::Ledger)
     }
+}
+
+/// Whether the clients that were made then are of use still.
+fn check(made: &Mark) -> Result<(), SequencerError> {
+    if made.is_outdated() { Err(SequencerError::Outage) } else { Ok(()) }
 }
 
 /// One record in one transaction.

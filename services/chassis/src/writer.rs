@@ -10,23 +10,23 @@ use rdkafka::message::ToBytes;
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 
 use crate::kafka::Kafka;
+use crate::outages::Mark;
 
 pub struct Writer {
     kafka: Kafka,
     producer: RwLock<Client>,
 }
 
-/// A client, and how many outages there were when it was made.
 #[derive(Clone)]
 struct Client {
     producer: Arc<FutureProducer>,
-    outages: u64,
+    made: Mark,
 }
 
 impl Client {
     fn new(kafka: &Kafka) -> Result<Self, KafkaError> {
-        let outages = kafka.outages.count();
-        Ok(Self { producer: Arc::new(kafka.producer().create()?), outages })
+        let made = kafka.outages.mark();
+        Ok(Self { producer: Arc::new(kafka.producer().create()?), made })
     }
 }
 
@@ -46,7 +46,7 @@ impl Writer {
         record: FutureRecord<'_, K, P>,
     ) -> Result<(), KafkaError> {
         let mut client = self.producer.read().clone();
-        if client.outages != self.kafka.outages.count() {
+        if client.made.is_outdated() {
             client = self.replace(&client)?;
         }
         let sent = client.producer.send(record, Duration::ZERO).await;

@@ -17,6 +17,7 @@ use crate::failpoint::Step;
 use crate::fold::{Changes, Due, FoldError};
 use crate::follower::{self, FollowerHandle, Order, TakenOver};
 use crate::kafka;
+use crate::outages::Mark;
 use crate::problem;
 use crate::runner::Runner;
 use crate::runner::batch::{Batch, Decided, Draft, Input, Stop};
@@ -69,8 +70,7 @@ pub enum SessionError {
 
 pub struct Session<'a, S: Service> {
     runner: &'a Runner<S>,
-    /// How many there were when its clients were made.
-    outages: u64,
+    made: Mark,
     follower: FollowerHandle,
     group: Group,
     producers: [TransactionalProducer; 2],
@@ -105,11 +105,7 @@ struct Committed<S: Service> {
 impl<'a, S: Service> Session<'a, S> {
     /// # Errors
     /// When Kafka cannot be reached in time.
-    pub fn begin(
-        runner: &'a Runner<S>,
-        follower: FollowerHandle,
-        outages: u64,
-    ) -> Result<Self, SessionError> {
+    pub fn begin(runner: &'a Runner<S>, follower: FollowerHandle, made: Mark) -> Result<Self, SessionError> {
         let producer = |turn| {
             TransactionalProducer::start(&runner.kafka.transactional_producer(
                 S::NAME,
@@ -126,7 +122,7 @@ impl<'a, S: Service> Session<'a, S> {
         runner.status.note_idle();
         Ok(Self {
             runner,
-            outages,
+            made,
             follower,
             group,
             producers,
@@ -153,7 +149,7 @@ impl<'a, S: Service> Session<'a, S> {
         let mut decided = None;
         while !self.runner.status.is_stopping() {
             self.runner.fold.check()?;
-            if self.runner.kafka.outages.count() != self.outages {
+            if self.made.is_outdated() {
                 return Err(SessionError::Outage);
             }
             // Before collecting: what makes the partitions flow anew drops what was fetched, and they flow from what
