@@ -4,7 +4,7 @@
 //! which is read first.
 //!
 //! There is one for each incident that ever was, with a country or two, a few assignments, a child: so few stand in a
-//! sorted array in a third of the memory that they take in the nodes of a tree.
+//! sorted array in half of the memory that they take in the nodes of a tree.
 
 use std::collections::BTreeSet;
 
