@@ -70,6 +70,7 @@ pub enum SessionError {
 
 pub struct Session<'a, S: Service> {
     runner: &'a Runner<S>,
+    /// Taken before its clients.
     made: Mark,
     follower: FollowerHandle,
     group: Group,
