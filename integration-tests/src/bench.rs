@@ -22,6 +22,7 @@ mod routing;
 mod soak;
 mod topic;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,6 +94,8 @@ pub struct Options {
     pub only: Vec<Measure>,
     /// How long a rate is kept up.
     pub duration: Duration,
+    /// Referrals a second of (l).
+    pub rate: NonZeroU32,
     /// A Python with the library that (i) is compared with.
     pub python: Option<PathBuf>,
 }

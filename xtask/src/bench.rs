@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: the measurements, with the release build and a broker of their own.
 
 use std::fs;
+use std::num::NonZeroU32;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -23,6 +24,9 @@ pub struct BenchOptions {
     /// How long each rate of (d), the single requests of (c), and (l) are kept up.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// Referrals a second of (l).
+    #[arg(long, default_value = "10")]
+    rate: NonZeroU32,
 }
 
 /// Builds, starts a fresh Kafka, measures; the table is the last that is printed.
@@ -45,6 +49,7 @@ pub fn run(options: &BenchOptions) -> Result<()> {
     bench.args(["--brokers", kafka.brokers(), "--output"]).arg(root.join("target/bench.json"));
     bench.arg("--kafka-data").arg(&data_dir);
     bench.args(["--incidents", &options.incidents.to_string(), "--seconds", &options.seconds.to_string()]);
+    bench.args(["--rate", &options.rate.to_string()]);
     if options.only.as_ref().is_none_or(|only| only.split(',').any(|one| one.trim() == "i")) {
         bench.arg("--python").arg(parts::ensure_bench_python()?);
     }

@@ -16,8 +16,6 @@ use super::latency::address;
 use super::referrals::{REPORTERS, field, referral, send_one};
 use super::{Options, inbox, say};
 
-/// Referrals a second.
-const RATE: u64 = 10;
 /// Who takes them up: the child lives there.
 const AGENCY: &str = "de-police";
 const COUNTRY: &str = "DE";
@@ -49,7 +47,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<Vec<Look>> {
     let url = format!("{}/v1/referrals", address(&processes, "intake")?);
     let token = ground.world.token(REPORTERS[0], "sender")?;
     let http = reqwest::Client::new();
-    let mut tick = tokio::time::interval(Duration::from_secs_f64(1.0 / RATE as f64));
+    let mut tick = tokio::time::interval(Duration::from_secs(1) / options.rate.get());
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (mut looks, mut sending, begun) = (Vec::new(), tokio::task::JoinSet::new(), Instant::now());
     let mut sent = 0;
@@ -81,7 +79,7 @@ pub async fn measure(options: &Options) -> anyhow::Result<Vec<Look>> {
     Ok(looks)
 }
 
-/// The agency accepts what it is offered, as it comes; how many it has.
+/// The agency accepts what it is offered, each as it comes; how many it has.
 async fn take_up(ground: &Ground, processes: &[Process]) -> anyhow::Result<Arc<AtomicUsize>> {
     let (offered, mut offers) = unbounded_channel();
     let mut known = HashSet::new();
@@ -102,11 +100,14 @@ async fn take_up(ground: &Ground, processes: &[Process]) -> anyhow::Result<Arc<A
     tokio::spawn(async move {
         while let Some(page) = offers.recv().await {
             let request = http.post(format!("{routing}{page}")).bearer_auth(&token);
-            let answer = request.header("idempotency-key", &page).json(&serde_json::json!({})).send().await;
-            // What is not taken up is missed at the end.
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                count.fetch_add(1, Ordering::Relaxed);
-            }
+            let request = request.header("idempotency-key", &page).json(&serde_json::json!({}));
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                // What is not taken up is missed at the end.
+                if request.send().await.is_ok_and(|answer| answer.status().is_success()) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
         }
     });
     Ok(taken_up)

@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "its table is its result")]
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ struct Arguments {
     /// How long each rate of (d), the single requests of (c), and (l) are kept up.
     #[arg(long, default_value_t = 30)]
     seconds: u64,
+    /// Referrals a second of (l).
+    #[arg(long, default_value = "10")]
+    rate: NonZeroU32,
     /// A Python with faiss, to compare (i) with.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -49,6 +53,7 @@ async fn main() -> anyhow::Result<()> {
         sizes,
         only: arguments.only,
         duration: Duration::from_secs(arguments.seconds),
+        rate: arguments.rate,
         python: arguments.python,
     })
     .await?;
