@@ -1,5 +1,6 @@
 //! The log as this instance has it: its tree, and where each event stands in it.
 
+use std::collections::btree_map::{self, BTreeMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,7 @@ use chassis::store::{Batch, Kind, Store, StoreError, after_prefix};
 use schemas::Timestamp;
 use schemas::audit::{Leaf, Sequenced};
 use schemas::ids::AgencyId;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::tree::{Tree, TreeError};
@@ -69,6 +71,12 @@ const POSITION: &[u8] = b"log";
 /// Kinds of the index: by aggregate, and by who acted.
 const OF_AGGREGATE: u8 = b'a';
 const OF_AGENCY: u8 = b'w';
+/// Events of an aggregate whose sequences differ in these last bits alone stand in one value: what a store keeps in
+/// memory grows with its keys.
+const SEQUENCE_BITS_TOGETHER: u32 = 4;
+
+/// Values of the index by aggregate, by their keys.
+type OfAggregates = BTreeMap<Vec<u8>, Vec<Entry>>;
 
 impl Log {
     /// # Errors
@@ -88,12 +96,19 @@ impl Log {
             let directory = log.directory.display();
             tracing::warn!(%directory, "the log's files are short, or other, made of the topic anew");
             log.reset()?;
-        } else if let Some(error) = log.entries(&[], &after_prefix(&[OF_AGENCY])).find_map(Result::err) {
+        } else if let Some(error) = log.unreadable() {
             // Better found now than by whoever asks for a trail.
             tracing::warn!(error = %chain(&error), "the log's index does not read, made of the topic anew");
             log.reset()?;
         }
         Ok(log)
+    }
+
+    fn unreadable(&self) -> Option<LogError> {
+        let all = |kind: u8| ([kind], after_prefix(&[kind]));
+        let ((from, to), (of_agencies, end)) = (all(OF_AGGREGATE), all(OF_AGENCY));
+        let unreadable = self.values::<Vec<Entry>>(&from, &to).find_map(Result::err);
+        unreadable.or_else(|| self.values::<Entry>(&of_agencies, &end).find_map(Result::err))
     }
 
     /// Whoever finds the files damaged says so: then the log is made anew by the thread that writes it.
@@ -150,7 +165,8 @@ impl Log {
     /// When they do not follow what was taken in, or the disk fails.
     pub fn take_in(&self, records: &[(i64, Sequenced)]) -> Result<(), LogError> {
         let Some((last, _)) = records.last() else { return Ok(()) };
-        let (mut batch, mut leaves, size) = (Batch::default(), Vec::<Digest>::new(), self.tree.size());
+        let (mut batch, mut of_aggregates) = (Batch::default(), OfAggregates::new());
+        let (mut leaves, size) = (Vec::<Digest>::new(), self.tree.size());
         for (_, sequenced) in records {
             let place = size + leaves.len() as u64;
             if i64::try_from(place) != Ok(sequenced.first) {
@@ -158,14 +174,62 @@ impl Log {
             }
             for (place, leaf) in (place..).zip(&sequenced.leaves) {
                 leaves.push(leaf.commitment.as_slice().try_into().map_err(|_| LogError::Leaf)?);
-                index(&mut batch, place, leaf);
+                self.index(&mut batch, &mut of_aggregates, place, leaf)?;
             }
         }
+        of_aggregates.iter().for_each(|(key, entries)| batch.put(Kind::Index, key, encode(entries)));
         self.tree.append(&leaves)?;
         let size = size + leaves.len() as u64;
         let position = Position { next: last + 1, size, root: self.root(size)? };
         batch.put(Kind::Position, POSITION, encode(&position));
         Ok(self.store.apply(batch)?)
+    }
+
+    fn index(
+        &self,
+        batch: &mut Batch,
+        of_aggregates: &mut OfAggregates,
+        place: u64,
+        leaf: &Leaf,
+    ) -> Result<(), LogError> {
+        let next = leaf.offset + 1;
+        batch.put(Kind::Input, &input_key(&leaf.topic, leaf.partition), next.to_be_bytes());
+        // What is no event is nobody's.
+        if leaf.aggregate_id.is_empty() {
+            return Ok(());
+        }
+        let entry = Entry {
+            leaf: place,
+            topic: leaf.topic.clone(),
+            partition: leaf.partition,
+            offset: leaf.offset,
+            timestamp: leaf.timestamp,
+            aggregate_id: leaf.aggregate_id.clone(),
+            sequence: leaf.sequence,
+            actor: leaf.actor.clone(),
+            time: leaf.time,
+        };
+        if !leaf.agency.is_empty() {
+            let mut key = key(OF_AGENCY, &[leaf.agency.as_bytes()]);
+            key.extend(ordered(leaf.time.as_millis()));
+            key.extend(place.to_be_bytes());
+            batch.put(Kind::Index, &key, encode(&entry));
+        }
+        let mut key = of_aggregate(&leaf.aggregate_id, &leaf.topic);
+        key.extend(ordered(leaf.sequence >> SEQUENCE_BITS_TOGETHER));
+        let entries = match of_aggregates.entry(key) {
+            btree_map::Entry::Occupied(known) => known.into_mut(),
+            btree_map::Entry::Vacant(new) => {
+                let known = self.store.get(Kind::Index, new.key())?;
+                let known = known.map_or(Ok(Vec::new()), |value| decode(&value))?;
+                new.insert(known)
+            }
+        };
+        // A copy, which somebody else has written behind it, does not take an event's place.
+        if let Err(at) = entries.binary_search_by_key(&entry.sequence, |known| known.sequence) {
+            entries.insert(at, entry);
+        }
+        Ok(())
     }
 
     fn root(&self, size: u64) -> Result<Digest, LogError> {
@@ -175,16 +239,14 @@ impl Log {
         Ok(self.tree.root(size)?.hash.0)
     }
 
-    /// The events of one aggregate in a topic, in order. A copy of one, which somebody else has written behind it, does
-    /// not take its place.
+    /// The events of one aggregate in a topic, in order.
     ///
     /// # Errors
     /// When the store does not give them.
     pub fn of_aggregate(&self, topic: &str, aggregate: &str) -> Result<Vec<Entry>, LogError> {
-        let from = key(OF_AGGREGATE, &[aggregate.as_bytes(), topic.as_bytes()]);
-        let mut entries = self.entries(&from, &after_prefix(&from)).collect::<Result<Vec<_>, _>>()?;
-        entries.dedup_by_key(|entry| entry.sequence);
-        Ok(entries)
+        let from = of_aggregate(aggregate, topic);
+        let together: Vec<Vec<Entry>> = self.values(&from, &after_prefix(&from)).collect::<Result<_, _>>()?;
+        Ok(together.concat())
     }
 
     /// What somebody of an agency did between two moments, in order of time.
@@ -199,47 +261,25 @@ impl Log {
             key.extend(ordered(moment.as_millis()));
             key
         };
-        self.entries(&at(from), &at(to))
+        self.values(&at(from), &at(to))
     }
 
-    fn entries(&self, from: &[u8], to: &[u8]) -> impl Iterator<Item = Result<Entry, LogError>> + use<> {
-        self.store.range(Kind::Index, from, to).map(|found| entry(&found?.1))
+    fn values<T: DeserializeOwned>(
+        &self,
+        from: &[u8],
+        to: &[u8],
+    ) -> impl Iterator<Item = Result<T, LogError>> + use<T> {
+        self.store.range(Kind::Index, from, to).map(|found| decode(&found?.1))
     }
 }
 
 fn position(store: &Store) -> Result<Position, LogError> {
     let known = store.get(Kind::Position, POSITION)?;
-    known.map_or(Ok(Position::default()), |bytes| postcard::from_bytes(&bytes).map_err(|_| LogError::Entry))
+    known.map_or(Ok(Position::default()), |bytes| decode(&bytes))
 }
 
-fn index(batch: &mut Batch, place: u64, leaf: &Leaf) {
-    let next = leaf.offset + 1;
-    batch.put(Kind::Input, &input_key(&leaf.topic, leaf.partition), next.to_be_bytes());
-    // What is no event is nobody's.
-    if leaf.aggregate_id.is_empty() {
-        return;
-    }
-    let value = encode(&Entry {
-        leaf: place,
-        topic: leaf.topic.clone(),
-        partition: leaf.partition,
-        offset: leaf.offset,
-        timestamp: leaf.timestamp,
-        aggregate_id: leaf.aggregate_id.clone(),
-        sequence: leaf.sequence,
-        actor: leaf.actor.clone(),
-        time: leaf.time,
-    });
-    let put = |batch: &mut Batch, mut key: Vec<u8>, order: i64| {
-        key.extend(ordered(order));
-        key.extend(place.to_be_bytes());
-        batch.put(Kind::Index, &key, &value);
-    };
-    let by_aggregate = key(OF_AGGREGATE, &[leaf.aggregate_id.as_bytes(), leaf.topic.as_bytes()]);
-    put(batch, by_aggregate, leaf.sequence);
-    if !leaf.agency.is_empty() {
-        put(batch, key(OF_AGENCY, &[leaf.agency.as_bytes()]), leaf.time.as_millis());
-    }
+fn of_aggregate(aggregate: &str, topic: &str) -> Vec<u8> {
+    key(OF_AGGREGATE, &[aggregate.as_bytes(), topic.as_bytes()])
 }
 
 /// The parts behind their kind, each with a zero byte behind it.
@@ -264,7 +304,7 @@ fn input_key(topic: &str, partition: i32) -> Vec<u8> {
     key
 }
 
-fn entry(value: &[u8]) -> Result<Entry, LogError> {
+fn decode<T: DeserializeOwned>(value: &[u8]) -> Result<T, LogError> {
     postcard::from_bytes(value).map_err(|_| LogError::Entry)
 }
 

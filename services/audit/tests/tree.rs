@@ -84,21 +84,48 @@ fn a_tree_whose_hashes_a_disk_has_changed_does_not_extend_what_was_signed() {
 fn a_copy_of_an_event_does_not_take_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let log = Log::open(Store::open(&directory.path().join("audit"), 1 << 20).unwrap()).unwrap();
-    let leaf = |offset: i64| Leaf {
+    log.take_in(&[(0, Sequenced { first: 0, leaves: vec![event(7, 1), event(8, 1)] })]).unwrap();
+    log.take_in(&[(1, Sequenced { first: 2, leaves: vec![event(9, 1)] })]).unwrap();
+    let offsets: Vec<i64> =
+        log.of_aggregate("routing.events", "incident").unwrap().iter().map(|entry| entry.offset).collect();
+    assert_eq!(offsets, [7]);
+}
+
+fn event(offset: i64, sequence: i64) -> Leaf {
+    Leaf {
         commitment: vec![u8::try_from(offset).unwrap(); 32],
         topic: "routing.events".to_owned(),
         partition: 0,
         offset,
         timestamp: Timestamp::from_millis(offset),
         aggregate_id: "incident".to_owned(),
-        sequence: 1,
+        sequence,
         agency: "de-police".to_owned(),
         actor: "officer".to_owned(),
         time: Timestamp::from_millis(offset),
+    }
+}
+
+#[test]
+fn an_aggregate_has_all_its_events_in_order_however_they_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit");
+    let log = Log::open(Store::open(&path, 1 << 20).unwrap()).unwrap();
+    let mut first = 0;
+    for (record, sequences) in (0..).zip([1..=1, 2..=31, 32..=33, 34..=200]) {
+        let mut leaves: Vec<Leaf> = sequences.map(|sequence| event(sequence, sequence)).collect();
+        leaves.push(Leaf { topic: "delivery.events".to_owned(), ..event(record, record) });
+        let count = i64::try_from(leaves.len()).unwrap();
+        log.take_in(&[(record, Sequenced { first, leaves })]).unwrap();
+        first += count;
+    }
+    let sequences = |log: &Log, topic| -> Vec<i64> {
+        log.of_aggregate(topic, "incident").unwrap().iter().map(|entry| entry.sequence).collect()
     };
-    log.take_in(&[(0, Sequenced { first: 0, leaves: vec![leaf(7), leaf(8)] })]).unwrap();
-    log.take_in(&[(1, Sequenced { first: 2, leaves: vec![leaf(9)] })]).unwrap();
-    let offsets: Vec<i64> =
-        log.of_aggregate("routing.events", "incident").unwrap().iter().map(|entry| entry.offset).collect();
-    assert_eq!(offsets, [7]);
+    let all: Vec<i64> = (1..=200).collect();
+    assert_eq!(sequences(&log, "routing.events"), all);
+    assert_eq!(sequences(&log, "delivery.events"), [0, 1, 2, 3]);
+    drop(log);
+    let again = Log::open(Store::open(&path, 1 << 20).unwrap()).unwrap();
+    assert_eq!(sequences(&again, "routing.events"), all, "after a restart");
 }

@@ -197,7 +197,11 @@ impl Store {
         let writing = Arc::clone(&disk);
         let writer = std::thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writing.behind.write(|batch| writing.db().apply_batch(batch)))
+            .spawn(move || {
+                let disk = &*writing;
+                disk.behind
+                    .write(|batch| disk.db().apply_batch(batch), |key| behind::settle(&disk.db(), key));
+            })
             .map_err(StoreError::Thread)?;
         Ok(Self { open: Arc::new(Open { disk, writer: Some(writer) }) })
     }

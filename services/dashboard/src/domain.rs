@@ -4,5 +4,5 @@ pub mod frame;
 pub mod list;
 pub mod overview;
 
-pub use frame::Frame;
+pub use frame::{Frame, Packed};
 pub use overview::{Overview, Watch};

@@ -18,11 +18,11 @@ use schemas::{Event, Timestamp};
 use tokio::sync::watch;
 
 use crate::domain::list::{Filter, Lines};
-use crate::domain::{Frame, Overview, Watch};
+use crate::domain::{Frame, Overview, Packed, Watch};
 
 #[derive(Default)]
 pub struct Frames {
-    frames: RwLock<HashMap<IncidentId, Frame>>,
+    frames: RwLock<HashMap<IncidentId, Packed>>,
     /// How many events were taken in.
     taken_in: watch::Sender<u64>,
 }
@@ -79,7 +79,11 @@ impl Frames {
     /// What is about no incident, such as a series, is passed over.
     fn take_in<B: Framed>(&self, event: &Event<B>) {
         if let Ok(incident) = event.aggregate_id.parse() {
-            B::take_in(self.frames.write().entry(incident).or_default(), event);
+            let mut frames = self.frames.write();
+            let mut frame = frames.get(&incident).map(Frame::from).unwrap_or_default();
+            B::take_in(&mut frame, event);
+            frames.insert(incident, Packed::from(&frame));
+            drop(frames);
             self.taken_in.send_modify(|count| *count += 1);
         }
     }
@@ -90,15 +94,19 @@ impl Frames {
     }
 
     pub fn list(&self, watch: &Watch<'_>, filter: &Filter, skip: usize, take: usize) -> Lines {
-        Lines::of(watch, self.frames.read().iter(), filter, skip, take)
+        Lines::of(watch, unpacked(&self.frames.read()), filter, skip, take)
     }
 
     /// How many assignments of incidents with imminent danger no agency has answered in time, over all countries.
     pub fn unanswered_danger(&self, now: Timestamp) -> usize {
-        self.frames.read().values().map(|frame| frame.unanswered_danger(now)).sum()
+        unpacked(&self.frames.read()).map(|(_, frame)| frame.unanswered_danger(now)).sum()
     }
 
     pub fn overview(&self, watch: &Watch<'_>, now: Timestamp, most_needs: usize) -> Overview {
-        Overview::of(watch, self.frames.read().iter(), now, most_needs)
+        Overview::of(watch, unpacked(&self.frames.read()), now, most_needs)
     }
+}
+
+fn unpacked(frames: &HashMap<IncidentId, Packed>) -> impl Iterator<Item = (IncidentId, Frame)> {
+    frames.iter().map(|(id, packed)| (*id, Frame::from(packed)))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use dashboard::domain::list::{Filter, Lines};
 use dashboard::domain::overview::{Concern, Flow, Stage};
-use dashboard::domain::{Frame, Overview, Watch};
+use dashboard::domain::{Frame, Overview, Packed, Watch};
 use proptest::prelude::*;
 use schemas::Timestamp;
 use schemas::codes::*;
@@ -66,6 +66,7 @@ fn frame<'a>(said: impl IntoIterator<Item = &'a Said>) -> Frame {
             Said::VictimId(minutes, event) => frame.take_in_victim_id(at(*minutes), event),
             Said::Delivery(event) => frame.take_in_delivery(event),
         }
+        frame = Frame::from(&Packed::from(&frame));
     }
     frame
 }
@@ -187,7 +188,7 @@ fn custody(number: u8, id: &str, code: &str) -> Said {
 fn seen(scope: &[&str], incidents: &[(IncidentId, Frame)], minutes: i64) -> Overview {
     let (own, scope) = (country("CH"), countries(scope));
     let watch = Watch { country: &own, scope: &scope };
-    Overview::of(&watch, incidents.iter().map(|(id, frame)| (id, frame)), at(minutes), 10)
+    Overview::of(&watch, incidents.to_vec(), at(minutes), 10)
 }
 
 fn concerns(overview: &Overview) -> Vec<(Concern, Option<&str>)> {
@@ -410,8 +411,7 @@ fn incidents_are_listed_by_what_they_are_and_never_by_what_is_not_shown() {
     ];
     let (own, scope) = (country("CH"), countries(&["DE", "BR"]));
     let watch = Watch { country: &own, scope: &scope };
-    let listed =
-        |filter: Filter| Lines::of(&watch, frames.iter().map(|(id, frame)| (id, frame)), &filter, 0, 10);
+    let listed = |filter: Filter| Lines::of(&watch, frames.clone(), &filter, 0, 10);
     let ids = |filter| listed(filter).lines.iter().map(|line| line.incident_id).collect::<Vec<_>>();
 
     let all = listed(Filter::default());
@@ -429,4 +429,26 @@ fn incidents_are_listed_by_what_they_are_and_never_by_what_is_not_shown() {
     // They lead there and were reported there, which is not for this coordinator to know.
     assert_eq!(ids(Filter { country: Some(country("US")), ..Filter::default() }), []);
     assert_eq!(ids(Filter { country: Some(country("NL")), ..Filter::default() }), []);
+}
+
+#[test]
+fn a_page_of_a_long_list_is_that_part_of_the_whole() {
+    let urgencies = [Urgency::Routine, Urgency::ImminentDanger, Urgency::Priority];
+    let opened = urgencies.map(|urgency| frame(&opened(urgency, &[])));
+    // In another order than that of their ids.
+    let id = |number: u16| {
+        IncidentId::from_bytes([number.reverse_bits().to_be_bytes(); 8].concat().try_into().unwrap())
+    };
+    let frames: Vec<(IncidentId, Frame)> =
+        (0..4_000).zip(opened.iter().cycle()).map(|(number, frame)| (id(number), frame.clone())).collect();
+    let (own, scope) = (country("CH"), countries(&["DE", "BR"]));
+    let watch = Watch { country: &own, scope: &scope };
+    let page = |skip, take| Lines::of(&watch, frames.clone(), &Filter::default(), skip, take);
+    let whole = page(0, usize::MAX);
+    assert_eq!((whole.all, whole.lines.len()), (4_000, 4_000));
+    for (skip, take) in [(0, 50), (1_300, 50), (3_990, 50), (4_000, 50)] {
+        let page = page(skip, take);
+        assert_eq!(page.all, 4_000);
+        assert_eq!(page.lines, whole.lines[skip..(skip + take).min(4_000)]);
+    }
 }

@@ -26,6 +26,10 @@ const ENTRY_BYTES: usize = 96;
 const GATHER: Duration = Duration::from_millis(250);
 /// Entries of one piece: some milliseconds of sled, in which nobody reads.
 const PIECE: usize = 128;
+/// Most entries of a table that are settled: some milliseconds of each [`GATHER`].
+const SETTLED: usize = 256;
+/// How often each of them is asked for.
+const SETTLING: usize = 32;
 
 /// By kind and key; `None` takes the entry out.
 type Entries = BTreeMap<Vec<u8>, Option<IVec>>;
@@ -60,6 +64,11 @@ impl Tables {
 
     fn is_full(&self) -> bool {
         self.filling_bytes >= FULL_BYTES
+    }
+
+    /// Whether the next table is to be written without gathering more.
+    fn is_awaited(&self) -> bool {
+        self.is_full() || self.hurried || self.closing
     }
 
     fn get(&self, key: &[u8]) -> Option<&Option<IVec>> {
@@ -138,14 +147,13 @@ impl Behind {
         self.changed.notify_all();
     }
 
-    /// Writes until closed, on a thread of its own.
-    pub fn write(&self, apply: impl Fn(sled::Batch) -> sled::Result<()>) {
+    /// Writes until closed, on a thread of its own. Some keys of what was written are settled, where nobody waits.
+    pub fn write(&self, apply: impl Fn(sled::Batch) -> sled::Result<()>, settle: impl Fn(&[u8])) {
+        // Whoever waits for this thread must hear that it is no use.
+        let panicked = || sled::Error::ReportableBug("sled panicked".to_owned());
         while let Some(table) = self.next() {
             let write = || pieces(&table).into_iter().try_for_each(&apply);
-            // Whoever waits for this thread must hear that it is no use.
-            let written = catch_unwind(AssertUnwindSafe(write));
-            let written =
-                written.unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked".to_owned())));
+            let written = catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_| Err(panicked()));
             let mut tables = self.tables.lock();
             match written {
                 Ok(()) => tables.writing = None,
@@ -154,7 +162,19 @@ impl Behind {
             tables.hurried &= !tables.is_empty();
             drop(tables);
             self.changed.notify_all();
+            let some = table.keys().step_by(table.len().div_ceil(SETTLED).max(1));
+            let some = some.take_while(|_| self.has_time());
+            if catch_unwind(AssertUnwindSafe(|| some.for_each(|key| settle(key)))).is_err() {
+                self.tables.lock().failed = Some(panicked());
+                self.changed.notify_all();
+            }
         }
+    }
+
+    /// Whether nobody waits for what is written next.
+    fn has_time(&self) -> bool {
+        let tables = self.tables.lock();
+        tables.failed.is_none() && !tables.is_awaited()
     }
 
     /// The next table to be written, once it is full, has waited long enough, or somebody waits for it.
@@ -167,7 +187,7 @@ impl Behind {
             self.changed.wait(&mut tables);
         }
         let deadline = Instant::now() + GATHER;
-        while !tables.is_full() && !tables.hurried && !tables.closing {
+        while !tables.is_awaited() {
             if self.changed.wait_until(&mut tables, deadline).timed_out() {
                 break;
             }
@@ -178,6 +198,16 @@ impl Behind {
         drop(tables);
         self.changed.notify_all();
         Some(table)
+    }
+}
+
+/// sled looks which pages of its cache to let go only when 64 accesses have come to one of its 256 shares of the pages,
+/// whatever the cache may hold, and a page that is written is accessed twice or three times. Asking for what was just
+/// written makes it look early; else pages pile up for hours.
+pub fn settle(db: &sled::Db, key: &[u8]) {
+    for _ in 0..SETTLING {
+        // What cannot be read is told to whoever needs it.
+        let _ = db.contains_key(key);
     }
 }
 
@@ -252,7 +282,7 @@ mod tests {
         behind.take(batch(&[(Kind::Index, "k", "v")])).unwrap();
         let key = prefixed(Kind::Index, b"k");
         std::thread::scope(|scope| {
-            let writing = scope.spawn(|| behind.write(fails));
+            let writing = scope.spawn(|| behind.write(fails, |_| {}));
             assert!(behind.drain().is_err());
             assert!(behind.take(batch(&[(Kind::Index, "l", "w")])).is_err(), "nothing is taken any more");
             assert_eq!(behind.get(&key).unwrap().unwrap(), "v");
@@ -273,12 +303,37 @@ mod tests {
             Ok(())
         };
         std::thread::scope(|scope| {
-            let writing = scope.spawn(|| behind.write(apply));
+            let writing = scope.spawn(|| behind.write(apply, |_| {}));
             let taken =
                 (0..4).take_while(|_| behind.take(batch(&[(Kind::Index, "k", &large)])).is_ok()).count();
             assert!((1..4).contains(&taken), "{taken}");
             behind.close();
             writing.join().unwrap();
         });
+    }
+
+    #[test]
+    fn some_of_what_was_written_is_settled_unless_the_process_ends() {
+        let settled = AtomicUsize::new(0);
+        let settle = |_: &[u8]| {
+            settled.fetch_add(1, Ordering::Relaxed);
+        };
+        let keys: Vec<String> = (0..=SETTLED * 2).map(|key| key.to_string()).collect();
+        let entries: Vec<_> = keys.iter().map(|key| (Kind::Index, key.as_str(), "v")).collect();
+        let (going_on, ending) = (Behind::default(), Behind::default());
+        std::thread::scope(|scope| {
+            going_on.take(batch(&entries)).unwrap();
+            let writing = scope.spawn(|| going_on.write(|_| Ok(()), settle));
+            while settled.load(Ordering::Relaxed) < keys.len().div_ceil(3) {
+                std::thread::yield_now();
+            }
+            going_on.close();
+            writing.join().unwrap();
+        });
+        ending.take(batch(&entries)).unwrap();
+        ending.close();
+        ending.write(|_| Ok(()), settle);
+        assert!(ending.tables.lock().is_empty());
+        assert_eq!(settled.into_inner(), keys.len().div_ceil(3));
     }
 }

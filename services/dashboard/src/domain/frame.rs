@@ -2,13 +2,9 @@
 //!
 //! The topics are read each on its own: what one says stands apart from what another says, so that it does not matter
 //! which is read first.
-//!
-//! There is one for each incident that ever was, with a country or two, a few assignments, a child: so few stand in a
-//! sorted array in half of the memory that they take in the nodes of a tree.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use litemap::LiteMap;
 use schemas::Timestamp;
 use schemas::codes::{
     AgeBand, AssessmentKind, AssignmentState, ChildStatus, IncidentKind, RequestKind, RequestRole,
@@ -19,24 +15,25 @@ use schemas::ids::{AgencyId, AssessmentId, AssignmentId, ChildRef, Country, Requ
 use schemas::mla::MlaEvent;
 use schemas::routing::RoutingEvent;
 use schemas::victim_id::VictimIdEvent;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// None of an incident of which only another service has said something so far.
     pub referral: Option<Referral>,
     /// In which roles each country is concerned.
-    pub roles: LiteMap<Country, BTreeSet<SignalRole>>,
-    pub assignments: LiteMap<AssignmentId, Assignment>,
+    pub roles: BTreeMap<Country, BTreeSet<SignalRole>>,
+    pub assignments: BTreeMap<AssignmentId, Assignment>,
     /// Those of which something was opened.
     pub opened: BTreeSet<AssignmentId>,
     /// The State that somebody disputes as the lead, since when, until one is agreed on.
     pub disputed_lead: Option<(Country, Timestamp)>,
-    pub requests: LiteMap<RequestId, Request>,
-    pub children: LiteMap<ChildRef, Child>,
+    pub requests: BTreeMap<RequestId, Request>,
+    pub children: BTreeMap<ChildRef, Child>,
     pub is_withdrawn: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Referral {
     pub reporter_country: Country,
     /// As they were reported, or amended since.
@@ -49,8 +46,13 @@ pub struct Referral {
     pub never_told: Vec<Country>,
 }
 
+/// A frame at rest: there is one for each incident that ever was, and its many small collections take several times as
+/// much memory as what they say.
+#[derive(Clone, Debug)]
+pub struct Packed(Box<[u8]>);
+
 /// An agency's part in the incident.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     pub agency: AgencyId,
     pub country: Country,
@@ -61,17 +63,17 @@ pub struct Assignment {
 }
 
 /// A request for legal assistance, or an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     pub kind: RequestKind,
     pub requesting: Country,
     pub requested: Country,
     pub state: RequestState,
     /// The legal periods that run, by their names.
-    pub clocks: LiteMap<String, Clock>,
+    pub clocks: BTreeMap<String, Clock>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clock {
     pub owed_by: RequestRole,
     pub due: Timestamp,
@@ -82,7 +84,7 @@ pub struct Clock {
 }
 
 /// The search for one child.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Child {
     pub age_band: AgeBand,
     pub status: ChildStatus,
@@ -93,7 +95,7 @@ pub struct Child {
     pub is_ceded: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Custodian {
     pub agency: AgencyId,
     pub country: Country,
@@ -126,6 +128,18 @@ impl Request {
             // A provider answers in the State that would enforce the order.
             RequestRole::Requested | RequestRole::Addressee => &self.requested,
         }
+    }
+}
+
+impl From<&Frame> for Packed {
+    fn from(frame: &Frame) -> Self {
+        Self(postcard::to_allocvec(frame).expect("a frame is plain data").into())
+    }
+}
+
+impl From<&Packed> for Frame {
+    fn from(packed: &Packed) -> Self {
+        postcard::from_bytes(&packed.0).expect("it was a frame")
     }
 }
 
@@ -236,7 +250,7 @@ impl Frame {
                     requesting: drafted.country.clone(),
                     requested: drafted.draft.requested.clone(),
                     state: RequestState::Draft,
-                    clocks: LiteMap::new(),
+                    clocks: BTreeMap::new(),
                 };
                 self.requests.insert(drafted.request_id, request);
             }

@@ -8,6 +8,9 @@ use schemas::ids::{Country, IncidentId};
 use super::frame::{Frame, Referral};
 use super::overview::{Stage, Watch, stage};
 
+/// Fewer lines than these are not worth an early sort.
+const LINES_KEPT: usize = 1_000;
+
 /// Which incidents are looked for; whatever is none is any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -55,30 +58,46 @@ impl Filter {
 
 impl Lines {
     /// The most urgent first, and of those the latest week; within a week by their ids, which say nothing.
-    pub fn of<'a>(
+    pub fn of(
         watch: &Watch<'_>,
-        frames: impl IntoIterator<Item = (&'a IncidentId, &'a Frame)>,
+        frames: impl IntoIterator<Item = (IncidentId, Frame)>,
         filter: &Filter,
         skip: usize,
         take: usize,
     ) -> Self {
-        let mut found: Vec<(&IncidentId, &Frame, &Referral)> = frames
-            .into_iter()
-            .filter_map(|(id, frame)| Some((id, frame, watch.referral(frame)?)))
-            .filter(|(_, frame, referral)| filter.takes(watch, frame, referral))
-            .collect();
-        found.sort_by_cached_key(|(id, _, referral)| {
-            (Reverse(referral.urgency()), Reverse(referral.received.iso_week()), **id)
-        });
-        let line = |(id, frame, referral): &(&IncidentId, &Frame, &Referral)| Line {
-            incident_id: **id,
+        let (mut lines, mut all, wanted) = (Vec::new(), 0, skip.saturating_add(take));
+        for (incident_id, frame) in frames {
+            let Some(referral) = watch.referral(&frame) else { continue };
+            if !filter.takes(watch, &frame, referral) {
+                continue;
+            }
+            all += 1;
+            lines.push(Line::of(watch, incident_id, &frame, referral));
+            // No more of them are kept than twice as many as may be shown.
+            if lines.len() >= wanted.saturating_mul(2).max(LINES_KEPT) {
+                lines.sort_by_cached_key(Line::order);
+                lines.truncate(wanted);
+            }
+        }
+        lines.sort_by_cached_key(Line::order);
+        Self { all, lines: lines.into_iter().skip(skip).take(take).collect() }
+    }
+}
+
+impl Line {
+    fn of(watch: &Watch<'_>, incident_id: IncidentId, frame: &Frame, referral: &Referral) -> Self {
+        Self {
+            incident_id,
             urgency: referral.urgency(),
             kind: referral.kind(),
             stage: stage(watch, frame),
             week: referral.received.iso_week(),
             reported_in: Some(referral.reporter_country.clone()).filter(|country| watch.shows(country)),
             countries: frame.roles.keys().filter(|country| watch.shows(country)).cloned().collect(),
-        };
-        Self { all: found.len(), lines: found.iter().skip(skip).take(take).map(line).collect() }
+        }
+    }
+
+    fn order(&self) -> impl Ord + use<> {
+        (Reverse(self.urgency), Reverse(self.week.clone()), self.incident_id)
     }
 }

@@ -158,31 +158,31 @@ pub struct Overview {
 
 impl Overview {
     /// Over frames as they stand now; with so many of the needs.
-    pub fn of<'a>(
+    pub fn of(
         watch: &Watch<'_>,
-        frames: impl IntoIterator<Item = (&'a IncidentId, &'a Frame)>,
+        frames: impl IntoIterator<Item = (IncidentId, Frame)>,
         now: Timestamp,
         most_needs: usize,
     ) -> Self {
         let mut overview = Self::default();
         let mut flows = BTreeMap::new();
         for (incident_id, frame) in frames {
-            let Some(referral) = watch.referral(frame) else { continue };
+            let Some(referral) = watch.referral(&frame) else { continue };
             overview.incidents += 1;
-            *overview.stages.entry(stage(watch, frame)).or_default() += 1;
+            *overview.stages.entry(stage(watch, &frame)).or_default() += 1;
             *overview.urgencies.entry(referral.urgency()).or_default() += 1;
             *overview.kinds.entry(referral.kind()).or_default() += 1;
             *overview.weeks.entry(referral.received.iso_week()).or_default() += 1;
             if watch.shows(&referral.reporter_country) {
-                for (to, role) in roles(watch, frame) {
+                for (to, role) in roles(watch, &frame) {
                     *flows.entry((referral.reporter_country.clone(), to.clone(), role)).or_default() += 1;
                 }
             }
-            for child in watch.children(frame) {
+            for child in watch.children(&frame) {
                 overview.children += 1;
                 overview.children_without_custodian += u64::from(child.custodian.is_none());
             }
-            overview.needs.extend(needs(watch, *incident_id, referral, frame, now));
+            overview.needs.extend(needs(watch, incident_id, referral, &frame, now));
         }
         overview.flows = flows
             .into_iter()
