@@ -183,8 +183,10 @@ impl<L: Ledger> Sequencer<L> {
         while !self.status.is_stopping() {
             check(&made)?;
             if self.heed(&group, false) {
-                // What was read on the side is read again by the writer, to the end that it finds. Whoever writes no
-                // more stays in the group: to leave it while it is at odds about who does would be the worst time.
+                // What was read on the side is read again by the writer, to the end that it finds; a client that nobody
+                // asks meanwhile would go on fetching. Whoever writes no more stays in the group: to leave it while it
+                // is at odds about who does would be the worst time.
+                drop(own);
                 self.write(&group, &made)?;
                 own = self.follow()?;
             }
