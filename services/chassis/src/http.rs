@@ -119,7 +119,9 @@ pub async fn serve(
         stop.await;
         let _ = stopped.send(true);
     };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(signal).into_future();
+    // A router that is served by itself is copied for each connection, page by page.
+    let pages = router.into_make_service();
+    let serving = axum::serve(listener, pages).with_graceful_shutdown(signal).into_future();
     tokio::select! {
         served = serving => served,
         () = async {
