@@ -104,11 +104,11 @@ impl Log {
         Ok(log)
     }
 
+    /// Why a value of the index does not read, if one does not.
     fn unreadable(&self) -> Option<LogError> {
-        let all = |kind: u8| ([kind], after_prefix(&[kind]));
-        let ((from, to), (of_agencies, end)) = (all(OF_AGGREGATE), all(OF_AGENCY));
-        let unreadable = self.values::<Vec<Entry>>(&from, &to).find_map(Result::err);
-        unreadable.or_else(|| self.values::<Entry>(&of_agencies, &end).find_map(Result::err))
+        let mut aggregates = self.values::<Vec<Entry>>(&[OF_AGGREGATE], &after_prefix(&[OF_AGGREGATE]));
+        let mut agencies = self.values::<Entry>(&[OF_AGENCY], &after_prefix(&[OF_AGENCY]));
+        aggregates.find_map(Result::err).or_else(|| agencies.find_map(Result::err))
     }
 
     /// Whoever finds the files damaged says so: then the log is made anew by the thread that writes it.

@@ -97,8 +97,8 @@ impl Opened {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), DeskError> {
-        let serving =
-            self.listeners.into_iter().map(|one| axum::serve(one, self.pages.clone()).into_future());
+        let pages = self.pages.into_make_service();
+        let serving = self.listeners.into_iter().map(|one| axum::serve(one, pages.clone()).into_future());
         tokio::select! {
             served = futures::future::try_join_all(serving) => served.map(drop).map_err(DeskError::Served),
             () = stop => Ok(()),

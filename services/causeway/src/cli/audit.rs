@@ -319,7 +319,9 @@ impl WitnessCommand {
         let listener = tokio::net::TcpListener::bind(self.listen).await;
         let listener = listener.with_context(|| format!("failed to listen on {}", self.listen))?;
         eprintln!("watching at http://{}", listener.local_addr()?);
-        axum::serve(listener, Arc::new(witness).pages()).with_graceful_shutdown(stop).await?;
+        axum::serve(listener, Arc::new(witness).pages().into_make_service())
+            .with_graceful_shutdown(stop)
+            .await?;
         Ok(())
     }
 }

@@ -46,11 +46,6 @@ pub struct Referral {
     pub never_told: Vec<Country>,
 }
 
-/// A frame at rest: there is one for each incident that ever was, and its many small collections take several times as
-/// much memory as what they say.
-#[derive(Clone, Debug)]
-pub struct Packed(Box<[u8]>);
-
 /// An agency's part in the incident.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
@@ -128,18 +123,6 @@ impl Request {
             // A provider answers in the State that would enforce the order.
             RequestRole::Requested | RequestRole::Addressee => &self.requested,
         }
-    }
-}
-
-impl From<&Frame> for Packed {
-    fn from(frame: &Frame) -> Self {
-        Self(postcard::to_allocvec(frame).expect("a frame is plain data").into())
-    }
-}
-
-impl From<&Packed> for Frame {
-    fn from(packed: &Packed) -> Self {
-        postcard::from_bytes(&packed.0).expect("it was a frame")
     }
 }
 
@@ -375,5 +358,22 @@ impl Child {
         if let Some(custodian) = &mut self.custodian {
             custodian.silent_since = None;
         }
+    }
+}
+
+/// A frame at rest: there is one for each incident that ever was, and its many small collections take several times as
+/// much memory as what they say.
+#[derive(Clone, Debug)]
+pub struct Packed(Box<[u8]>);
+
+impl From<&Frame> for Packed {
+    fn from(frame: &Frame) -> Self {
+        Self(postcard::to_allocvec(frame).expect("a frame is plain data").into())
+    }
+}
+
+impl From<&Packed> for Frame {
+    fn from(packed: &Packed) -> Self {
+        postcard::from_bytes(&packed.0).expect("it was a frame")
     }
 }
