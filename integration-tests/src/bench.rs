@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use ground::Ground;
+use ground::{Ground, Process};
 pub use report::Report;
 
 /// What is measured, by the letter that the report calls it.
@@ -170,8 +170,7 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
 
     let process = ground.start("intake").await?;
     round.intake_batch_per_s = intake::batch(&ground, &process, incidents).await?;
-    round.memory.insert("intake", process.memory_at_rest().await?);
-    process.stop()?;
+    rest(options, &ground, process, &mut round).await?;
     if options.wants(Measure::Intake) {
         round.plain_intake_per_s = Some(plain::measure(&ground, incidents).await?);
     }
@@ -188,8 +187,7 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
 
     let process = ground.start("routing").await?;
     round.routing_per_s = Some(routing::answer_all(&ground, &process, "referral.events", incidents).await?);
-    round.memory.insert("routing", process.memory_at_rest().await?);
-    process.stop()?;
+    rest(options, &ground, process, &mut round).await?;
     if options.wants(Measure::Log) {
         round.leaves_per_s = Some(log::sequence(&ground).await?);
     }
@@ -205,8 +203,7 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
 
     let process = ground.start("delivery").await?;
     round.delivery_per_s = Some(routing::answer_all(&ground, &process, "routing.events", incidents).await?);
-    round.memory.insert("delivery", process.memory_at_rest().await?);
-    process.stop()?;
+    rest(options, &ground, process, &mut round).await?;
     if options.wants(Measure::Rebuild) {
         round.rebuild.insert("delivery", rebuild::of_delivery(&ground).await?);
     }
@@ -214,6 +211,24 @@ async fn round(options: &Options, incidents: usize) -> anyhow::Result<report::Ro
         round.pages = Some(pages::measure(&ground).await?);
     }
     Ok(round)
+}
+
+/// What of the service is resident at rest; and of another process, on the store that it left.
+async fn rest(
+    options: &Options,
+    ground: &Ground,
+    process: Process,
+    round: &mut report::Round,
+) -> anyhow::Result<()> {
+    let service = process.service;
+    round.memory.insert(service, process.memory_at_rest().await?);
+    process.stop()?;
+    if options.wants(Measure::Memory) {
+        let process = ground.start(service).await?;
+        round.restarted.insert(service, process.memory_at_rest().await?);
+        process.stop()?;
+    }
+    Ok(())
 }
 
 /// Says on standard error what is being done.

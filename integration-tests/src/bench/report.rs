@@ -90,6 +90,8 @@ pub struct Round {
     pub rebuild: BTreeMap<&'static str, Rebuild>,
     /// By service, alone and at rest after the run.
     pub memory: BTreeMap<&'static str, Memory>,
+    /// By service, started anew on its store and at rest.
+    pub restarted: BTreeMap<&'static str, Memory>,
 }
 
 /// The value below which so great a share of the sorted values lies.
@@ -174,8 +176,10 @@ impl Round {
                     json!({ "per_s": per_s, "read_decode_per_s": read_decode_per_s, "peak_mib": peak_mib });
                 ((*service).to_owned(), figures)
             }).collect::<serde_json::Map<_, _>>(),
-            "resident_mib": self.of_memory(|memory| memory.resident_mib),
-            "peak_mib": self.of_memory(|memory| memory.peak_mib),
+            "resident_mib": of_memory(&self.memory, |memory| memory.resident_mib),
+            "peak_mib": of_memory(&self.memory, |memory| memory.peak_mib),
+            "restarted_mib": of_memory(&self.restarted, |memory| memory.resident_mib),
+            "restarted_peak_mib": of_memory(&self.restarted, |memory| memory.peak_mib),
             "pages": self.pages.as_ref().map(|pages| json!({
                 "events": pages.events,
                 "folded_per_s": pages.folded_per_s,
@@ -258,13 +262,20 @@ impl Round {
             let verdict = if is_full { at_most(*resident_mib, GOAL_RESIDENT_MIB) } else { String::new() };
             row(f, &format!("(f) {service}, MiB at rest"), *resident_mib, &verdict)?;
             row(f, "    at most while it worked", *peak_mib, "")?;
+            if let Some(Memory { resident_mib, peak_mib }) = self.restarted.get(service) {
+                row(f, "    started anew on its store", *resident_mib, "")?;
+                row(f, "    at most since", *peak_mib, "")?;
+            }
         }
         Ok(())
     }
+}
 
-    fn of_memory(&self, part: impl Fn(&Memory) -> f64) -> BTreeMap<&'static str, f64> {
-        self.memory.iter().map(|(service, memory)| (*service, part(memory))).collect()
-    }
+fn of_memory<'a>(
+    services: &BTreeMap<&'a str, Memory>,
+    part: impl Fn(&Memory) -> f64,
+) -> BTreeMap<&'a str, f64> {
+    services.iter().map(|(service, memory)| (*service, part(memory))).collect()
 }
 
 impl fmt::Display for Report {

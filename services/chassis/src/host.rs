@@ -87,7 +87,7 @@ impl Settings {
         if kafka.partitions < 1 {
             reader.mistake("kafka.partitions must be at least 1");
         }
-        let store_cache_mib: u64 = reader.or("store.cache_mib", 16);
+        let store_cache_mib: u64 = reader.or("store.cache_mib", 4);
         Self {
             kafka,
             listen: reader.or("http.listen", SocketAddr::from(([127, 0, 0, 1], 8080))),

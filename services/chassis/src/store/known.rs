@@ -3,7 +3,11 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
+use super::behind::settle;
 use super::{Kind, StoreError};
+
+/// Most keys of one page of sled's file.
+const PAGE_KEYS: usize = 16;
 
 /// Of each aggregate and outcome a few bits: what is not among them is not on disk, and most of what is looked for is
 /// new. Two that share their bits only cost a look.
@@ -19,8 +23,14 @@ impl KnownKeys {
 
     pub fn read(db: &sled::Db) -> Result<Self, StoreError> {
         let mut known = Self::default();
-        for key in Self::KINDS.iter().flat_map(|kind| db.scan_prefix([*kind as u8]).keys()) {
-            known.add(&key.map_err(StoreError::Read)?);
+        let keys = Self::KINDS.iter().flat_map(|kind| db.scan_prefix([*kind as u8]).keys());
+        for (read, key) in keys.enumerate() {
+            let key = key.map_err(StoreError::Read)?;
+            // Else most of the file would stay in memory.
+            if read % PAGE_KEYS == 0 {
+                settle(db, &key);
+            }
+            known.add(&key);
         }
         Ok(known)
     }
