@@ -202,8 +202,8 @@ impl Behind {
 }
 
 /// sled looks which pages of its cache to let go only when 64 accesses have come to one of its 256 shares of the pages,
-/// whatever the cache may hold, and a page that is written is accessed twice or three times. Asking for what was just
-/// written makes it look early; else pages pile up for hours.
+/// whatever the cache may hold; a page that is written is accessed twice or three times, one that is read through once.
+/// Asking for such a key again makes it look early; else pages pile up for hours.
 pub fn settle(db: &sled::Db, key: &[u8]) {
     for _ in 0..SETTLING {
         // What cannot be read is told to whoever needs it.
